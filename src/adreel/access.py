@@ -30,6 +30,7 @@ class RoleRight(StrEnum):
     IMPORT = "import datasets"
     PREVIEW = "preview unsaved datasets"
     BULK = "run, tag or delete datasets"
+    SHARE_LINKS = "share tables by link"
     CHANGE_SELF = "change a password or revoke API tokens"
     VIEW_USERS = "view users"
     CREATE_USERS = "create users"
@@ -75,6 +76,7 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.IMPORT: EDITORS,
         RoleRight.PREVIEW: EDITORS,
         RoleRight.BULK: EDITORS,
+        RoleRight.SHARE_LINKS: EDITORS,
         RoleRight.CHANGE_SELF: frozenset(Role),
         RoleRight.VIEW_USERS: frozenset({Role.ADMIN}),
         RoleRight.CREATE_USERS: frozenset({Role.ADMIN}),

@@ -146,6 +146,7 @@ backfill_commands = typer.Typer(no_args_is_help=True, help="List, pause, resume 
 user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is notified of failures and warnings.")
+link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a table as CSV to spreadsheets.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Manage")
@@ -153,6 +154,7 @@ app.add_typer(backfill_commands, name="backfills", rich_help_panel="Manage")
 app.add_typer(user_commands, name="users", rich_help_panel="Manage")
 app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
 app.add_typer(notification_commands, name="notifications", rich_help_panel="Manage")
+app.add_typer(link_commands, name="links", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -399,6 +401,50 @@ def notifications_remove(
     from adreel.cli import notifications as act
 
     act.remove(ctx.obj, address)
+
+
+@link_commands.command("list")
+def links_list(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
+    """List the CSV links of a dataset's table."""
+    from adreel.cli import links as act
+
+    act.show_all(ctx.obj, name, as_json=as_json)
+
+
+@link_commands.command("create")
+def links_create(
+    ctx: typer.Context,
+    name: DatasetName,
+    link_name: Annotated[str, typer.Argument(metavar="LINK", help="A name for the link.")],
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="COLUMN", help="Only these columns, in this order.")
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="FILTER", help="column:operator:value, such as 'spend:>=:10'."),
+    ] = None,
+    sorts: Annotated[
+        list[str] | None, typer.Option("--sort", metavar="COLUMN", help="Sort by a column; -COLUMN for largest first.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=0, metavar="DAYS", help="Days until it expires; 0 for never.")] = 365,
+) -> None:
+    """Create a link that gives the newest rows as CSV without signing in, and print its Google Sheets formula once."""
+    from adreel.cli import links as act
+
+    act.create(ctx.obj, name, link_name, (columns or (), filters or (), sorts or ()), days or None)
+
+
+@link_commands.command("revoke")
+def links_revoke(
+    ctx: typer.Context,
+    name: DatasetName,
+    link: Annotated[int, typer.Argument(metavar="ID", help="The link's ID.")],
+    yes: Yes = False,
+) -> None:
+    """Revoke a CSV link. Asks for confirmation."""
+    from adreel.cli import links as act
+
+    act.revoke(ctx.obj, name, link, yes=yes)
 
 
 @user_commands.command("list")

@@ -240,9 +240,17 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
         raise InputError(f"--for-spreadsheet requires a .csv file. {output.name} does not need it.")
     with open_home(session) as home:
         saved = home.guard.dataset(name)
-        reader = _with_table(home, saved).read(saved.table_slug, version)
+        lake = _with_table(home, saved)
+        reader = lake.read(saved.table_slug, version)
         home.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": kind, "version": version})
-        rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
+        sheet = None
+        if kind == "xlsx":
+            # Imported here: the other formats have no place for it.
+            from adreel.datasets.about import about
+            from adreel.datasets.looks import TableLook
+
+            sheet = about(home.store, lake, saved, version, TableLook(), session.clock())
+        rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet, about=sheet)
         say(f"Wrote {counted(rows, 'row')} to {output}.")
 
 

@@ -25,6 +25,7 @@ from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.export_links import ExportLinks
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
@@ -40,6 +41,7 @@ from adreel.store.records import (
     AdvertiserInfo,
     ApiToken,
     Consent,
+    ExportLink,
     Latest,
     Level,
     LogLine,
@@ -53,6 +55,7 @@ from adreel.store.records import (
     RunSize,
     RunState,
     SavedDataset,
+    SavedView,
     Session,
     Trigger,
     User,
@@ -60,6 +63,7 @@ from adreel.store.records import (
 )
 from adreel.store.retention import Retention, Retentions
 from adreel.store.runs import Runs, new_run_id
+from adreel.store.saved_views import SavedViews
 from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
@@ -92,6 +96,8 @@ __all__ = [
     "Consents",
     "Cost",
     "Datasets",
+    "ExportLink",
+    "ExportLinks",
     "Latest",
     "Level",
     "LogLine",
@@ -113,6 +119,8 @@ __all__ = [
     "RunTotals",
     "Runs",
     "SavedDataset",
+    "SavedView",
+    "SavedViews",
     "Session",
     "Sessions",
     "Shares",
@@ -144,6 +152,7 @@ class Store:
         "consents",
         "datasets",
         "deliveries",
+        "export_links",
         "incidents",
         "keys",
         "locks",
@@ -151,6 +160,7 @@ class Store:
         "retention",
         "run_totals",
         "runs",
+        "saved_views",
         "sessions",
         "shares",
         "sizes",
@@ -174,6 +184,8 @@ class Store:
         self.users = Users(database, Passwords(cost), clock)
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
+        self.export_links = ExportLinks(database, clock)
+        self.saved_views = SavedViews(database, clock)
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)

@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
+from adreel.datasets.looks import TableLook, look_of_texts, spelled
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
 from adreel.datasets.runs import runs_by_version, version_json
 from adreel.datasets.schema import Column, columns
@@ -255,6 +256,37 @@ class RowSelection(AtVersion):
         return [Order(text.removeprefix("-"), descending=text.startswith("-")) for text in self.sort]
 
 
+class LookBody(Body):
+    """Which columns and rows of a table, and in what order."""
+
+    columns: list[str] = Field([], description="Only these columns, in this order; default: all.", max_length=1_000)
+    filter: list[str] = Field([], description="As of `rows`.", examples=[["spend:ge:10"]])
+    sort: list[str] = Field([], description="As of `rows`.", examples=[["-spend"]])
+
+    @property
+    def look(self) -> TableLook:
+        """The look. InputError for a filter that is none."""
+        return look_of_texts(self.columns, [spelled(_filter(text)) for text in self.filter], self.sort)
+
+
+class LookAnswer(Answer):
+    """Which columns and rows of a table, and in what order."""
+
+    columns: list[str] = Field(description="Empty for all.", examples=[["ad_name", "spend"]])
+    filter: list[str] = Field(examples=[["spend:ge:10"]])
+    sort: list[str] = Field(examples=[["-spend"]])
+
+
+def look_values(look: TableLook) -> dict[str, list[str]]:
+    """A look as `LookAnswer` has it, with the API's names of operators."""
+    words = {op: name for name, op in OPERATORS.items()}
+    filters = []
+    for column_filter in look.where:
+        _, _, value = spelled(column_filter).removeprefix(column_filter.column).removeprefix(":").partition(":")
+        filters.append(f"{column_filter.column}:{words[column_filter.op]}" + (f":{value}" if value else ""))
+    return {**look.as_json(), "filter": filters}
+
+
 class RowsQuery(RowSelection, Paging):
     """A page of rows."""
 
@@ -385,13 +417,17 @@ def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[Differe
 )
 def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Query()]) -> Response:
     """A version's rows as a stream of CSV, JSON, Parquet or Excel: all of them, or as `rows` has them."""
+    from adreel.datasets.about import about
     from adreel.export.files import stream
 
     saved = with_table(deps, who, dataset)
-    reader = deps.lake.read(
-        saved.table_slug, query.version, query.columns or None, where=query.where, order=query.order
-    )
-    chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet)
+    where, order = query.where, query.order
+    reader = deps.lake.read(saved.table_slug, query.version, query.columns or None, where=where, order=order)
+    sheet = None
+    if query.format == "xlsx":
+        look = TableLook(tuple(reader.schema.names), tuple(where), tuple(order))
+        sheet = about(deps.store, deps.lake, saved, query.version, look, deps.clock())
+    chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet, about=sheet)
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": str(query.format), "version": query.version})
     return file_answer(chunks, query.format, f"{saved.slug}.{query.format}", f"{saved.name}.{query.format}")
 

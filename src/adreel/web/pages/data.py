@@ -16,6 +16,7 @@ from starlette.responses import Response
 from adreel import catalog
 from adreel.charts.labels import Cell, cell
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.looks import TableLook, spelled, spelled_order, unspelled
 from adreel.datasets.schema import UNIT_TITLES, Column, columns, key
 from adreel.errors import InputError, NotFoundError
 from adreel.export.cells import grouped
@@ -74,7 +75,7 @@ class Look:
         """The address's query; what is as it is at first is left out."""
         pairs = [("version", str(self.version))] if self.version is not None else []
         pairs += [("where", spelled(condition)) for condition in self.where]
-        pairs += [("sort", ("-" if order.descending else "") + order.column) for order in self.order]
+        pairs += [("sort", spelled_order(order)) for order in self.order]
         pairs += [("show", name) for name in self.show or ()]
         pairs += [("size", str(self.size))] if self.size != SIZES[0] else []
         return pairs + ([("page", str(self.page))] if self.page != 1 else [])
@@ -85,10 +86,14 @@ class Look:
         query = urlencode(self.pairs)
         return f"/datasets/{self.slug}/data" + (f"?{query}" if query else "")
 
+    @property
+    def table_look(self) -> TableLook:
+        """Its columns, filters and order."""
+        return TableLook(self.show or (), self.where, self.order)
+
     def shown(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those of a table's columns that are shown, in the table's order; all if it has none of them."""
-        chosen = tuple(name for name in names if self.show is None or name in self.show)
-        return chosen or tuple(names)
+        """Those of a table's columns that are shown, in order; all if it has none of them."""
+        return self.table_look.shown(names)
 
     def export(self, kind: str) -> str:
         """Where a file of the rows and columns that are looked at is."""
@@ -310,7 +315,7 @@ def filter_form(request: Request, deps: Here, who: Who, slug: str, column: str =
 
 def look_of(slug: str, query: QueryParams) -> Look:
     """What the address asks for. A filter that is being added is in `column`, `op` and `value`."""
-    where = [condition for text in query.getlist("where") if (condition := _unspelled(text))]
+    where = [condition for text in query.getlist("where") if (condition := unspelled(text))]
     added = _added(query)
     if added is not None and (added.value or OPERATORS[added.op].takes is Takes.NOTHING):
         where.append(added)
@@ -333,7 +338,7 @@ def asked_exactly(slug: str, query: QueryParams) -> Look:
     if version and look.version is None:
         raise InputError(f"{version[:20]!r} is not a valid version. Enter its number, or omit it for the latest.")
     for text in query.getlist("where"):
-        if _unspelled(text) is None:
+        if unspelled(text) is None:
             raise InputError(f"{text[:60]!r} is not a valid filter. Use column:operator:value, such as spend:>=:10.")
     return look
 
@@ -351,19 +356,6 @@ def _without_value(query: QueryParams) -> Filter | None:
     """
     added = _added(query) if query.get("add") else None
     return added if added and not added.value and OPERATORS[added.op].takes is not Takes.NOTHING else None
-
-
-def spelled(condition: Filter) -> str:
-    """A filter as the address has it: `spend:>=:10`."""
-    operator = OPERATORS.get(condition.op)
-    bare = operator is not None and operator.takes is Takes.NOTHING
-    return f"{condition.column}:{condition.op}" if bare else f"{condition.column}:{condition.op}:{condition.value}"
-
-
-def _unspelled(text: str) -> Filter | None:
-    column, _, rest = text.partition(":")
-    op, _, value = rest.partition(":")
-    return Filter(column, op, value) if column and op else None
 
 
 def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:

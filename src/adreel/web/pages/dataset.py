@@ -13,7 +13,9 @@ from starlette.responses import Response
 from adreel.access import DatasetRight
 from adreel.connections import covered
 from adreel.datasets import schedules
+from adreel.datasets.about import about
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.looks import TableLook
 from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
 from adreel.datasets.stored import dataset_of, schedule_of, timing_of
@@ -416,6 +418,11 @@ def export(
     shown = look.shown(names)
     reader = deps.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
     ending = format if look.version is None else f"v{look.version}.{format}"
-    chunks = stream(reader, format, for_spreadsheet=True)
+    sheet = (
+        about(deps.store, deps.lake, saved, look.version, TableLook(shown, look.where, look.order), deps.clock())
+        if format == "xlsx"
+        else None
+    )
+    chunks = stream(reader, format, for_spreadsheet=True, about=sheet)
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": format, "version": look.version})
     return file_answer(chunks, format, f"{saved.slug}.{ending}", f"{saved.name}.{ending}")
