@@ -884,14 +884,29 @@ def versions(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> No
 def diff(
     ctx: typer.Context,
     name: DatasetName,
-    before: Annotated[int, typer.Argument(metavar="V1", help="The earlier version.")],
-    after: Annotated[int, typer.Argument(metavar="V2", help="The later version.")],
+    before: Annotated[
+        int | None, typer.Argument(metavar="V1", help="The earlier version; by default the one before V2.")
+    ] = None,
+    after: Annotated[int | None, typer.Argument(metavar="V2", help="The later version; by default the latest.")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="List the rows of --day, before and after, by name.")] = False,
+    day: Annotated[str | None, typer.Option(metavar="DAY", help="With --rows: the day, such as 2026-01-31.")] = None,
+    advertiser: Annotated[str, typer.Option(metavar="ID", help="With --rows: only this ad account.")] = "",
+    by: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="With --rows: the metric whose largest change comes first.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="With --rows: rows to print.")] = 50,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="With --rows: write all of them to this file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two versions: rows changed, added and removed, and metrics by day."""
+    """Compare two versions: rows changed, added and removed, and metrics by day; or the rows of a day themselves."""
     from adreel.cli import tables
 
-    tables.diff(ctx.obj, name, before, after, as_json=as_json)
+    if rows:
+        tables.diff_rows(ctx.obj, name, (before, after), (day, advertiser, by), limit, output, as_json=as_json)
+    else:
+        tables.diff(ctx.obj, name, before, after, as_json=as_json)
 
 
 @app.command("query", rich_help_panel="Tables")

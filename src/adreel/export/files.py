@@ -237,6 +237,28 @@ def stream_sheets_csv(reader: pa.RecordBatchReader) -> Generator[bytes, None, No
         yield from (piece for piece, _ in _csv_pieces(reader, _SHEETS_CSV))
 
 
+def pasted_text(table: pa.Table, titles: list[str]) -> str:
+    """Rows as the tab-separated text that spreadsheets take from the clipboard, below their titles.
+
+    Texts that a spreadsheet would take for a formula, and ids that it would round, begin with an apostrophe. Tabs and
+    line ends in a text become spaces.
+    """
+    flat = pa.schema([pa.field(field.name, _csv_type(field.type)) for field in table.schema])
+    columns: list[list[str]] = [[] for _ in titles]
+    for batch in table.to_batches():
+        for column, texts in zip(_flat(batch, flat).columns, columns, strict=True):
+            plain = column.cast(pa.string())
+            guarded = _guarded(plain, _SHEETS_CSV.guarded) if column.type == pa.string() else plain
+            texts += map(_one_line, guarded.to_pylist())
+    heading = _guarded(pa.array(titles, pa.string()), FORMULA).to_pylist()
+    lines = ["\t".join(heading), *map("\t".join, zip(*columns, strict=True))]
+    return "\n".join(lines) + "\n"
+
+
+def _one_line(text: str | None) -> str:
+    return "" if text is None else text if text.isprintable() else " ".join(text.split())
+
+
 @dataclass(frozen=True, slots=True)
 class _CsvForm:
     """How CSV is written: what the file begins with, and which texts get an apostrophe in front."""

@@ -31,6 +31,7 @@ from adreel.web.api import (
     schedules,
     status,
     tables,
+    views,
 )
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
@@ -47,6 +48,7 @@ ROUTERS = (
     backfills.router,
     status.router,
     tables.router,
+    views.router,
     links.router,
     charts.router,
     query.router,
@@ -84,6 +86,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "backfills", "description": "Backfills: earlier days in slices; start, follow, pause, resume, cancel."},
     {"name": "status", "description": "What runs, waits and fails; workers, and requests by app."},
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
+    {"name": "views", "description": "Saved views of a table: columns, filters and order under a name."},
     {"name": "links", "description": "CSV links of a table, for spreadsheets."},
     {"name": "cards", "description": "A dataset's charts, as data."},
     {"name": "query", "description": "SQL over the tables."},

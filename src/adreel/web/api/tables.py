@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
+from adreel.datasets.changed_rows import ChangedRowsSearch, changed_rows, versions_to_compare
 from adreel.datasets.looks import TableLook, look_of_texts, spelled
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
 from adreel.datasets.runs import runs_by_version, version_json
@@ -304,6 +305,55 @@ class DifferenceQuery(Body):
     after: int | None = Field(None, ge=0, le=2**53, description="Default: the newest.")
 
 
+class ChangedRowsQuery(DifferenceQuery, Paging):
+    """Which changed rows."""
+
+    day: date | None = Field(None, description="The day. Required where rows have days.", examples=["2026-01-31"])
+    advertiser: str = Field("", description="Only this ad account, by its ID.", examples=["7000000000000000001"])
+    filter: list[str] = Field([], description="As of `rows`; a row counts if it holds in one of the versions.")
+    by: str | None = Field(None, description="Metric whose largest change comes first.", examples=["spend"])
+
+
+class ChangedColumnAnswer(Answer):
+    """A column that differs in any of the rows."""
+
+    name: str = Field(examples=["spend"])
+    title: str = Field(examples=["Cost"])
+    values_changed: int = Field(description="Rows in which it differs.", examples=[3])
+
+
+class ValueChangeAnswer(Answer):
+    """A value before and after."""
+
+    name: str = Field(examples=["spend"])
+    before: Value
+    after: Value
+    change: Number | None = Field(description="Null for what is no number, or in one version only.")
+
+
+class ChangedRowAnswer(Answer):
+    """A row that differs, with the values that do."""
+
+    kind: Literal["changed", "added", "removed"] = Field(examples=["changed"])
+    key: dict[str, Value]
+    names: dict[str, str] = Field(description="Names of the key's IDs.", examples=[{"ad_id": "Summer sale"}])
+    currency: str | None = Field(examples=["EUR"])
+    values: list[ValueChangeAnswer]
+
+
+class ChangedRowsAnswer(Paged[ChangedRowAnswer]):
+    """The rows of a day that differ between two versions, the largest change first."""
+
+    before: int = Field(examples=[0])
+    after: int = Field(examples=[1])
+    day: date | None = Field(examples=["2026-01-31"])
+    sorted_by: str | None = Field(examples=["spend"])
+    changed: int = Field(examples=[3])
+    added: int = Field(examples=[0])
+    removed: int = Field(examples=[0])
+    columns: list[ChangedColumnAnswer]
+
+
 class ExportQuery(RowSelection):
     """Which file, and what it holds."""
 
@@ -405,8 +455,24 @@ def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[Differe
     Currencies are never summed. The page and `adreel diff` have the same figures.
     """
     saved = with_table(deps, who, dataset)
-    before, after = _two_versions(deps, saved, query)
+    before, after = versions_to_compare(deps.lake, saved, query.before, query.after)
     return Exact(compare(deps.store, deps.lake, saved, before, after, deps.clock()).as_json())
+
+
+@router.get(
+    "/datasets/{dataset}/difference/rows",
+    summary="Read the rows of a day before and after",
+    response_model=ChangedRowsAnswer,
+    responses=failures(404),
+)
+def list_changed_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[ChangedRowsQuery, Query()]) -> Response:
+    """The rows of one day that differ between two versions, with names, values before and after, and changes."""
+    saved = with_table(deps, who, dataset)
+    before, after = versions_to_compare(deps.lake, saved, query.before, query.after)
+    where = tuple(_filter(text) for text in query.filter)
+    search = ChangedRowsSearch(before, after, query.day, query.advertiser, where, query.by)
+    with changed_rows(who.guard, deps.lake, saved, search, deps.clock()) as rows:
+        return Exact(rows.as_json(search, query.offset, query.limit))
 
 
 @router.get(
@@ -465,12 +531,3 @@ def _filter(text: str) -> Filter:
             f"{', '.join(OPERATORS)}."
         )
     return Filter(column, OPERATORS[operator], value if colon else None)
-
-
-def _two_versions(deps: Deps, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:
-    numbers = [version.number for version in deps.lake.versions(saved.table_slug)]
-    after = query.after if query.after is not None else numbers[0]
-    before = query.before if query.before is not None else next((number for number in numbers if number < after), None)
-    if before is None:
-        raise NotFoundError(f"{saved.name!r} has no version before {after} that can be read.")
-    return before, after

@@ -5,32 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 import pyarrow as pa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from adreel import catalog
+from adreel.access import RoleRight
 from adreel.charts.labels import Cell, cell
+from adreel.datasets.about import known_columns
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.looks import TableLook, spelled, spelled_order, unspelled
 from adreel.datasets.schema import UNIT_TITLES, Column, columns, key
+from adreel.datasets.views import change_view, default_columns, delete_view, save_view
 from adreel.errors import InputError, NotFoundError
 from adreel.export.cells import grouped
+from adreel.export.files import pasted_text
 from adreel.lake import TableState
 from adreel.lake.browse import OPERATORS, ColumnStatistics, Filter, Kind, Operator, Order, Takes, kind_of, operators_for
 from adreel.store import SavedDataset
+from adreel.store.audit import AuditAction, Subject
 from adreel.update_methods import Method
-from adreel.web.deps import Deps, Here, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.heading import Heading, heading, live, parsed
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_opened, respond
 
 router = APIRouter()
+
+Text = Annotated[str, Form()]
 
 SIZES = (50, 100, 250)
 """Rows of a page that a person can choose."""
@@ -40,6 +47,12 @@ MOST_VERSIONS = 200
 
 NO_VALUE = "Enter a value, or select 'is empty'."
 """The message for a filter without a value."""
+
+MOST_COPIED = 10_000
+"""Rows that are copied to the clipboard at most."""
+
+COPY_PAGE = 1_000
+"""Rows that are read at a time for it."""
 
 LONGEST_CELL = 200
 """Characters of a cell that are shown at first."""
@@ -103,7 +116,17 @@ class Look:
     @property
     def hidden_fields(self) -> list[tuple[str, str]]:
         """What the form sends along without showing it."""
-        return [pair for pair in replace(self, page=1).pairs if pair[0] in ("where", "sort")]
+        return [pair for pair in replace(self, page=1).pairs if pair[0] in ("where", "sort", "show")]
+
+    @property
+    def query(self) -> str:
+        """What forms beside the table send along, to come back to the same rows."""
+        return urlencode(replace(self, page=1).pairs)
+
+    def beside(self, ending: str) -> str:
+        """Where another page about what is looked at is."""
+        pairs = [pair for pair in self.pairs if pair[0] in ("where", "sort", "show")]
+        return f"/datasets/{self.slug}{ending}" + (f"?{urlencode(pairs)}" if pairs else "")
 
     def at(self, page: int) -> str:
         """The address of another page."""
@@ -113,9 +136,14 @@ class Look:
         """The address with one filter less."""
         return replace(self, where=tuple(condition for condition in self.where if condition != removed), page=1).address
 
-    def by(self, name: str) -> str:
-        """The address sorted by a column: from the least, then from the greatest, then as the table is."""
-        steps = {"none": (Order(name),), "ascending": (Order(name, descending=True),), "descending": ()}
+    def by(self, name: str, *, numeric: bool = False) -> str:
+        """The address sorted by a column both ways, then as the table is: figures from the greatest, others from the
+        least.
+        """
+        up, down = (Order(name),), (Order(name, descending=True),)
+        steps = {"none": up, "ascending": down, "descending": ()}
+        if numeric:
+            steps = {"none": down, "descending": up, "ascending": ()}
         return replace(self, order=steps[self.direction(name)], page=1).address
 
     def direction(self, name: str) -> str:
@@ -153,8 +181,23 @@ class FilterForm:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewLink:
+    """A saved view as a link above the table; `current` if it is what the table shows."""
+
+    id: int
+    name: str
+    address: str
+    shared: bool
+    own: bool
+    by: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """What the table shows. `error` is why the rows that were asked for cannot be shown, and then there are none."""
+    """What the table shows. `columns` are all that can be, those that are first; `remembered`: the person chose them
+    once. `error` is why the rows that were asked for cannot be shown, and then there are none.
+    """
 
     look: Look
     heads: tuple[Head, ...]
@@ -167,6 +210,14 @@ class Rows:
     newest: int
     filter_form: FilterForm
     error: str
+    views: tuple[ViewLink, ...]
+    remembered: bool
+    may_share: bool
+
+    @property
+    def view(self) -> ViewLink | None:
+        """The saved view that is looked at."""
+        return next((view for view in self.views if view.current), None)
 
     @property
     def pages(self) -> int:
@@ -195,6 +246,17 @@ class Data(Page):
     sizes: tuple[int, ...] = SIZES
     longest_cell: int = LONGEST_CELL
     formats: tuple[tuple[str, str], ...] = FORMATS
+    most_copied: int = MOST_COPIED
+
+
+@dataclass(frozen=True, slots=True)
+class Views(Page):
+    """The saved views of a table that the person sees."""
+
+    template: ClassVar[str] = "views.html"
+    head: Heading
+    views: tuple[ViewLink, ...]
+    may_share: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +268,7 @@ class DataPart(Page):
     sizes: tuple[int, ...] = SIZES
     longest_cell: int = LONGEST_CELL
     formats: tuple[tuple[str, str], ...] = FORMATS
+    most_copied: int = MOST_COPIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +351,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
     # Before the table: a run that has ended has its version.
     current = None if partial else live(deps, who, saved)
     try:
-        page_rows = _rows(deps, saved, look, _without_value(request.query_params))
+        page_rows = _rows(deps, who, saved, look, _without_value(request.query_params))
     except NotFoundError as error:
         if partial:
             raise
@@ -301,6 +364,116 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
         return answer
     head = heading(deps, who, saved, "data", page_rows.look.address, current)
     return respond(request, Data(head, page_rows, ""), visitor=who)
+
+
+@router.post("/datasets/{slug}/data/columns")
+def choose_columns(
+    request: Request,
+    deps: Here,
+    who: Who,
+    slug: str,
+    show: Annotated[list[str] | None, Form()] = None,
+    query: Text = "",
+    reset: Text = "",
+) -> Response:
+    """Keeps the columns, in their order, for this person and dataset; `reset` forgets them."""
+    saved = who.guard.dataset(slug)
+    who.guard.need_role(RoleRight.KEEP_VIEWS)
+    names = deps.lake.table(saved.table_slug).schema.names
+    chosen = () if reset else tuple(name for name in dict.fromkeys(show or ()) if name in names)
+    deps.store.saved_views.choose_columns(saved, who.user, chosen)
+    look = replace(look_of(saved.slug, QueryParams(query)), show=None, page=1)
+    return go(request, look.address)
+
+
+@router.get("/datasets/{slug}/data/copy")
+def copied(request: Request, deps: Here, who: Who, slug: str) -> Response:
+    """The rows that are looked at, of all pages up to `MOST_COPIED`, as text for a spreadsheet.
+
+    The headers `X-Rows` and `X-Total-Rows` say how many there are in the text, and in all.
+    """
+    saved = who.guard.dataset(slug)
+    look = asked_exactly(saved.slug, request.query_params)
+    table = deps.lake.table(saved.table_slug, look.version)
+    shown = shown_columns(deps, who, saved, look, table.schema.names)
+    parts, total = [], 0
+    for offset in range(0, MOST_COPIED, COPY_PAGE):
+        page = deps.lake.page(
+            saved.table_slug,
+            version=table.version,
+            columns=shown,
+            where=look.where,
+            order=look.order,
+            offset=offset,
+            limit=COPY_PAGE,
+        )
+        parts.append(page.rows)
+        total = page.matching
+        if total <= offset + COPY_PAGE:
+            break
+    selected = _selected_columns(parsed(deps, saved)[0])
+    rows = pa.concat_tables(parts)
+    text = pasted_text(rows, [_head(table, name, selected).title for name in shown])
+    deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": "clipboard", "version": look.version})
+    counts = {"X-Rows": str(rows.num_rows), "X-Total-Rows": str(total)}
+    return Response(text, media_type="text/tab-separated-values; charset=utf-8", headers=counts)
+
+
+# -- saved views
+
+
+@router.post("/datasets/{slug}/views")
+def save(
+    request: Request, deps: Here, who: Who, slug: str, name: Text = "", query: Text = "", shared: Text = ""
+) -> Response:
+    """Saves what is looked at under a name."""
+    saved = who.guard.dataset(slug)
+    look = asked_exactly(saved.slug, QueryParams(query))
+    shown = shown_columns(deps, who, saved, look, deps.lake.table(saved.table_slug).schema.names)
+    table_look = replace(look, show=shown).table_look
+    try:
+        view = save_view(who.guard, deps.lake, saved, name, table_look, shared=bool(shared))
+    except InputError as error:
+        return go(request, look.address, sentence(error))
+    return go(request, address_of(saved.slug, table_look), f"Saved the view {view.name!r}.")
+
+
+@router.get("/datasets/{slug}/views")
+def saved_views(request: Request, deps: Here, who: Who, slug: str) -> Response:
+    """The saved views, to rename, share and delete."""
+    saved = who.guard.dataset(slug)
+    head = heading(deps, who, saved, "data", f"/datasets/{saved.slug}/views")
+    views = _view_links(deps, who, saved, Look(saved.slug))
+    return respond(request, Views(head, views, who.guard.may_role(RoleRight.SHARE_VIEWS)), visitor=who)
+
+
+@router.get("/datasets/{slug}/views/{view_id:int}")
+def open_view(request: Request, deps: Here, who: Who, slug: str, view_id: int) -> Response:
+    """Leads to what the view shows now: the link that people send each other."""
+    saved = who.guard.dataset(slug)
+    view = deps.store.saved_views.get(saved, who.user, view_id)
+    return go(request, address_of(saved.slug, TableLook.of_json(view.look)))
+
+
+@router.post("/datasets/{slug}/views/{view_id:int}")
+def change(
+    request: Request, deps: Here, who: Who, slug: str, view_id: int, name: Text = "", shared: Text = ""
+) -> Response:
+    """Renames, shares or no longer shares one of the person's own views."""
+    saved = who.guard.dataset(slug)
+    try:
+        view = change_view(who.guard, deps.lake, saved, view_id, name=name, shared=bool(shared))
+    except InputError as error:
+        return go(request, f"/datasets/{saved.slug}/views", sentence(error))
+    return go(request, f"/datasets/{saved.slug}/views", f"Saved the view {view.name!r}.")
+
+
+@router.post("/datasets/{slug}/views/{view_id:int}/delete")
+def delete(request: Request, who: Who, slug: str, view_id: int) -> Response:
+    """Deletes one of the person's own views."""
+    saved = who.guard.dataset(slug)
+    view = delete_view(who.guard, saved, view_id)
+    return go(request, f"/datasets/{saved.slug}/views", f"Deleted the view {view.name!r}.")
 
 
 @router.get("/datasets/{slug}/data/filter")
@@ -358,16 +531,26 @@ def _without_value(query: QueryParams) -> Filter | None:
     return added if added and not added.value and OPERATORS[added.op].takes is not Takes.NOTHING else None
 
 
-def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
+def shown_columns(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that the person sees: those of the address, else those that they chose, else as `views` has them."""
+    if look.show is None:
+        chosen = deps.store.saved_views.columns(saved, who.user)
+        kept = tuple(name for name in chosen if name in names)
+        return kept or default_columns(names, known_columns(saved, deps.clock()))
+    return look.shown(names)
+
+
+def _rows(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
     table = deps.lake.table(saved.table_slug, look.version)
     selected = _selected_columns(parsed(deps, saved)[0])
-    every_head = tuple(_head(table, name, selected) for name in table.schema.names)
-    show = look.shown(table.schema.names)
-    heads = tuple(head for head in every_head if head.name in show)
+    show = shown_columns(deps, who, saved, look, table.schema.names)
+    if show == shown_columns(deps, who, saved, replace(look, show=None), table.schema.names):
+        look = replace(look, show=None)
+    heads = tuple(_head(table, name, selected) for name in show)
+    hidden = [name for name in default_columns(table.schema.names, selected) if name not in show]
+    every_head = (*heads, *(_head(table, name, selected) for name in hidden))
     error, matching = "", 0
     cells: tuple[tuple[Cell | None, ...], ...] = ()
-    if len(show) == len(every_head):
-        look = replace(look, show=None)
     try:
         look, cells, matching = _cells(deps, saved, look, [head.name for head in heads])
         sentences = tuple((condition, _sentence(condition, selected)) for condition in look.where)
@@ -384,7 +567,48 @@ def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | N
     newest = versions[0][0] if versions else table.version
     last = without_value or next(reversed(look.where), None)
     filter_form = _filter_form(table, last.column if last else "", without_value)
-    return Rows(look, heads, every_head, cells, table.rows, matching, sentences, versions, newest, filter_form, error)
+    return Rows(
+        look,
+        heads,
+        every_head,
+        cells,
+        table.rows,
+        matching,
+        sentences,
+        versions,
+        newest,
+        filter_form,
+        error,
+        views=_view_links(deps, who, saved, replace(look, show=show)),
+        remembered=bool(deps.store.saved_views.columns(saved, who.user)),
+        may_share=who.guard.may_role(RoleRight.SHARE_LINKS),
+    )
+
+
+def _view_links(deps: Deps, who: Visitor, saved: SavedDataset, look: Look) -> tuple[ViewLink, ...]:
+    links = []
+    for view in deps.store.saved_views.list(saved, who.user):
+        try:
+            table_look = TableLook.of_json(view.look)
+        except InputError:
+            continue
+        links.append(
+            ViewLink(
+                view.id,
+                view.name,
+                address_of(saved.slug, table_look),
+                view.shared,
+                view.user_id == who.user.id,
+                view.user_name,
+                table_look == look.table_look,
+            )
+        )
+    return tuple(links)
+
+
+def address_of(slug: str, look: TableLook) -> str:
+    """Where the page with a look is."""
+    return Look(slug, show=look.columns or None, where=look.where, order=look.order).address
 
 
 def _cells(

@@ -34,7 +34,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.forms.problems import sentence as problem_sentence
 from adreel.web.pages.backfills import BackfillCard, backfill_card
-from adreel.web.pages.data import asked_exactly
+from adreel.web.pages.data import asked_exactly, shown_columns
 from adreel.web.pages.datasets import deletion, deletion_notice
 from adreel.web.pages.heading import Heading, Live, account_of, heading, live, over, parsed
 from adreel.web.pages.wording import refusal, sentence
@@ -415,7 +415,7 @@ def export(
         raise InputError(f"{format!r} is not an export format. Use one of: {', '.join(WRITERS)}.")
     look = asked_exactly(saved.slug, request.query_params)
     names = deps.lake.table(saved.table_slug, look.version).schema.names
-    shown = look.shown(names)
+    shown = shown_columns(deps, who, saved, look, names)
     reader = deps.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
     ending = format if look.version is None else f"v{look.version}.{format}"
     sheet = (
