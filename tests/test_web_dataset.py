@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -622,6 +623,32 @@ def test_a_file_has_the_rows_columns_and_order_of_the_page_that_links_to_it(ran:
     table = pq.read_table(io.BytesIO(visit.get(parquet).content))
     assert table.schema.types == [ran_type(ran, name) for name in ("ad_id", "spend")]
     assert table.column("ad_id").to_pylist() == [ad for ad, _ in lines[1:]]
+
+
+def test_an_excel_file_says_what_its_columns_mean_the_same_from_page_api_and_command_line(
+    ran: Site, tmp_path: Path
+) -> None:
+    target = tmp_path / "spend.xlsx"
+    ran.home.good("export", "spend", "-o", str(target))
+    query = {"format": "xlsx", "filter": ["spend:ge:20"], "sort": ["-spend"], "columns": ["ad_id", "spend"]}
+    look = {"where": "spend:>=:20", "sort": "-spend", "show": ["ad_id", "spend"]}
+    files = [
+        ran.visit("admin").get(f"{BASE}/export", format="xlsx", **look).content,
+        program(ran).ask("GET", "/datasets/spend/export", params=query).content,
+        target.read_bytes(),
+    ]
+    sheets = [openpyxl.load_workbook(io.BytesIO(data))["About"] for data in files]
+    texts = [[tuple(record) for record in sheet.iter_rows(values_only=True)] for sheet in sheets]
+    assert texts[0] == texts[1]
+    facts = {record[0]: record[1] for record in texts[0]}
+    assert facts["Filter and order"] == "Cost is at least 20; Cost, largest first"
+    assert facts["Version"] == "0 (2026-11-22 12:00 UTC)"
+    assert str(facts["Verification"]).startswith("Verified (rows, keys, 4 sums).")
+    assert facts["Rows"] == f"{len([row for row in rows(ran) if row['spend'] >= 20]):,}"
+    cost = ("spend", "Cost", "money", "ad account's currency", "May be summed")
+    assert [record[:5] for record in texts[0][-2:]] == [("ad_id", "Ad ID", "text", None, None), cost]
+    assert all(record[5] for record in texts[2][-9:])
+    assert {record[0]: record[1] for record in texts[2]}["Days"] == "2026-11-19 to 2026-11-21"
 
 
 def ran_type(ran: Site, name: str) -> Any:

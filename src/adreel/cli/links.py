@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 
 import typer
 
@@ -49,8 +50,8 @@ def create(
     days: int | None,
 ) -> None:
     """Creates a link and prints its formula once; `look` has columns, filters and order."""
-    with open_home(session) as home:
-        saved, lake = home.guard.dataset(name), home.lake()
+    with open_home(session) as home, closing(home.lake()) as lake:
+        saved = home.guard.dataset(name)
         table_look = look_of_texts(*look)
         link, secret = csv_links.create_link(home.guard, lake, saved, link_name, table_look, days)
         say(f"Created the link {link.name!r} (ID {link.id}). The formula for Google Sheets is shown only once.")

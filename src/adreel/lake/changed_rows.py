@@ -145,6 +145,7 @@ class ChangedRowsReader:
         question, by = self._question, self._question.query.by
         if by is not None and (by not in question.valued or kind_of(self._kind(by)) is not Kind.NUMBER):
             raise InputError(f"{by} is no metric of both versions; sort by one of {', '.join(self._numbers)}.")
+        self._refuse_repeated_keys()
         names = list(question.valued)
         changed = f"o.{HERE} AND n.{HERE}"
         size = f"abs({self._number('n', by)} - {self._number('o', by)})" if by is not None else "0"
@@ -185,7 +186,21 @@ class ChangedRowsReader:
         ).fetchone()
         assert row is not None, "an aggregate has one row"
         differing = {name: int(count) for name, count in zip(names, row[3:], strict=True) if count}
-        return ChangedRowsHead(*map(int, row[:3]), question.key, differing, shared, question.day)
+        return ChangedRowsHead(int(row[0]), int(row[1]), int(row[2]), question.key, differing, shared, question.day)
+
+    def _refuse_repeated_keys(self) -> None:
+        """Raises InputError if a key names several rows of a version: which of them changed cannot be told."""
+        keys = ", ".join(f"v.{quoted(name)}" for name in self._question.key)
+        for view in ("old_rows", "new_rows"):
+            query = sql(
+                f"SELECT count(*) > count(DISTINCT hash({keys})) FROM", f"{view} v WHERE", self._day_condition()
+            )
+            repeated = self._connection.execute(query).fetchone()
+            if repeated and repeated[0]:
+                raise InputError(
+                    "The primary key names several rows, so that rows before and after cannot be matched. Compare "
+                    "versions that replace, merge or delete and insert."
+                )
 
     def _parts(self) -> Iterator[str]:
         """Conditions that part the rows, so that each join takes little memory."""
