@@ -34,7 +34,7 @@ def columns(visit: Visit, **query: str | list[str]) -> list[str]:
 
 def test_days_and_names_come_before_figures_and_ids_last(ran: Site) -> None:
     assert columns(ran.visit("admin")) == [
-        "stat_time_day", "ad_name", "campaign_name", "advertiser_id", "spend", "clicks", "currency", "timezone",
+        "stat_time_day", "ad_name", "campaign_name", "spend", "clicks", "currency", "timezone", "advertiser_id",
         "ad_id",
     ]  # fmt: skip
 

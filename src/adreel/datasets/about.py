@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from adreel import catalog
 from adreel.datasets.looks import TableLook
 from adreel.datasets.runs import origin, runs_by_version
 from adreel.datasets.schema import UNIT_TITLES, Column, columns, day_column
@@ -92,7 +91,8 @@ def _about_column(field: Any, column: Column | None) -> AboutColumn:
     name, kind = field.name, field.type
     if column is not None:
         unit = UNIT_TITLES.get(column.unit, column.unit)
-        summed = SUMMED if column.additive else NOT_SUMMED if name in catalog.metrics() else ""
+        is_figure = column.part == "metrics" and column.type not in ("string", "bool", "list")
+        summed = SUMMED if column.additive else NOT_SUMMED if is_figure else ""
         return AboutColumn(name, column.title, column.type_title, unit, summed, column.meaning)
     facts = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
     unit = facts.get("unit", "")

@@ -222,6 +222,9 @@ def changed_rows(
     by = search.by or _first_metric(schema, lake.table(saved.table_slug, search.before).schema)
     query = ChangedRowsQuery(search.day, where, by)
     with lake.changed_rows(saved.table_slug, search.before, search.after, query) as reader:
+        if search.by is None and (moved := _moved_metric(reader.head(), by)) is not None:
+            by = moved
+            reader.sort_by(by)
         yield ChangedRows(reader, known_columns(saved, now), advertiser_names(guard, saved), by)
 
 
@@ -249,6 +252,15 @@ def _first_metric(schema: Any, earlier: Any) -> str | None:
     shared = [name for name in schema.names if name in earlier.names]
     metrics = [name for name in numeric_names(schema, shared) if name in catalog.metrics()]
     return FIRST_METRIC if FIRST_METRIC in metrics else next(iter(metrics), None)
+
+
+def _moved_metric(head: ChangedRowsHead, by: str | None) -> str | None:
+    """The metric that differs in most rows, if the one that they are sorted by differs in none."""
+    if by in head.values_changed:
+        return None
+    metrics = catalog.metrics()
+    names = [name for name in numeric_names(head.schema, list(head.values_changed)) if name in metrics]
+    return max(names, key=lambda name: (metrics[name].additive, head.values_changed[name]), default=None)
 
 
 def _value(before: Any, after: Any) -> ValueChange:

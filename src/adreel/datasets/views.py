@@ -11,6 +11,8 @@ from adreel.errors import InputError
 from adreel.lake import Lake
 from adreel.store import SavedDataset, SavedView, User
 
+ADVERTISER = "advertiser_id"
+
 _DAYS = ("stat_time_day", "stat_time_hour", "start_date", "end_date")
 _CONTEXT = ("currency", "timezone", "stat_time_hour_utc")
 
@@ -18,9 +20,12 @@ _CONTEXT = ("currency", "timezone", "stat_time_hour_utc")
 def default_columns(names: Sequence[str], known: Mapping[str, Column]) -> tuple[str, ...]:
     """A table's columns as they are shown at first: days, names, other texts, metrics, and last what explains them.
 
-    Ids are last where the table has names for them, and before the metrics where it has none.
+    Ids are last where the table has names for them, and before the metrics where it has none; that of the ad account is
+    last also where there is a narrower one.
     """
-    named = {column for column in names if NAME_COLUMNS.get(column) in names}
+    ids = [name for name in names if name in NAME_COLUMNS]
+    named = {column for column in ids if NAME_COLUMNS[column] in names}
+    named |= {ADVERTISER} if len(ids) > 1 else set()
     labels = [name for name in NAME_COLUMNS.values() if name in names]
 
     def place(name: str) -> int:

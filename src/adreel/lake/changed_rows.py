@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -123,6 +123,11 @@ class ChangedRowsReader:
         if self._head is None:
             self._head = self._compare()
         return self._head
+
+    def sort_by(self, name: str) -> None:
+        """Sorts by the change of another metric. The next call compares anew."""
+        self._question = replace(self._question, query=replace(self._question.query, by=name))
+        self._head = None
 
     def rows(self, offset: int, limit: int) -> list[ChangedRow]:
         """Some of the rows from `offset` on."""

@@ -533,11 +533,9 @@ def _without_value(query: QueryParams) -> Filter | None:
 
 def shown_columns(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, names: Sequence[str]) -> tuple[str, ...]:
     """The columns that the person sees: those of the address, else those that they chose, else as `views` has them."""
-    if look.show is None:
-        chosen = deps.store.saved_views.columns(saved, who.user)
-        kept = tuple(name for name in chosen if name in names)
-        return kept or default_columns(names, known_columns(saved, deps.clock()))
-    return look.shown(names)
+    chosen = look.show if look.show is not None else deps.store.saved_views.columns(saved, who.user)
+    kept = tuple(name for name in chosen if name in names)
+    return kept or default_columns(names, known_columns(saved, deps.clock()))
 
 
 def _rows(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
