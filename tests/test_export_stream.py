@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adreel.errors import InputError, StorageError
-from adreel.export.files import WRITERS, stream, write_file
+from adreel.export.files import WRITERS, About, AboutColumn, stream, write_file
 from adreel.lake import Lake
 from lake_rows import put, row, with_columns
 
@@ -213,6 +213,64 @@ def test_excel_gets_texts_as_texts() -> None:
     data = b"".join(stream(reader(named([text for text in FORMULAS if text.isprintable()])), "xlsx"))
     cells = [cell[0] for cell in openpyxl.load_workbook(io.BytesIO(data))["data"].iter_rows(min_row=2)]
     assert [(cell.value, cell.data_type) for cell in cells] == [(text, "s") for text in FORMULAS if text.isprintable()]
+
+
+def test_excel_keeps_types_digits_and_a_heading_that_stays() -> None:
+    schema = pa.schema(
+        [
+            pa.field("ad_id", pa.string()),
+            pa.field("day", pa.date32()),
+            pa.field("at", pa.timestamp("us", tz="UTC")),
+            pa.field("spend", pa.decimal128(24, 6)),
+            pa.field("long", pa.decimal128(24, 6)),
+            pa.field("clicks", pa.int64()),
+            pa.field("huge", pa.int64()),
+        ]
+    )
+    values = ("1234567890123456789", date(2026, 1, 31), datetime(2026, 1, 31, 9, 30, tzinfo=UTC), Decimal("1234.5"))
+    row_values = (*values, Decimal("1234567890123.123456"), 12_345, 1234567890123456789)
+    rows = pa.RecordBatch.from_pylist([dict(zip(schema.names, row_values, strict=True))], schema)
+    sheet = openpyxl.load_workbook(io.BytesIO(b"".join(stream(reader(rows), "xlsx"))))["data"]
+    cells = sheet[2]
+    assert [cell.value for cell in cells] == [
+        "1234567890123456789",
+        datetime(2026, 1, 31, tzinfo=None),  # noqa: DTZ001 - Excel's times have no zone
+        datetime(2026, 1, 31, 9, 30, tzinfo=None),  # noqa: DTZ001
+        1234.5,
+        "1234567890123.123456",
+        12_345,
+        "1234567890123456789",
+    ]
+    assert [cells[number].number_format for number in (1, 2, 3, 5)] == [
+        "yyyy-mm-dd",
+        "yyyy-mm-dd hh:mm",
+        "#,##0.00####",
+        "#,##0",
+    ]
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:G2")
+    assert sheet.column_dimensions["A"].width > 19
+    assert sheet[1][0].font.bold
+
+
+def test_more_rows_than_a_sheet_holds_go_on_in_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adreel.export.files.EXCEL_ROWS", 4)
+    about = About(
+        (("Dataset", "=Spend"),), (AboutColumn("spend", "Cost", "money", "", "May be summed", "Paid."),), "day"
+    )
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(stream(reader(batch(10)), "xlsx", about=about))))
+    assert book.sheetnames == ["data", "data 2", "data 3", "About"]
+    parts = [list(book[name].iter_rows(values_only=True)) for name in book.sheetnames[:3]]
+    assert [list(part[0]) for part in parts] == [SCHEMA.names] * 3
+    assert [record[0] for part in parts for record in part[1:]] == [f"Ad {number}" for number in range(10)]
+    facts = {str(record[0]): record[1] for record in book["About"].iter_rows(max_row=4, values_only=True)}
+    assert facts == {
+        "Dataset": "=Spend",
+        "Rows": "10",
+        "Days": "2026-01-01 to 2026-01-01",
+        "Sheets": "data, data 2, data 3: an Excel sheet holds 4 rows below its heading.",
+    }
+    assert book["About"]["B1"].data_type == "s"
+    assert [cell.value for cell in book["About"][7]] == ["spend", "Cost", "money", "", "May be summed", "Paid."]
 
 
 @given(st.lists(st.text(max_size=6), max_size=5))

@@ -31,7 +31,10 @@ class RoleRight(StrEnum):
     PREVIEW = "preview unsaved datasets"
     BULK = "run, tag or delete datasets"
     SAVE_PRESETS = "save, change or delete metric presets"
+    SHARE_LINKS = "share tables by link"
+    SHARE_VIEWS = "share saved views"
     CHANGE_SELF = "change a password or revoke API tokens"
+    KEEP_VIEWS = "save views"
     VIEW_USERS = "view users"
     CREATE_USERS = "create users"
     CHANGE_USERS = "change users"
@@ -77,7 +80,10 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.PREVIEW: EDITORS,
         RoleRight.BULK: EDITORS,
         RoleRight.SAVE_PRESETS: EDITORS,
+        RoleRight.SHARE_LINKS: EDITORS,
+        RoleRight.SHARE_VIEWS: EDITORS,
         RoleRight.CHANGE_SELF: frozenset(Role),
+        RoleRight.KEEP_VIEWS: frozenset(Role),
         RoleRight.VIEW_USERS: frozenset({Role.ADMIN}),
         RoleRight.CREATE_USERS: frozenset({Role.ADMIN}),
         RoleRight.CHANGE_USERS: frozenset({Role.ADMIN}),

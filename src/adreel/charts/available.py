@@ -10,7 +10,6 @@ from adreel.charts.definitions import (
     ENTITY_NAMES,
     KINDS,
     LATE,
-    NAMES,
     OVERLAPPING_MATERIALS,
     PEOPLE,
     PERSONS,
@@ -23,7 +22,7 @@ from adreel.charts.definitions import (
 )
 from adreel.charts.measures import CardFigure, Count, Figures, Formula, Own, Quotient
 from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.schema import Column, columns, day_column
+from adreel.datasets.schema import NAME_COLUMNS, Column, columns, day_column
 
 DAY = "@day"
 HOUR = "@hour"
@@ -128,7 +127,7 @@ class _CardFitting:
                 yield CardAxis(axis, HOUR if axis.kind == "hour" else DAY, titles[axis.kind])
             return
         for name in self._candidates(axis):
-            label = axis.label or NAMES.get(name)
+            label = axis.label or NAME_COLUMNS.get(name)
             title = self._columns[name].title
             by = MONTH + name if axis.kind == "month" else name
             yield CardAxis(

@@ -29,8 +29,8 @@ class Axis:
     """What a card groups by: the first of `columns` that the dataset has.
 
     A `breakdown` groups by one of the dataset's breakdowns (any, without `columns`), a `value` by the values of any
-    other column. `label` is the column with the names of ids where it differs from NAMES. `day`, `weekday` and `hour`
-    come from the dataset's time dimension, in each advertiser's time zone; `month` from a column of times, in UTC.
+    other column. `label` is the column with the names of ids where it differs from NAME_COLUMNS. `day`, `weekday` and
+    `hour` come from the dataset's time dimension, in each advertiser's time zone; `month` from a column of times, UTC.
     """
 
     kind: AxisKind
@@ -215,17 +215,6 @@ KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Columns of entity lists suited for counting by, with their nouns for titles."""
-
-NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "campaign_id": "campaign_name",
-        "adgroup_id": "adgroup_name",
-        "ad_id": "ad_name",
-        "ad_id_v2": "ad_name",
-        "advertiser_id": "advertiser_name",
-    }
-)
-"""The column with the names of an id column's entities."""
 
 _DAY = Axis("day")
 

@@ -147,6 +147,7 @@ user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is notified of failures and warnings.")
 preset_commands = typer.Typer(no_args_is_help=True, help="List, save, rename, share and delete metric presets.")
+link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a table as CSV to spreadsheets.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Manage")
@@ -155,6 +156,7 @@ app.add_typer(user_commands, name="users", rich_help_panel="Manage")
 app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
 app.add_typer(notification_commands, name="notifications", rich_help_panel="Manage")
 app.add_typer(preset_commands, name="presets", rich_help_panel="Manage")
+app.add_typer(link_commands, name="links", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -467,6 +469,50 @@ def presets_delete(ctx: typer.Context, name: PresetName, yes: Yes = False) -> No
     from adreel.cli import presets as act
 
     act.delete(ctx.obj, name, yes=yes)
+
+
+@link_commands.command("list")
+def links_list(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
+    """List the CSV links of a dataset's table."""
+    from adreel.cli import links as act
+
+    act.show_all(ctx.obj, name, as_json=as_json)
+
+
+@link_commands.command("create")
+def links_create(
+    ctx: typer.Context,
+    name: DatasetName,
+    link_name: Annotated[str, typer.Argument(metavar="LINK", help="A name for the link.")],
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="COLUMN", help="Only these columns, in this order.")
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="FILTER", help="column:operator:value, such as 'spend:>=:10'."),
+    ] = None,
+    sorts: Annotated[
+        list[str] | None, typer.Option("--sort", metavar="COLUMN", help="Sort by a column; -COLUMN for largest first.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=0, metavar="DAYS", help="Days until it expires; 0 for never.")] = 365,
+) -> None:
+    """Create a link that gives the newest rows as CSV without signing in, and print its Google Sheets formula once."""
+    from adreel.cli import links as act
+
+    act.create(ctx.obj, name, link_name, (columns or (), filters or (), sorts or ()), days or None)
+
+
+@link_commands.command("revoke")
+def links_revoke(
+    ctx: typer.Context,
+    name: DatasetName,
+    link: Annotated[int, typer.Argument(metavar="ID", help="The link's ID.")],
+    yes: Yes = False,
+) -> None:
+    """Revoke a CSV link. Asks for confirmation."""
+    from adreel.cli import links as act
+
+    act.revoke(ctx.obj, name, link, yes=yes)
 
 
 @user_commands.command("list")
@@ -938,14 +984,29 @@ def restatements(
 def diff(
     ctx: typer.Context,
     name: DatasetName,
-    before: Annotated[int, typer.Argument(metavar="V1", help="The earlier version.")],
-    after: Annotated[int, typer.Argument(metavar="V2", help="The later version.")],
+    before: Annotated[
+        int | None, typer.Argument(metavar="V1", help="The earlier version; by default the one before V2.")
+    ] = None,
+    after: Annotated[int | None, typer.Argument(metavar="V2", help="The later version; by default the latest.")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="List the rows of --day, before and after, by name.")] = False,
+    day: Annotated[str | None, typer.Option(metavar="DAY", help="With --rows: the day, such as 2026-01-31.")] = None,
+    advertiser: Annotated[str, typer.Option(metavar="ID", help="With --rows: only this ad account.")] = "",
+    by: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="With --rows: the metric whose largest change comes first.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="With --rows: rows to print.")] = 50,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="With --rows: write all of them to this file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two versions: rows changed, added and removed, and metrics by day."""
+    """Compare two versions: rows changed, added and removed, and metrics by day; or the rows of a day themselves."""
     from adreel.cli import tables
 
-    tables.diff(ctx.obj, name, before, after, as_json=as_json)
+    if rows:
+        tables.diff_rows(ctx.obj, name, (before, after), (day, advertiser, by), limit, output, as_json=as_json)
+    else:
+        tables.diff(ctx.obj, name, before, after, as_json=as_json)
 
 
 @app.command("query", rich_help_panel="Tables")

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,9 +27,13 @@ from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject, queried
 
 if TYPE_CHECKING:
+    from adreel.datasets.changed_rows import ChangedRows, ChangedRowsSearch, ValueChange
     from adreel.datasets.restatement import ColumnChange, Comparison
 
 NON_ADDITIVE = "non-additive"
+
+MOST_METRICS = 3
+"""Metrics of changed rows that are printed as a table; files and JSON have all."""
 
 MOST_ROWS = 1_000
 """Most rows of a query that are printed as a table."""
@@ -68,19 +73,86 @@ def _with_table(home: OpenHome, saved: SavedDataset) -> Lake:
     return lake
 
 
-def diff(session: CommandContext, name: str, before: int, after: int, *, as_json: bool) -> None:
+def diff(session: CommandContext, name: str, before: int | None, after: int | None, *, as_json: bool) -> None:
     """Prints what changed between two versions."""
     # Imported here: the other commands save its imports.
+    from adreel.datasets.changed_rows import versions_to_compare
     from adreel.datasets.restatement import compare
 
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         lake = _with_table(home, saved)
-        comparison = compare(home.store, lake, saved, before, after, session.clock())
+        pair = versions_to_compare(lake, saved, before, after)
+        comparison = compare(home.store, lake, saved, *pair, session.clock())
         if as_json:
             print_json(comparison.as_json())
         else:
             _print_comparison(saved, comparison)
+
+
+def diff_rows(
+    session: CommandContext,
+    name: str,
+    versions: tuple[int | None, int | None],
+    asked: tuple[str | None, str, str | None],
+    limit: int,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Prints or writes the rows of a day before and after; `asked` has day, ad account and metric."""
+    from adreel.datasets.changed_rows import ChangedRowsSearch, changed_rows, versions_to_compare
+
+    day, advertiser, by = asked
+    kind = file_kind(output) if output is not None else ""
+    with open_home(session) as home:
+        saved = home.guard.dataset(name)
+        lake = _with_table(home, saved)
+        before, after = versions_to_compare(lake, saved, *versions)
+        search = ChangedRowsSearch(before, after, _day(day), advertiser, (), by)
+        with changed_rows(home.guard, lake, saved, search, session.clock()) as rows:
+            if output is not None:
+                details = {"format": kind, "versions": f"{before} to {after}"}
+                home.store.audit.add(AuditAction.EXPORT, Subject.of(saved), details)
+                say(f"Wrote {counted(write_file(rows.reader(), output, kind), 'row')} to {output}.")
+            elif as_json:
+                print_json(rows.as_json(search, 0, limit))
+            else:
+                _print_changed_rows(saved, rows, search, limit)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(f"--day {text!r} is not a date such as 2026-01-31.") from None
+
+
+def _print_changed_rows(saved: SavedDataset, rows: ChangedRows, search: ChangedRowsSearch, limit: int) -> None:
+    head, metrics = rows.head, rows.metrics[:MOST_METRICS]
+    of_day = f" on {search.day}" if search.day else ""
+    say(
+        f"{saved.name}, version {search.before} to {search.after}: {counted(head.changed, 'row')} changed, "
+        f"{head.added:,} added, {head.removed:,} removed{of_day}."
+    )
+    if not head.total:
+        return
+    lines = [
+        (
+            row.kind,
+            *(row.names.get(column, value) for column, value in row.key.items()),
+            *(part for metric in metrics for part in _three(row.values[metric.name])),
+        )
+        for row in rows.rows(0, limit)
+    ]
+    parts = [f"{metric.title}{part}" for metric in metrics for part in (" before", " after", " change")]
+    print_table(("kind", *(rows.title(column) for column in rows.key), *parts), lines)
+    if head.total > limit:
+        say(f"First {limit:,} of {head.total:,} rows. For all rows, add -o FILE.")
+
+
+def _three(value: ValueChange) -> tuple[Any, Any, Any]:
+    return value.before, value.after, value.change
 
 
 def _print_comparison(saved: SavedDataset, comparison: Comparison) -> None:
@@ -241,10 +313,18 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
         raise InputError(f"--for-spreadsheet requires a .csv file. {output.name} does not need it.")
     with open_home(session) as home:
         saved = home.guard.dataset(name)
+        lake = _with_table(home, saved)
         calculated = lake_columns_of(saved, session.clock())
-        reader = _with_table(home, saved).read(saved.table_slug, version, calculated=calculated)
+        reader = lake.read(saved.table_slug, version, calculated=calculated)
         home.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": kind, "version": version})
-        rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
+        sheet = None
+        if kind == "xlsx":
+            # Imported here: the other formats have no place for it.
+            from adreel.datasets.about import about
+            from adreel.datasets.looks import TableLook
+
+            sheet = about(home.store, lake, saved, version, TableLook(), session.clock())
+        rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet, about=sheet)
         say(f"Wrote {counted(rows, 'row')} to {output}.")
 
 

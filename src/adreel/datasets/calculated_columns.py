@@ -10,6 +10,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.schema import calculated_columns
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError
+from adreel.lake import Lake, TableState
 from adreel.lake.calculated import CalculatedColumn, quoted_name
 from adreel.store import SavedDataset
 
@@ -38,3 +39,8 @@ def lake_columns_of(saved: SavedDataset, now: datetime) -> tuple[CalculatedColum
         return lake_columns(dataset_of(saved, now))
     except DatasetError:
         return ()
+
+
+def readable_table(lake: Lake, saved: SavedDataset, now: datetime, version: int | None = None) -> TableState:
+    """A version of the dataset's table (None for the newest) with its calculated metrics; NotFoundError without one."""
+    return lake.table(saved.table_slug, version, lake_columns_of(saved, now))

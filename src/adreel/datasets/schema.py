@@ -35,6 +35,17 @@ ARROW_TYPES: Mapping[ValueType, pa.DataType] = MappingProxyType(
 UNIT_TITLES: Mapping[str, str] = MappingProxyType({"account_currency": "ad account's currency", "per_user": "per user"})
 """What pages call the units that are no word."""
 
+NAME_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "campaign_id": "campaign_name",
+        "adgroup_id": "adgroup_name",
+        "ad_id": "ad_name",
+        "ad_id_v2": "ad_name",
+        "advertiser_id": "advertiser_name",
+    }
+)
+"""The column with the names of an id column's entities."""
+
 TYPE_TITLES: Mapping[ValueType, str] = MappingProxyType(
     {
         "money": "money",

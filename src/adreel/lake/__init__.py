@@ -40,6 +40,7 @@ from adreel.update_methods import Method
 
 if TYPE_CHECKING:
     from adreel.lake.browse import Browser, ColumnStatistics, Filter, Order, RowPage
+    from adreel.lake.changed_rows import ChangedRowsQuery, ChangedRowsReader
     from adreel.lake.difference import Difference, Grouping, SumChange
     from adreel.lake.query import Connection
 
@@ -333,6 +334,18 @@ class Lake:
         from adreel.lake.difference import Grouping, difference
 
         return difference(self._storage, slug, before, after, grouping or Grouping())
+
+    def changed_rows(
+        self, slug: str, before: int, after: int, query: ChangedRowsQuery
+    ) -> AbstractContextManager[ChangedRowsReader]:
+        """The rows of one day that differ between two versions, to be read in parts while a block runs.
+
+        Raises NotFoundError for versions that cannot be read, InputError for versions without a common key, where a day
+        is missing, and for a filter or an order that the columns cannot have.
+        """
+        from adreel.lake.changed_rows import open_changed_rows
+
+        return open_changed_rows(self._storage, slug, before, after, query)
 
     def sum_changes(
         self, slug: str, before: int, after: int, additive: tuple[str, ...], columns: tuple[str, ...]

@@ -29,7 +29,8 @@ MEMORY = "256MB"
 SLICE_CELLS = 1_000_000
 """Values of the larger side that are joined at a time; `MEMORY` holds them twice over."""
 
-_HERE = quoted("in this version")
+HERE = quoted("in this version")
+"""A column of each side of a join that says that the row is there."""
 
 Number = Decimal | int | float
 
@@ -103,13 +104,13 @@ class Difference:
 
 def difference(storage: Storage, slug: str, before: int, after: int, grouping: Grouping) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
-    old, new = _open_both(storage, slug, before, after, grouping.columns)
+    old, new = open_both(storage, slug, before, after, grouping.columns)
     note = version_note(storage, slug, after)
     with engine(MEMORY) as connection:
         return _VersionComparison(connection, storage, old, new, note, grouping).compute()
 
 
-def _open_both(
+def open_both(
     storage: Storage, slug: str, before: int, after: int, needed: Collection[str]
 ) -> tuple[TableState, TableState]:
     """Both versions, without the columns that they only have by name, but for the `needed` ones."""
@@ -154,7 +155,7 @@ def sum_changes(
     storage: Storage, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
 ) -> tuple[SumChange, ...]:
     """The sums of `names` by the values of `columns`; see `Lake.sum_changes`."""
-    old, new = _open_both(storage, slug, before, after, columns)
+    old, new = open_both(storage, slug, before, after, columns)
     shared = set(old.schema.names) & set(new.schema.names)
     if not shared.issuperset(columns):
         return ()
@@ -162,7 +163,7 @@ def sum_changes(
     note = version_note(storage, slug, after)
     day = note.day_column if note and note.day_column in shared else None
     with engine(MEMORY) as connection:
-        _create_views(connection, storage, old, new)
+        create_views(connection, storage, old, new)
         sides = [
             _sums_by_group(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")
         ]
@@ -239,7 +240,7 @@ def _steps(names: Iterable[str], old: tuple[Any, ...] | None, new: tuple[Any, ..
     return {name: step for name, step in steps.items() if step}
 
 
-def _create_views(
+def create_views(
     connection: duckdb.DuckDBPyConnection, storage: Storage, old: TableState, new: TableState
 ) -> tuple[tuple[DataFile, ...], tuple[DataFile, ...]]:
     """Views over the rows of each version that may differ, and over those that both share; the files that differ."""
@@ -281,7 +282,7 @@ class _VersionComparison:
         self._storage = storage
         self._old = old
         self._new = new
-        self._old_files, self._new_files = _create_views(connection, storage, old, new)
+        self._old_files, self._new_files = create_views(connection, storage, old, new)
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
         self._day = note.day_column if note and self._has(note.day_column) else None
         self._grouping = grouping
@@ -403,14 +404,14 @@ class _VersionComparison:
 
     def _by_key(self, part: _Slice) -> list[tuple[Any, ...]]:
         counts = [
-            f"count(*) FILTER (o.{_HERE} IS NULL)",
-            f"count(*) FILTER (n.{_HERE} IS NULL)",
+            f"count(*) FILTER (o.{HERE} IS NULL)",
+            f"count(*) FILTER (n.{HERE} IS NULL)",
             f"count(*) FILTER ({self._changed(self._valued)})",
             *(f"count(*) FILTER ({self._changed([name])})" for name in self._valued),
         ]
         # A row of both versions is in the group of its newer values.
         new, old = self._places_of("n"), self._places_of("o")
-        places = [f"CASE WHEN n.{_HERE} THEN {after} ELSE {before} END" for after, before in zip(new, old, strict=True)]
+        places = [f"CASE WHEN n.{HERE} THEN {after} ELSE {before} END" for after, before in zip(new, old, strict=True)]
         groups = ", ".join(str(number + 1) for number in range(len(places)))
         return self._rows(sql("SELECT", ", ".join([*places, *counts]), self._joined(part), f"GROUP BY {groups}"))
 
@@ -442,14 +443,14 @@ class _VersionComparison:
     def _joined(self, part: _Slice) -> str:
         on = " AND ".join(f"{self._value('o', name)} = {self._value('n', name)}" for name in self._key)
         sides = (
-            sql("(SELECT *, TRUE AS", _HERE, f"FROM {view} v WHERE {self._where(part, 'v')})")
+            sql("(SELECT *, TRUE AS", HERE, f"FROM {view} v WHERE {self._where(part, 'v')})")
             for view in ("old_rows", "new_rows")
         )
         return "FROM {} o FULL JOIN {} n ON {}".format(*sides, on)
 
     def _changed(self, names: list[str]) -> str:
         differ = [f"{self._value('o', name)} IS DISTINCT FROM {self._value('n', name)}" for name in names]
-        return f"o.{_HERE} AND n.{_HERE} AND ({' OR '.join(differ) or 'FALSE'})"
+        return f"o.{HERE} AND n.{HERE} AND ({' OR '.join(differ) or 'FALSE'})"
 
     def _hash(self, side: str) -> str:
         return f"hash({', '.join(self._value(side, name) for name in self._columns)})"
@@ -458,7 +459,7 @@ class _VersionComparison:
         """A column as it is compared: both versions' values in one type."""
         old, new = self._old.schema.field(name).type, self._new.schema.field(name).type
         column = f"{side}.{quoted(name)}"
-        return column if old == new else f"CAST({column} AS {_sql_type(wider_type(old, new))})"
+        return column if old == new else f"CAST({column} AS {sql_type_of(wider_type(old, new))})"
 
     def _day_of(self, side: str) -> str:
         return f"CAST({side}.{quoted(self._day)} AS DATE)" if self._day else "CAST(NULL AS DATE)"
@@ -479,8 +480,8 @@ class _VersionComparison:
         keys = ", ".join(
             f"coalesce({self._value('n', name)}, {self._value('o', name)}) AS {quoted(name)}" for name in self._key
         )
-        chosen = f"WHERE o.{_HERE} IS NULL OR n.{_HERE} IS NULL OR ({self._changed(self._valued)})"
-        order = f"ORDER BY (o.{_HERE} AND n.{_HERE}) IS NOT TRUE, {', '.join(map(quoted, self._key))} LIMIT {EXAMPLES}"
+        chosen = f"WHERE o.{HERE} IS NULL OR n.{HERE} IS NULL OR ({self._changed(self._valued)})"
+        order = f"ORDER BY (o.{HERE} AND n.{HERE}) IS NOT TRUE, {', '.join(map(quoted, self._key))} LIMIT {EXAMPLES}"
         query = sql("SELECT", keys, self._joined(part), chosen, order)
         self._connection.execute(sql("CREATE OR REPLACE TEMP TABLE shown AS", query))
         old, new = self._shown("old_rows", part), self._shown("new_rows", part)
@@ -523,7 +524,7 @@ def _total(number: int, *parts: Mapping[Any, tuple[Any, ...]]) -> Any:
     return sum(numbers) if numbers else None
 
 
-def _sql_type(kind: Any | None) -> str:
+def sql_type_of(kind: Any | None) -> str:
     """DuckDB's name of the type that two versions of a column are compared in; texts if there is no common type."""
     if kind is not None and pa.types.is_decimal(kind):
         return f"DECIMAL({kind.precision}, {kind.scale})"

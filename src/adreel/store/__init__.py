@@ -25,6 +25,7 @@ from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.export_links import ExportLinks
 from adreel.store.figures import AdvertiserAmounts, DailySums, Figures, FiguresState, VersionFigures
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
@@ -42,6 +43,7 @@ from adreel.store.records import (
     AdvertiserInfo,
     ApiToken,
     Consent,
+    ExportLink,
     Latest,
     Level,
     LogLine,
@@ -56,6 +58,7 @@ from adreel.store.records import (
     RunSize,
     RunState,
     SavedDataset,
+    SavedView,
     Session,
     Trigger,
     User,
@@ -63,6 +66,7 @@ from adreel.store.records import (
 )
 from adreel.store.retention import Retention, Retentions
 from adreel.store.runs import Runs, new_run_id
+from adreel.store.saved_views import SavedViews
 from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
@@ -97,6 +101,8 @@ __all__ = [
     "Cost",
     "DailySums",
     "Datasets",
+    "ExportLink",
+    "ExportLinks",
     "Figures",
     "FiguresState",
     "Latest",
@@ -122,6 +128,8 @@ __all__ = [
     "RunTotals",
     "Runs",
     "SavedDataset",
+    "SavedView",
+    "SavedViews",
     "Session",
     "Sessions",
     "Shares",
@@ -154,6 +162,7 @@ class Store:
         "consents",
         "datasets",
         "deliveries",
+        "export_links",
         "figures",
         "incidents",
         "keys",
@@ -163,6 +172,7 @@ class Store:
         "retention",
         "run_totals",
         "runs",
+        "saved_views",
         "sessions",
         "shares",
         "sizes",
@@ -187,6 +197,8 @@ class Store:
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
         self.presets = MetricPresets(database, clock)
+        self.export_links = ExportLinks(database, clock)
+        self.saved_views = SavedViews(database, clock)
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)

@@ -70,6 +70,8 @@ class AuditAction(StrEnum):
     USER_DELETE = "user_delete", "Deleted user", "user"
     TOKEN_CREATE = "token_create", "Created API token", "token"
     TOKEN_REVOKE = "token_revoke", "Revoked API token", "token"
+    LINK_CREATE = "link_create", "Created CSV link", "link"
+    LINK_REVOKE = "link_revoke", "Revoked CSV link", "link"
     ACCOUNT_CONNECT = "account_connect", "Connected account", "account"
     ACCOUNT_RECONNECT = "account_reconnect", "Reconnected account", "account"
     ACCOUNT_RENAME = "account_rename", "Renamed account", "account"

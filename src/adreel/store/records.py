@@ -122,6 +122,40 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportLink:
+    """A link that gives a look at a dataset's table as CSV to whoever has it. Its secret is not here.
+
+    `user_id` is whose rights it has, None for the operator of the machine; `user_name` is the name at that time.
+    `expires_at` is None for one that is good until it is revoked; `used_at` is to the minute.
+    """
+
+    id: int
+    dataset_id: int
+    user_id: int | None
+    user_name: str
+    name: str
+    look: Mapping[str, Any]
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """A look at a dataset's table under a name; `shared` with all who may see the dataset."""
+
+    id: int
+    dataset_id: int
+    user_id: int
+    user_name: str
+    name: str
+    shared: bool
+    look: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """What a user went to TikTok's consent page for: to connect the account again, or a new one under this name."""
 

@@ -629,3 +629,54 @@ metric_presets = Table(
     Index(None, "user_id"),
     sqlite_autoincrement=True,
 )
+
+# Links by which anybody who has one reads a look at a dataset's table as CSV. Of the secret only its SHA-256 is kept.
+export_links = Table(
+    "export_links",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("secret_hash", String, nullable=False),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    # Who made it, and whose rights it has; null for the operator of the machine.
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column("user_name", String, nullable=False),
+    Column("name", String, nullable=False),
+    # Columns, filters and order, see `datasets.looks`.
+    Column("look", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc),
+    Column("used_at", Utc),
+    # Kept after it is revoked, so that who uses it is told so.
+    Column("revoked_at", Utc),
+    UniqueConstraint("secret_hash"),
+    Index(None, "dataset_id"),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)
+
+# Looks at tables that people gave a name.
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String, nullable=False),
+    # Whether all who may see the dataset see it.
+    Column("shared", Boolean, nullable=False),
+    Column("look", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("dataset_id", "user_id", "name"),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)
+
+# The columns of a table that a person chose, in their order.
+column_choices = Table(
+    "column_choices",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("columns", JSON, nullable=False),
+    Index(None, "user_id"),
+)

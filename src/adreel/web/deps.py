@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Role, Store, User
 from adreel.store.audit import Means, Origin, act_as
+from adreel.web.link_turns import LinkTurns
 
 COOKIE = "adreel_session"
 
@@ -52,6 +53,7 @@ class Deps:
     clock: Callable[[], datetime]
     sandbox: Sandbox
     transport: httpx2.AsyncBaseTransport | None = None
+    link_turns: LinkTurns = field(default_factory=LinkTurns)
 
     @property
     def asking(self) -> Asking:

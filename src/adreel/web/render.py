@@ -119,11 +119,16 @@ def shell_of(request: Request, visitor: Visitor | None) -> Shell:
         user=visitor.user if visitor else None,
         workspace=workspace.name,
         zone=workspace.zone,
-        path=request.url.path,
+        path=_shown_path(request.url.path),
         notice=unquote(request.cookies.get(NOTICE, ""))[:500],
         theme=theme if theme in THEMES else "auto",
         made_up=deps.made_up,
     )
+
+
+def _shown_path(path: str) -> str:
+    """The path as a page may repeat it: without the secret of a link."""
+    return "/links" if path.startswith("/links/") else path
 
 
 def is_fragment(request: Request) -> bool:

@@ -23,6 +23,7 @@ from adreel.web.api import (
     charts,
     datasets,
     home,
+    links,
     notifications,
     people,
     query,
@@ -31,6 +32,7 @@ from adreel.web.api import (
     schedules,
     status,
     tables,
+    views,
 )
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
@@ -48,6 +50,8 @@ ROUTERS = (
     status.router,
     home.router,
     tables.router,
+    views.router,
+    links.router,
     charts.router,
     query.router,
     audit.router,
@@ -84,6 +88,8 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "backfills", "description": "Backfills: earlier days in slices; start, follow, pause, resume, cancel."},
     {"name": "status", "description": "What runs, waits and fails; workers, and requests by app."},
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
+    {"name": "views", "description": "Saved views of a table: columns, filters and order under a name."},
+    {"name": "links", "description": "CSV links of a table, for spreadsheets."},
     {"name": "cards", "description": "A dataset's charts, as data."},
     {"name": "query", "description": "SQL over the tables."},
     {"name": "audit", "description": "The audit log; administrators only."},

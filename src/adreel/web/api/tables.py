@@ -10,7 +10,9 @@ from pydantic import Field
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
-from adreel.datasets.calculated_columns import lake_columns_of
+from adreel.datasets.calculated_columns import lake_columns_of, readable_table
+from adreel.datasets.changed_rows import ChangedRowsSearch, changed_rows, versions_to_compare
+from adreel.datasets.looks import TableLook, look_of_texts, spelled
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
 from adreel.datasets.runs import runs_by_version, version_json
 from adreel.datasets.schema import Column, columns, readable_columns
@@ -259,6 +261,37 @@ class RowSelection(AtVersion):
         return [Order(text.removeprefix("-"), descending=text.startswith("-")) for text in self.sort]
 
 
+class LookBody(Body):
+    """Which columns and rows of a table, and in what order."""
+
+    columns: list[str] = Field([], description="Only these columns, in this order; default: all.", max_length=1_000)
+    filter: list[str] = Field([], description="As of `rows`.", examples=[["spend:ge:10"]])
+    sort: list[str] = Field([], description="As of `rows`.", examples=[["-spend"]])
+
+    @property
+    def look(self) -> TableLook:
+        """The look. InputError for a filter that is none."""
+        return look_of_texts(self.columns, [spelled(_filter(text)) for text in self.filter], self.sort)
+
+
+class LookAnswer(Answer):
+    """Which columns and rows of a table, and in what order."""
+
+    columns: list[str] = Field(description="Empty for all.", examples=[["ad_name", "spend"]])
+    filter: list[str] = Field(examples=[["spend:ge:10"]])
+    sort: list[str] = Field(examples=[["-spend"]])
+
+
+def look_values(look: TableLook) -> dict[str, list[str]]:
+    """A look as `LookAnswer` has it, with the API's names of operators."""
+    words = {op: name for name, op in OPERATORS.items()}
+    filters = []
+    for column_filter in look.where:
+        _, _, value = spelled(column_filter).removeprefix(column_filter.column).removeprefix(":").partition(":")
+        filters.append(f"{column_filter.column}:{words[column_filter.op]}" + (f":{value}" if value else ""))
+    return {**look.as_json(), "filter": filters}
+
+
 class RowsQuery(RowSelection, Paging):
     """A page of rows."""
 
@@ -274,6 +307,55 @@ class DifferenceQuery(Body):
 
     before: int | None = Field(None, ge=0, le=2**53, description="Default: the one before `after`.")
     after: int | None = Field(None, ge=0, le=2**53, description="Default: the newest.")
+
+
+class ChangedRowsQuery(DifferenceQuery, Paging):
+    """Which changed rows."""
+
+    day: date | None = Field(None, description="The day. Required where rows have days.", examples=["2026-01-31"])
+    advertiser: str = Field("", description="Only this ad account, by its ID.", examples=["7000000000000000001"])
+    filter: list[str] = Field([], description="As of `rows`; a row counts if it holds in one of the versions.")
+    by: str | None = Field(None, description="Metric whose largest change comes first.", examples=["spend"])
+
+
+class ChangedColumnAnswer(Answer):
+    """A column that differs in any of the rows."""
+
+    name: str = Field(examples=["spend"])
+    title: str = Field(examples=["Cost"])
+    values_changed: int = Field(description="Rows in which it differs.", examples=[3])
+
+
+class ValueChangeAnswer(Answer):
+    """A value before and after."""
+
+    name: str = Field(examples=["spend"])
+    before: Value
+    after: Value
+    change: Number | None = Field(description="Null for what is no number, or in one version only.")
+
+
+class ChangedRowAnswer(Answer):
+    """A row that differs, with the values that do."""
+
+    kind: Literal["changed", "added", "removed"] = Field(examples=["changed"])
+    key: dict[str, Value]
+    names: dict[str, str] = Field(description="Names of the key's IDs.", examples=[{"ad_id": "Summer sale"}])
+    currency: str | None = Field(examples=["EUR"])
+    values: list[ValueChangeAnswer]
+
+
+class ChangedRowsAnswer(Paged[ChangedRowAnswer]):
+    """The rows of a day that differ between two versions, the largest change first."""
+
+    before: int = Field(examples=[0])
+    after: int = Field(examples=[1])
+    day: date | None = Field(examples=["2026-01-31"])
+    sorted_by: str | None = Field(examples=["spend"])
+    changed: int = Field(examples=[3])
+    added: int = Field(examples=[0])
+    removed: int = Field(examples=[0])
+    columns: list[ChangedColumnAnswer]
 
 
 class ExportQuery(RowSelection):
@@ -303,7 +385,7 @@ def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, 
 def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, Query()]) -> Schema:
     """Columns with type, title, meaning and unit, and the primary key."""
     saved = with_table(deps, who, dataset)
-    state = deps.lake.table(saved.table_slug, query.version, lake_columns_of(saved, deps.clock()))
+    state = readable_table(deps.lake, saved, deps.clock(), query.version)
     key = next((version.key for version in deps.lake.versions(saved.table_slug) if version.number == state.version), ())
     current = _columns_by_name(deps, saved)
     answers = []
@@ -385,8 +467,24 @@ def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[Differe
     Currencies are never summed. The page and `adreel diff` have the same figures.
     """
     saved = with_table(deps, who, dataset)
-    before, after = _two_versions(deps, saved, query)
+    before, after = versions_to_compare(deps.lake, saved, query.before, query.after)
     return Exact(compare(deps.store, deps.lake, saved, before, after, deps.clock()).as_json())
+
+
+@router.get(
+    "/datasets/{dataset}/difference/rows",
+    summary="Read the rows of a day before and after",
+    response_model=ChangedRowsAnswer,
+    responses=failures(404),
+)
+def list_changed_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[ChangedRowsQuery, Query()]) -> Response:
+    """The rows of one day that differ between two versions, with names, values before and after, and changes."""
+    saved = with_table(deps, who, dataset)
+    before, after = versions_to_compare(deps.lake, saved, query.before, query.after)
+    where = tuple(_filter(text) for text in query.filter)
+    search = ChangedRowsSearch(before, after, query.day, query.advertiser, where, query.by)
+    with changed_rows(who.guard, deps.lake, saved, search, deps.clock()) as rows:
+        return Exact(rows.as_json(search, query.offset, query.limit))
 
 
 @router.get(
@@ -397,18 +495,20 @@ def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[Differe
 )
 def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Query()]) -> Response:
     """A version's rows as a stream of CSV, JSON, Parquet or Excel: all of them, or as `rows` has them."""
+    from adreel.datasets.about import about
     from adreel.export.files import stream
 
     saved = with_table(deps, who, dataset)
+    where, order = query.where, query.order
+    calculated = lake_columns_of(saved, deps.clock())
     reader = deps.lake.read(
-        saved.table_slug,
-        query.version,
-        query.columns or None,
-        where=query.where,
-        order=query.order,
-        calculated=lake_columns_of(saved, deps.clock()),
+        saved.table_slug, query.version, query.columns or None, where=where, order=order, calculated=calculated
     )
-    chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet)
+    sheet = None
+    if query.format == "xlsx":
+        look = TableLook(tuple(reader.schema.names), tuple(where), tuple(order))
+        sheet = about(deps.store, deps.lake, saved, query.version, look, deps.clock())
+    chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet, about=sheet)
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": str(query.format), "version": query.version})
     return file_answer(chunks, query.format, f"{saved.slug}.{query.format}", f"{saved.name}.{query.format}")
 
@@ -446,12 +546,3 @@ def _filter(text: str) -> Filter:
             f"{', '.join(OPERATORS)}."
         )
     return Filter(column, OPERATORS[operator], value if colon else None)
-
-
-def _two_versions(deps: Deps, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:
-    numbers = [version.number for version in deps.lake.versions(saved.table_slug)]
-    after = query.after if query.after is not None else numbers[0]
-    before = query.before if query.before is not None else next((number for number in numbers if number < after), None)
-    if before is None:
-        raise NotFoundError(f"{saved.name!r} has no version before {after} that can be read.")
-    return before, after

@@ -5,32 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 import pyarrow as pa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from adreel import catalog
+from adreel.access import RoleRight
 from adreel.charts.labels import Cell, cell
-from adreel.datasets.calculated_columns import lake_columns_of
+from adreel.datasets.about import known_columns
+from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.looks import TableLook, spelled, spelled_order, unspelled
 from adreel.datasets.schema import UNIT_TITLES, Column, key, readable_columns
+from adreel.datasets.views import change_view, default_columns, delete_view, save_view
 from adreel.errors import InputError, NotFoundError
 from adreel.export.cells import grouped
+from adreel.export.files import pasted_text
 from adreel.lake import TableState
 from adreel.lake.browse import OPERATORS, ColumnStatistics, Filter, Kind, Operator, Order, Takes, kind_of, operators_for
 from adreel.store import SavedDataset
+from adreel.store.audit import AuditAction, Subject
 from adreel.update_methods import Method
-from adreel.web.deps import Deps, Here, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.heading import Heading, heading, live, parsed
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_opened, respond
 
 router = APIRouter()
+
+Text = Annotated[str, Form()]
 
 SIZES = (50, 100, 250)
 """Rows of a page that a person can choose."""
@@ -40,6 +48,12 @@ MOST_VERSIONS = 200
 
 NO_VALUE = "Enter a value, or select 'is empty'."
 """The message for a filter without a value."""
+
+MOST_COPIED = 10_000
+"""Rows that are copied to the clipboard at most."""
+
+COPY_PAGE = 1_000
+"""Rows that are read at a time for it."""
 
 LONGEST_CELL = 200
 """Characters of a cell that are shown at first."""
@@ -75,7 +89,7 @@ class Look:
         """The address's query; what is as it is at first is left out."""
         pairs = [("version", str(self.version))] if self.version is not None else []
         pairs += [("where", spelled(condition)) for condition in self.where]
-        pairs += [("sort", ("-" if order.descending else "") + order.column) for order in self.order]
+        pairs += [("sort", spelled_order(order)) for order in self.order]
         pairs += [("show", name) for name in self.show or ()]
         pairs += [("size", str(self.size))] if self.size != SIZES[0] else []
         return pairs + ([("page", str(self.page))] if self.page != 1 else [])
@@ -86,10 +100,14 @@ class Look:
         query = urlencode(self.pairs)
         return f"/datasets/{self.slug}/data" + (f"?{query}" if query else "")
 
+    @property
+    def table_look(self) -> TableLook:
+        """Its columns, filters and order."""
+        return TableLook(self.show or (), self.where, self.order)
+
     def shown(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those of a table's columns that are shown, in the table's order; all if it has none of them."""
-        chosen = tuple(name for name in names if self.show is None or name in self.show)
-        return chosen or tuple(names)
+        """Those of a table's columns that are shown, in order; all if it has none of them."""
+        return self.table_look.shown(names)
 
     def export(self, kind: str) -> str:
         """Where a file of the rows and columns that are looked at is."""
@@ -99,7 +117,17 @@ class Look:
     @property
     def hidden_fields(self) -> list[tuple[str, str]]:
         """What the form sends along without showing it."""
-        return [pair for pair in replace(self, page=1).pairs if pair[0] in ("where", "sort")]
+        return [pair for pair in replace(self, page=1).pairs if pair[0] in ("where", "sort", "show")]
+
+    @property
+    def query(self) -> str:
+        """What forms beside the table send along, to come back to the same rows."""
+        return urlencode(replace(self, page=1).pairs)
+
+    def beside(self, ending: str) -> str:
+        """Where another page about what is looked at is."""
+        pairs = [pair for pair in self.pairs if pair[0] in ("where", "sort", "show")]
+        return f"/datasets/{self.slug}{ending}" + (f"?{urlencode(pairs)}" if pairs else "")
 
     def at(self, page: int) -> str:
         """The address of another page."""
@@ -109,9 +137,14 @@ class Look:
         """The address with one filter less."""
         return replace(self, where=tuple(condition for condition in self.where if condition != removed), page=1).address
 
-    def by(self, name: str) -> str:
-        """The address sorted by a column: from the least, then from the greatest, then as the table is."""
-        steps = {"none": (Order(name),), "ascending": (Order(name, descending=True),), "descending": ()}
+    def by(self, name: str, *, numeric: bool = False) -> str:
+        """The address sorted by a column both ways, then as the table is: figures from the greatest, others from the
+        least.
+        """
+        up, down = (Order(name),), (Order(name, descending=True),)
+        steps = {"none": up, "ascending": down, "descending": ()}
+        if numeric:
+            steps = {"none": down, "descending": up, "ascending": ()}
         return replace(self, order=steps[self.direction(name)], page=1).address
 
     def direction(self, name: str) -> str:
@@ -149,8 +182,23 @@ class FilterForm:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewLink:
+    """A saved view as a link above the table; `current` if it is what the table shows."""
+
+    id: int
+    name: str
+    address: str
+    shared: bool
+    own: bool
+    by: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """What the table shows. `error` is why the rows that were asked for cannot be shown, and then there are none."""
+    """What the table shows. `columns` are all that can be, those that are first; `remembered`: the person chose them
+    once. `error` is why the rows that were asked for cannot be shown, and then there are none.
+    """
 
     look: Look
     heads: tuple[Head, ...]
@@ -163,6 +211,14 @@ class Rows:
     newest: int
     filter_form: FilterForm
     error: str
+    views: tuple[ViewLink, ...]
+    remembered: bool
+    may_share: bool
+
+    @property
+    def view(self) -> ViewLink | None:
+        """The saved view that is looked at."""
+        return next((view for view in self.views if view.current), None)
 
     @property
     def pages(self) -> int:
@@ -191,6 +247,17 @@ class Data(Page):
     sizes: tuple[int, ...] = SIZES
     longest_cell: int = LONGEST_CELL
     formats: tuple[tuple[str, str], ...] = FORMATS
+    most_copied: int = MOST_COPIED
+
+
+@dataclass(frozen=True, slots=True)
+class Views(Page):
+    """The saved views of a table that the person sees."""
+
+    template: ClassVar[str] = "views.html"
+    head: Heading
+    views: tuple[ViewLink, ...]
+    may_share: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +269,7 @@ class DataPart(Page):
     sizes: tuple[int, ...] = SIZES
     longest_cell: int = LONGEST_CELL
     formats: tuple[tuple[str, str], ...] = FORMATS
+    most_copied: int = MOST_COPIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +352,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
     # Before the table: a run that has ended has its version.
     current = None if partial else live(deps, who, saved)
     try:
-        page_rows = _rows(deps, saved, look, _without_value(request.query_params))
+        page_rows = _rows(deps, who, saved, look, _without_value(request.query_params))
     except NotFoundError as error:
         if partial:
             raise
@@ -299,6 +367,117 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
     return respond(request, Data(head, page_rows, ""), visitor=who)
 
 
+@router.post("/datasets/{slug}/data/columns")
+def choose_columns(
+    request: Request,
+    deps: Here,
+    who: Who,
+    slug: str,
+    show: Annotated[list[str] | None, Form()] = None,
+    query: Text = "",
+    reset: Text = "",
+) -> Response:
+    """Keeps the columns, in their order, for this person and dataset; `reset` forgets them."""
+    saved = who.guard.dataset(slug)
+    who.guard.need_role(RoleRight.KEEP_VIEWS)
+    names = _table(deps, saved).readable.names
+    chosen = () if reset else tuple(name for name in dict.fromkeys(show or ()) if name in names)
+    deps.store.saved_views.choose_columns(saved, who.user, chosen)
+    look = replace(look_of(saved.slug, QueryParams(query)), show=None, page=1)
+    return go(request, look.address)
+
+
+@router.get("/datasets/{slug}/data/copy")
+def copied(request: Request, deps: Here, who: Who, slug: str) -> Response:
+    """The rows that are looked at, of all pages up to `MOST_COPIED`, as text for a spreadsheet.
+
+    The headers `X-Rows` and `X-Total-Rows` say how many there are in the text, and in all.
+    """
+    saved = who.guard.dataset(slug)
+    look = asked_exactly(saved.slug, request.query_params)
+    table = _table(deps, saved, look.version)
+    shown = shown_columns(deps, who, saved, look, table.readable.names)
+    parts, total = [], 0
+    for offset in range(0, MOST_COPIED, COPY_PAGE):
+        page = deps.lake.page(
+            saved.table_slug,
+            version=table.version,
+            columns=shown,
+            where=look.where,
+            order=look.order,
+            offset=offset,
+            limit=COPY_PAGE,
+            calculated=table.calculated,
+        )
+        parts.append(page.rows)
+        total = page.matching
+        if total <= offset + COPY_PAGE:
+            break
+    selected = _selected_columns(parsed(deps, saved)[0])
+    rows = pa.concat_tables(parts)
+    text = pasted_text(rows, [_head(table, name, selected).title for name in shown])
+    deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": "clipboard", "version": look.version})
+    counts = {"X-Rows": str(rows.num_rows), "X-Total-Rows": str(total)}
+    return Response(text, media_type="text/tab-separated-values; charset=utf-8", headers=counts)
+
+
+# -- saved views
+
+
+@router.post("/datasets/{slug}/views")
+def save(
+    request: Request, deps: Here, who: Who, slug: str, name: Text = "", query: Text = "", shared: Text = ""
+) -> Response:
+    """Saves what is looked at under a name."""
+    saved = who.guard.dataset(slug)
+    look = asked_exactly(saved.slug, QueryParams(query))
+    shown = shown_columns(deps, who, saved, look, _table(deps, saved).readable.names)
+    table_look = replace(look, show=shown).table_look
+    try:
+        view = save_view(who.guard, deps.lake, saved, name, table_look, deps.clock(), shared=bool(shared))
+    except InputError as error:
+        return go(request, look.address, sentence(error))
+    return go(request, address_of(saved.slug, table_look), f"Saved the view {view.name!r}.")
+
+
+@router.get("/datasets/{slug}/views")
+def saved_views(request: Request, deps: Here, who: Who, slug: str) -> Response:
+    """The saved views, to rename, share and delete."""
+    saved = who.guard.dataset(slug)
+    head = heading(deps, who, saved, "data", f"/datasets/{saved.slug}/views")
+    views = _view_links(deps, who, saved, Look(saved.slug))
+    return respond(request, Views(head, views, who.guard.may_role(RoleRight.SHARE_VIEWS)), visitor=who)
+
+
+@router.get("/datasets/{slug}/views/{view_id:int}")
+def open_view(request: Request, deps: Here, who: Who, slug: str, view_id: int) -> Response:
+    """Leads to what the view shows now: the link that people send each other."""
+    saved = who.guard.dataset(slug)
+    view = deps.store.saved_views.get(saved, who.user, view_id)
+    return go(request, address_of(saved.slug, TableLook.of_json(view.look)))
+
+
+@router.post("/datasets/{slug}/views/{view_id:int}")
+def change(
+    request: Request, deps: Here, who: Who, slug: str, view_id: int, name: Text = "", shared: Text = ""
+) -> Response:
+    """Renames, shares or no longer shares one of the person's own views."""
+    saved = who.guard.dataset(slug)
+    try:
+        view = change_view(who.guard, deps.lake, saved, view_id, deps.clock(), name=name, shared=bool(shared))
+    except InputError as error:
+        return go(request, f"/datasets/{saved.slug}/views", sentence(error))
+    return go(request, f"/datasets/{saved.slug}/views", f"Saved the view {view.name!r}.")
+
+
+@router.post("/datasets/{slug}/views/{view_id:int}/delete")
+def delete(request: Request, who: Who, slug: str, view_id: int) -> Response:
+    """Deletes one of the person's own views."""
+    saved = who.guard.dataset(slug)
+    view = delete_view(who.guard, saved, view_id)
+    return go(request, f"/datasets/{saved.slug}/views", f"Deleted the view {view.name!r}.")
+
+
 @router.get("/datasets/{slug}/data/filter")
 def filter_form(request: Request, deps: Here, who: Who, slug: str, column: str = "") -> Response:
     """How a column can be filtered."""
@@ -311,7 +490,7 @@ def filter_form(request: Request, deps: Here, who: Who, slug: str, column: str =
 
 def look_of(slug: str, query: QueryParams) -> Look:
     """What the address asks for. A filter that is being added is in `column`, `op` and `value`."""
-    where = [condition for text in query.getlist("where") if (condition := _unspelled(text))]
+    where = [condition for text in query.getlist("where") if (condition := unspelled(text))]
     added = _added(query)
     if added is not None and (added.value or OPERATORS[added.op].takes is Takes.NOTHING):
         where.append(added)
@@ -334,7 +513,7 @@ def asked_exactly(slug: str, query: QueryParams) -> Look:
     if version and look.version is None:
         raise InputError(f"{version[:20]!r} is not a valid version. Enter its number, or omit it for the latest.")
     for text in query.getlist("where"):
-        if _unspelled(text) is None:
+        if unspelled(text) is None:
             raise InputError(f"{text[:60]!r} is not a valid filter. Use column:operator:value, such as spend:>=:10.")
     return look
 
@@ -354,35 +533,30 @@ def _without_value(query: QueryParams) -> Filter | None:
     return added if added and not added.value and OPERATORS[added.op].takes is not Takes.NOTHING else None
 
 
-def spelled(condition: Filter) -> str:
-    """A filter as the address has it: `spend:>=:10`."""
-    operator = OPERATORS.get(condition.op)
-    bare = operator is not None and operator.takes is Takes.NOTHING
-    return f"{condition.column}:{condition.op}" if bare else f"{condition.column}:{condition.op}:{condition.value}"
-
-
-def _unspelled(text: str) -> Filter | None:
-    column, _, rest = text.partition(":")
-    op, _, value = rest.partition(":")
-    return Filter(column, op, value) if column and op else None
+def shown_columns(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that the person sees: those of the address, else those that they chose, else as `views` has them."""
+    chosen = look.show if look.show is not None else deps.store.saved_views.columns(saved, who.user)
+    kept = tuple(name for name in chosen if name in names)
+    return kept or default_columns(names, known_columns(saved, deps.clock()))
 
 
 def _table(deps: Deps, saved: SavedDataset, version: int | None = None) -> TableState:
     """The table with the dataset's calculated metrics."""
-    return deps.lake.table(saved.table_slug, version, lake_columns_of(saved, deps.clock()))
+    return readable_table(deps.lake, saved, deps.clock(), version)
 
 
-def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
+def _rows(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
     table = _table(deps, saved, look.version)
     readable = table.readable
     selected = _selected_columns(parsed(deps, saved)[0])
-    every_head = tuple(_head(readable, name, selected) for name in readable.names)
-    show = look.shown(readable.names)
-    heads = tuple(head for head in every_head if head.name in show)
+    show = shown_columns(deps, who, saved, look, readable.names)
+    if show == shown_columns(deps, who, saved, replace(look, show=None), readable.names):
+        look = replace(look, show=None)
+    heads = tuple(_head(readable, name, selected) for name in show)
+    hidden = [name for name in default_columns(readable.names, selected) if name not in show]
+    every_head = (*heads, *(_head(readable, name, selected) for name in hidden))
     error, matching = "", 0
     cells: tuple[tuple[Cell | None, ...], ...] = ()
-    if len(show) == len(every_head):
-        look = replace(look, show=None)
     try:
         look, cells, matching = _cells(deps, table, look, [head.name for head in heads])
         sentences = tuple((condition, _sentence(condition, selected)) for condition in look.where)
@@ -399,7 +573,48 @@ def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | N
     newest = versions[0][0] if versions else table.version
     last = without_value or next(reversed(look.where), None)
     filter_form = _filter_form(table, last.column if last else "", without_value)
-    return Rows(look, heads, every_head, cells, table.rows, matching, sentences, versions, newest, filter_form, error)
+    return Rows(
+        look,
+        heads,
+        every_head,
+        cells,
+        table.rows,
+        matching,
+        sentences,
+        versions,
+        newest,
+        filter_form,
+        error,
+        views=_view_links(deps, who, saved, replace(look, show=show)),
+        remembered=bool(deps.store.saved_views.columns(saved, who.user)),
+        may_share=who.guard.may_role(RoleRight.SHARE_LINKS),
+    )
+
+
+def _view_links(deps: Deps, who: Visitor, saved: SavedDataset, look: Look) -> tuple[ViewLink, ...]:
+    links = []
+    for view in deps.store.saved_views.list(saved, who.user):
+        try:
+            table_look = TableLook.of_json(view.look)
+        except InputError:
+            continue
+        links.append(
+            ViewLink(
+                view.id,
+                view.name,
+                address_of(saved.slug, table_look),
+                view.shared,
+                view.user_id == who.user.id,
+                view.user_name,
+                table_look == look.table_look,
+            )
+        )
+    return tuple(links)
+
+
+def address_of(slug: str, look: TableLook) -> str:
+    """Where the page with a look is."""
+    return Look(slug, show=look.columns or None, where=look.where, order=look.order).address
 
 
 def _cells(

@@ -13,8 +13,10 @@ from starlette.responses import Response
 from adreel.access import DatasetRight
 from adreel.connections import covered
 from adreel.datasets import schedules
-from adreel.datasets.calculated_columns import lake_columns_of
+from adreel.datasets.about import about
+from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.looks import TableLook
 from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
 from adreel.datasets.stored import dataset_of, schedule_of, timing_of
@@ -33,7 +35,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.forms.problems import sentence as problem_sentence
 from adreel.web.pages.backfills import BackfillCard, backfill_card
-from adreel.web.pages.data import asked_exactly
+from adreel.web.pages.data import asked_exactly, shown_columns
 from adreel.web.pages.datasets import deletion, deletion_notice
 from adreel.web.pages.heading import Heading, Live, account_of, heading, live, over, parsed
 from adreel.web.pages.wording import refusal, sentence
@@ -413,12 +415,17 @@ def export(
     if format not in WRITERS:
         raise InputError(f"{format!r} is not an export format. Use one of: {', '.join(WRITERS)}.")
     look = asked_exactly(saved.slug, request.query_params)
-    table = deps.lake.table(saved.table_slug, look.version, lake_columns_of(saved, deps.clock()))
-    shown = look.shown(table.readable.names)
+    table = readable_table(deps.lake, saved, deps.clock(), look.version)
+    shown = shown_columns(deps, who, saved, look, table.readable.names)
     reader = deps.lake.read(
         table.slug, look.version, shown, where=look.where, order=look.order, calculated=table.calculated
     )
     ending = format if look.version is None else f"v{look.version}.{format}"
-    chunks = stream(reader, format, for_spreadsheet=True)
+    sheet = (
+        about(deps.store, deps.lake, saved, look.version, TableLook(shown, look.where, look.order), deps.clock())
+        if format == "xlsx"
+        else None
+    )
+    chunks = stream(reader, format, for_spreadsheet=True, about=sheet)
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": format, "version": look.version})
     return file_answer(chunks, format, f"{saved.slug}.{ending}", f"{saved.name}.{ending}")

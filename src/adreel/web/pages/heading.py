@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from adreel.access import AccountRight, DatasetRight
+from adreel.datasets import changed_rows
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.status import Standing, Status, newest_runs, standing
 from adreel.datasets.stored import dataset_of
@@ -170,14 +171,12 @@ def parsed(deps: Deps, saved: SavedDataset) -> tuple[Dataset | None, tuple[Probl
         return None, error.problems
 
 
-def advertiser_names(deps: Deps, who: Visitor, saved: SavedDataset) -> dict[str, str]:
+def advertiser_names(_deps: Deps, who: Visitor, saved: SavedDataset) -> dict[str, str]:
     """The names of the dataset's advertisers by their ids, as its account saw them last.
 
     Without those that have none; none at all if the person may not see the account.
     """
-    account = account_of(who, saved)
-    advertisers = deps.store.accounts.advertisers(account) if account else ()
-    return {advertiser.advertiser_id: advertiser.name for advertiser in advertisers if advertiser.name}
+    return changed_rows.advertiser_names(who.guard, saved)
 
 
 def account_of(who: Visitor, saved: SavedDataset) -> Account | None:

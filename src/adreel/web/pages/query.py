@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from adreel.datasets.calculated_columns import lake_columns_of
+from adreel.datasets.calculated_columns import readable_table
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.export.files import WRITERS
 from adreel.sandbox import AnswerForm, column_of
@@ -202,7 +202,7 @@ def _tables(deps: Deps, who: Visitor, q: str) -> Tables:
 def _columns(deps: Deps, who: Visitor, slug: str) -> Columns:
     saved = who.guard.dataset(slug)
     try:
-        table = deps.lake.table(saved.table_slug, None, lake_columns_of(saved, deps.clock()))
+        table = readable_table(deps.lake, saved, deps.clock())
         schema = table.readable
     except NotFoundError:
         words = "The dataset has no table yet. Run it first."

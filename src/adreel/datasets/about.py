@@ -1,0 +1,101 @@
+"""What a workbook says of a dataset's rows: which version, which rows of it, whether they were checked, what columns
+mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from adreel.datasets.calculated_columns import readable_table
+from adreel.datasets.looks import TableLook
+from adreel.datasets.runs import origin, runs_by_version
+from adreel.datasets.schema import UNIT_TITLES, Column, day_column, readable_columns
+from adreel.datasets.stored import source_of
+from adreel.datasets.validation import parse
+from adreel.datasets.verification import checked_in
+from adreel.errors import DatasetError
+from adreel.export.cells import type_words
+from adreel.export.files import About, AboutColumn
+from adreel.lake import Lake
+from adreel.store import Run, SavedDataset, Store
+
+ZONE_RULE = (
+    "Days and hours are of each ad account's own time zone, a fixed offset from UTC (column timezone). Columns whose "
+    "names end in _utc are in UTC."
+)
+SUM_RULE = "Sum only columns marked 'May be summed', and money of one currency only (column currency)."
+NOT_SUMMED = "Not additive"
+SUMMED = "May be summed"
+
+
+def about(
+    store: Store,
+    lake: Lake,
+    saved: SavedDataset,
+    version: int | None,
+    look: TableLook,
+    now: datetime,
+) -> About:
+    """The facts of a look at a version (None for the newest). Raises NotFoundError for a version that is not there."""
+    table = readable_table(lake, saved, now, version)
+    known = known_columns(saved, now)
+    day = None
+    with suppress(DatasetError):
+        day = day_column(parse(source_of(saved), now))
+    facts = [
+        ("Dataset", saved.name),
+        ("Table", saved.slug),
+        *_version_facts(store, lake, saved, table.version),
+        ("Filter and order", look.words(known) or "None: all rows as in the table"),
+        ("Time zone", ZONE_RULE),
+        ("Sums", SUM_RULE),
+        ("Exported", f"{now:%Y-%m-%d %H:%M} UTC"),
+    ]
+    fields = {field.name: field for field in table.readable}
+    described = tuple(_about_column(fields[name], known.get(name)) for name in look.shown(table.readable.names))
+    return About(tuple(facts), described, day)
+
+
+def known_columns(saved: SavedDataset, now: datetime) -> Mapping[str, Column]:
+    """The columns of the dataset's table, calculated ones too, by name; none if its settings do not hold any more."""
+    with suppress(DatasetError):
+        return {column.name: column for column in readable_columns(parse(source_of(saved), now))}
+    return {}
+
+
+def _version_facts(store: Store, lake: Lake, saved: SavedDataset, number: int) -> list[tuple[str, str]]:
+    versions = lake.versions(saved.table_slug)
+    version = next((version for version in versions if version.number == number), None)
+    if version is None:
+        return [("Version", str(number))]
+    run = runs_by_version((version,), store.runs.good(saved, len(versions))).get(number)
+    return [
+        ("Version", f"{number} ({version.at:%Y-%m-%d %H:%M} UTC)"),
+        ("Update method", origin(version, run)),
+        ("Verification", _verification(run)),
+    ]
+
+
+def _verification(run: Run | None) -> str:
+    if run is None:
+        return "Unknown: this home does not have the run."
+    checks = checked_in(run.verification)
+    skipped = f" Skipped ad accounts: {', '.join(run.skipped)}." if run.skipped else ""
+    return f"{run.state.label}{f' ({checks})' if checks else ''}. {run.meaning}{skipped}"
+
+
+def _about_column(field: Any, column: Column | None) -> AboutColumn:
+    """A column as the dataset has it; one that it no longer selects as the table's own metadata has it."""
+    name, kind = field.name, field.type
+    if column is not None:
+        unit = UNIT_TITLES.get(column.unit, column.unit)
+        is_figure = column.part == "metrics" and column.type not in ("string", "bool", "list")
+        summed = SUMMED if column.additive else NOT_SUMMED if is_figure else ""
+        return AboutColumn(name, column.title, column.type_title, unit, summed, column.meaning)
+    facts = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
+    unit = facts.get("unit", "")
+    title, meaning = facts.get("title", name), facts.get("description", "")
+    return AboutColumn(name, title, type_words(kind), UNIT_TITLES.get(unit, unit), "", meaning)

@@ -1,0 +1,140 @@
+"""Links that share a look at a table as CSV: who may make them, and what a link gives to whoever has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from adreel.access import Actor, DatasetRight, Guard, RoleRight
+from adreel.datasets.calculated_columns import readable_table
+from adreel.datasets.looks import TableLook, check_look
+from adreel.errors import ForbiddenError, InputError, NotFoundError
+from adreel.export.files import stream_sheets_csv
+from adreel.lake import Lake
+from adreel.store import ExportLink, SavedDataset, Store
+
+SHEETS_CELLS = 10_000_000
+"""Cells of a Google spreadsheet (source: Google Drive Help, "Files you can store in Google Drive")."""
+
+LONGEST_SECRET = 100
+"""Characters of an address that can be a link's secret."""
+
+
+class LinkOverError(InputError):
+    """The link was good once, and is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkContent:
+    """What a link gives: the dataset, and the look at its table."""
+
+    link: ExportLink
+    saved: SavedDataset
+    look: TableLook
+
+
+def path_of(secret: str) -> str:
+    """The path of a link's address."""
+    return f"/links/{secret}.csv"
+
+
+def formula(web_url: str, secret: str) -> str:
+    """What a person puts in a cell of Google Sheets."""
+    return f'=IMPORTDATA("{web_url.rstrip("/")}{path_of(secret)}")'
+
+
+def create_link(
+    guard: Guard, lake: Lake, saved: SavedDataset, name: str, look: TableLook, days: int | None, now: datetime
+) -> tuple[ExportLink, str]:
+    """A new link with the rights of who asks, and its secret, which is shown once.
+
+    Raises ForbiddenError for viewers and read-only tokens, InputError for a look that the table cannot give, and
+    NotFoundError if there is no table yet.
+    """
+    guard.need_role(RoleRight.SHARE_LINKS)
+    guard.need(DatasetRight.SEE, saved)
+    if not lake.exists(saved.table_slug):
+        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+    check_look(lake, saved, look, now)
+    return guard.store.export_links.add(saved, guard.actor.user, name, look.as_json(), days)
+
+
+def may_revoke(guard: Guard, saved: SavedDataset, link: ExportLink) -> bool:
+    """Whether who asks may revoke the link: its maker, and who may edit the dataset."""
+    user = guard.actor.user
+    own = user is not None and link.user_id == user.id
+    return (own and guard.may_role(RoleRight.CHANGE_SELF)) or guard.may(DatasetRight.EDIT, saved)
+
+
+def revoke_link(guard: Guard, saved: SavedDataset, link_id: int) -> ExportLink:
+    """Ends a link. Raises ForbiddenError for one that another made, unless who asks may edit the dataset."""
+    link = guard.store.export_links.get(saved, link_id)
+    if not may_revoke(guard, saved, link):
+        if guard.actor.read_only:
+            guard.need_role(RoleRight.SHARE_LINKS)
+        raise ForbiddenError(
+            f"Only {link.user_name} and users who can edit dataset {saved.name!r} can revoke the link {link.name!r}."
+        )
+    guard.store.export_links.revoke(saved, link_id)
+    return link
+
+
+def opened(store: Store, secret: str, now: datetime) -> LinkContent:
+    """What the link of this secret gives.
+
+    Raises NotFoundError if there is none, LinkOverError if it is over: revoked, expired, or of a person who may not
+    see the dataset any more.
+    """
+    link = store.export_links.find(secret) if len(secret) <= LONGEST_SECRET else None
+    if link is None:
+        raise NotFoundError("This link does not exist, or the dataset or user that it belonged to was deleted.")
+    if link.revoked_at is not None:
+        raise LinkOverError("This link was revoked. Ask whoever sent it for a new one.")
+    if link.expires_at is not None and link.expires_at <= now:
+        raise LinkOverError(f"This link expired on {link.expires_at:%Y-%m-%d}. Ask whoever sent it for a new one.")
+    saved = store.datasets.get(link.dataset_id)
+    user = store.users.get(link.user_id) if link.user_id is not None else None
+    if not Guard(store, Actor(user)).may(DatasetRight.SEE, saved):
+        raise LinkOverError(f"{link.user_name}, who made this link, has no access to the dataset any more.")
+    return LinkContent(link, saved, TableLook.of_json(link.look))
+
+
+def rows_of_link(lake: Lake, content: LinkContent, now: datetime) -> Any:
+    """The newest version's rows as CSV for Google Sheets, piece by piece.
+
+    Columns that the table has no more are left out. Raises InputError if a filter or the order needs one that is gone,
+    NotFoundError without a table.
+    """
+    saved, look = content.saved, content.look
+    table = readable_table(lake, saved, now)
+    shown = look.shown(table.readable.names)
+    reader = lake.read(table.slug, None, shown, where=look.where, order=look.order, calculated=table.calculated)
+    return stream_sheets_csv(reader)
+
+
+def link_json(link: ExportLink) -> dict[str, Any]:
+    """A link for programs: of the API and `links list --json`; without its secret."""
+    return {
+        "id": str(link.id),
+        "name": link.name,
+        "created_by": link.user_name,
+        "created_at": link.created_at,
+        "expires_at": link.expires_at,
+        "used_at": link.used_at,
+        **link.look,
+    }
+
+
+def size_of(lake: Lake, saved: SavedDataset, look: TableLook, now: datetime) -> str:
+    """How much a look is for Google Sheets today, in a sentence. Raises what `check_look` does."""
+    table = readable_table(lake, saved, now)
+    shown = look.shown(table.readable.names)
+    page = lake.page(
+        table.slug, columns=shown[:1], where=look.where, order=look.order, limit=1, calculated=table.calculated
+    )
+    cells = page.matching * len(shown)
+    size = f"{page.matching:,} rows of {len(shown):,} columns are {cells:,} cells"
+    if cells <= SHEETS_CELLS:
+        return f"{size}; a Google spreadsheet holds {SHEETS_CELLS:,}."
+    return f"{size}, and a Google spreadsheet holds only {SHEETS_CELLS:,}. Add a filter, or choose fewer columns."

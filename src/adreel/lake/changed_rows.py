@@ -1,0 +1,263 @@
+"""The rows of one day that differ between two versions, each with its values before and after, in an order.
+
+Of all rows only keys and sizes are kept in DuckDB, which has a disk for what memory does not hold. Whole rows are read
+for the part of them that is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from adreel.errors import InputError
+from adreel.lake.columns import wider_type
+from adreel.lake.difference import HERE, MEMORY, SLICE_CELLS, create_views, open_both, sql_type_of
+from adreel.lake.engine import engine, lock, quoted, sql
+from adreel.lake.filters import Filter, Kind, condition, kind_of
+from adreel.lake.query import reads_files
+from adreel.lake.storage import Storage
+from adreel.lake.tables import TableState
+from adreel.lake.versions import version_note
+
+_MATCHES = quoted("matches the filters")
+_KEYS = "changed_keys"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRowsQuery:
+    """Which rows: those of `day` (None for all, where rows have no day) that hold in one of the versions to `where`.
+
+    `by` is the column whose change they are sorted by, the largest first; None for the order of the key.
+    """
+
+    day: date | None = None
+    where: tuple[Filter, ...] = ()
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row that differs; None where it is not in the version. The key is in both."""
+
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRowsHead:
+    """What there is: counts of rows, the key, and how many rows each other column of both versions differs in.
+
+    `schema` is of the later version, for the columns that both have.
+    """
+
+    changed: int
+    added: int
+    removed: int
+    key: tuple[str, ...]
+    values_changed: Mapping[str, int]
+    schema: Any
+    day_column: str | None
+
+    @property
+    def total(self) -> int:
+        """All rows that differ."""
+        return self.changed + self.added + self.removed
+
+
+@contextmanager
+def open_changed_rows(
+    storage: Storage, slug: str, before: int, after: int, query: ChangedRowsQuery
+) -> Iterator[ChangedRowsReader]:
+    """The changed rows, to be read in parts while the block runs; see `Lake.changed_rows`."""
+    old, new = open_both(storage, slug, before, after, ())
+    note = version_note(storage, slug, after)
+    shared = [name for name in new.schema.names if name in old.schema.names]
+    key = tuple(note.key) if note else ()
+    if not key or not set(key) <= set(shared):
+        raise InputError(
+            f"Versions {before} and {after} share no primary key, so their rows cannot be matched. Compare other "
+            "versions, or give the dataset a primary key."
+        )
+    day = note.day_column if note and note.day_column in key else None
+    if day is not None and query.day is None:
+        raise InputError("Select the day whose changed rows to show.")
+    with storage.guard(f"the table {slug}"), engine(MEMORY) as connection:
+        create_views(connection, storage, old, new)
+        lock(connection, folders=[str(storage.folder)] if reads_files(storage) else [])
+        yield ChangedRowsReader(connection, old, new, _Question(query, key, day, tuple(shared)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked, and the columns of both versions."""
+
+    query: ChangedRowsQuery
+    key: tuple[str, ...]
+    day: str | None
+    shared: tuple[str, ...]
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """The columns outside the key."""
+        return tuple(name for name in self.shared if name not in self.key)
+
+
+@dataclass(slots=True)
+class ChangedRowsReader:
+    """Changed rows in a DuckDB. The first call compares the versions."""
+
+    _connection: duckdb.DuckDBPyConnection
+    _old: TableState
+    _new: TableState
+    _question: _Question
+    _head: ChangedRowsHead | None = field(default=None)
+
+    def head(self) -> ChangedRowsHead:
+        """What there is. Raises InputError for a filter or an order that the columns cannot have."""
+        if self._head is None:
+            self._head = self._compare()
+        return self._head
+
+    def sort_by(self, name: str) -> None:
+        """Sorts by the change of another metric. The next call compares anew."""
+        self._question = replace(self._question, query=replace(self._question.query, by=name))
+        self._head = None
+
+    def rows(self, offset: int, limit: int) -> list[ChangedRow]:
+        """Some of the rows from `offset` on."""
+        self.head()
+        names = ", ".join(map(quoted, self._question.key))
+        ordered = sql("SELECT", names, "FROM", _KEYS, "ORDER BY", '"size" DESC NULLS LAST,', names)
+        # A table, as both sides look into it.
+        self._connection.execute(
+            sql("CREATE OR REPLACE TEMP TABLE shown AS", ordered, f"LIMIT {int(limit)} OFFSET {int(offset)}")
+        )
+        old, new = self._shown("old_rows"), self._shown("new_rows")
+        keys = self._connection.execute(sql("SELECT", names, "FROM shown")).to_arrow_table().to_pylist()
+        places = [tuple(row[name] for name in self._question.key) for row in keys]
+        rows = [ChangedRow(old.get(place), new.get(place)) for place in places]
+        return [row for row in rows if row.before is not None or row.after is not None]
+
+    # -- comparison
+
+    def _compare(self) -> ChangedRowsHead:
+        question, by = self._question, self._question.query.by
+        if by is not None and (by not in question.valued or kind_of(self._kind(by)) is not Kind.NUMBER):
+            raise InputError(f"{by} is no metric of both versions; sort by one of {', '.join(self._numbers)}.")
+        self._refuse_repeated_keys()
+        names = list(question.valued)
+        changed = f"o.{HERE} AND n.{HERE}"
+        size = f"abs({self._number('n', by)} - {self._number('o', by)})" if by is not None else "0"
+        keys = [
+            f"coalesce({self._value('n', name)}, {self._value('o', name)}) AS {quoted(name)}" for name in question.key
+        ]
+        flags = [f"({changed} AND {self._differs(name)}) AS c{number}" for number, name in enumerate(names)]
+        differ = " OR ".join(self._differs(name) for name in names) or "FALSE"
+        select = sql(
+            "SELECT",
+            ", ".join([*keys, f'{size} AS "size"', f'o.{HERE} AS "old"', f'n.{HERE} AS "new"', *flags]),
+            "FROM {} o FULL JOIN {} n ON {}",
+            f"WHERE (o.{_MATCHES} OR n.{_MATCHES}) AND (o.{HERE} IS NULL OR n.{HERE} IS NULL OR {differ})",
+        )
+        on = " AND ".join(f"{self._value('o', name)} = {self._value('n', name)}" for name in question.key)
+        shared = pa.schema([self._new.schema.field(name) for name in question.shared])
+        conditions = [condition(shared, column_filter) for column_filter in question.query.where]
+        matches = " AND ".join(f"({part.sql})" for part in conditions) or "TRUE"
+        values = [value for part in conditions for value in part.values]
+        begun = False
+        for part in self._parts():
+            old, new = (
+                sql("(SELECT *, TRUE AS", HERE, f", coalesce({matches}, FALSE) AS {_MATCHES} FROM", view)
+                + f" v WHERE {part})"
+                for view in ("old_rows", "new_rows")
+            )
+            verb = f"INSERT INTO {_KEYS}" if begun else f"CREATE OR REPLACE TEMP TABLE {_KEYS} AS"
+            self._connection.execute(f"{verb} {select.format(old, new, on)}", values * 2)
+            begun = True
+        counts = ", ".join(f"count(*) FILTER (c{number})" for number in range(len(names)))
+        row = self._connection.execute(
+            sql(
+                'SELECT count(*) FILTER ("old" AND "new"), count(*) FILTER ("old" IS NULL),',
+                'count(*) FILTER ("new" IS NULL)' + (f", {counts}" if counts else ""),
+                "FROM",
+                _KEYS,
+            )
+        ).fetchone()
+        assert row is not None, "an aggregate has one row"
+        differing = {name: int(count) for name, count in zip(names, row[3:], strict=True) if count}
+        return ChangedRowsHead(int(row[0]), int(row[1]), int(row[2]), question.key, differing, shared, question.day)
+
+    def _refuse_repeated_keys(self) -> None:
+        """Raises InputError if a key names several rows of a version: which of them changed cannot be told."""
+        keys = ", ".join(f"v.{quoted(name)}" for name in self._question.key)
+        for view in ("old_rows", "new_rows"):
+            query = sql(
+                f"SELECT count(*) > count(DISTINCT hash({keys})) FROM", f"{view} v WHERE", self._day_condition()
+            )
+            repeated = self._connection.execute(query).fetchone()
+            if repeated and repeated[0]:
+                raise InputError(
+                    "The primary key names several rows, so that rows before and after cannot be matched. Compare "
+                    "versions that replace, merge or delete and insert."
+                )
+
+    def _parts(self) -> Iterator[str]:
+        """Conditions that part the rows, so that each join takes little memory."""
+        where = self._day_condition()
+        rows = 0
+        for view in ("old_rows", "new_rows"):
+            counted = self._connection.execute(sql("SELECT count(*) FROM", f"{view} v WHERE", where)).fetchone()
+            rows = max(rows, int(counted[0]) if counted else 0)
+        most = max(1_000, SLICE_CELLS // max(1, len(self._new.schema), len(self._old.schema)))
+        parts = max(1, -(-rows // most))
+        keys = ", ".join(self._value("v", name) for name in self._question.key)
+        yield from (f"{where} AND hash({keys}) % {parts} = {part}" if parts > 1 else where for part in range(parts))
+
+    def _day_condition(self) -> str:
+        day = self._question.query.day
+        if self._question.day is None or day is None:
+            return "TRUE"
+        column = f"v.{quoted(self._question.day)}"
+        return f"{column} >= '{day}' AND {column} < '{day + timedelta(days=1)}'"
+
+    def _shown(self, view: str) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+        """The rows of the table `shown`, as one version has them, by key."""
+        key = self._question.key
+        columns = ", ".join(f"v.{quoted(name)}" for name in self._question.shared)
+        keys = ", ".join(self._value("v", name) for name in key)
+        hashes = sql("SELECT", f"hash({', '.join(map(quoted, key))}) FROM shown")
+        where = f"{self._day_condition()} AND hash({keys}) IN ({hashes})"
+        rows = self._connection.execute(sql("SELECT", columns, "FROM", f"{view} v WHERE", where)).to_arrow_table()
+        return {tuple(row[name] for name in key): row for row in rows.to_pylist()}
+
+    # -- columns
+
+    @property
+    def _numbers(self) -> list[str]:
+        return [name for name in self._question.valued if kind_of(self._kind(name)) is Kind.NUMBER]
+
+    def _kind(self, name: str) -> Any:
+        return self._new.schema.field(name).type
+
+    def _number(self, side: str, name: str) -> str:
+        return f"coalesce({self._value(side, name)}, 0)"
+
+    def _differs(self, name: str) -> str:
+        return f"{self._value('o', name)} IS DISTINCT FROM {self._value('n', name)}"
+
+    def _value(self, side: str, name: str) -> str:
+        """A column as it is compared: both versions' values in one type."""
+        old, new = self._old.schema.field(name).type, self._new.schema.field(name).type
+        column = f"{side}.{quoted(name)}"
+        return column if old == new else f"CAST({column} AS {sql_type_of(wider_type(old, new))})"
+
+
+def numeric_names(schema: Any, names: Sequence[str]) -> list[str]:
+    """Those of the columns that hold numbers."""
+    return [name for name in names if kind_of(schema.field(name).type) is Kind.NUMBER]

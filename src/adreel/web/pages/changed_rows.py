@@ -1,0 +1,281 @@
+"""The rows of a day before and after, by names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from adreel.charts.labels import cell
+from adreel.datasets import changed_rows as domain
+from adreel.datasets.about import known_columns
+from adreel.datasets.changed_rows import ChangedRowsSearch, MetricHead, RowChange, ValueChange, versions_to_compare
+from adreel.datasets.looks import spelled, unspelled
+from adreel.datasets.restatement import ADVERTISER, amount
+from adreel.datasets.schema import NAME_COLUMNS
+from adreel.errors import InputError, NotFoundError
+from adreel.export.files import WRITERS, stream
+from adreel.lake.filters import Filter, Kind, kind_of
+from adreel.store import SavedDataset
+from adreel.store.audit import AuditAction, Subject
+from adreel.web.deps import Deps, Here, Visitor, Who
+from adreel.web.downloads import FORMATS, file_answer
+from adreel.web.pages.heading import Heading, heading
+from adreel.web.pages.wording import sentence
+from adreel.web.render import Page, respond
+
+router = APIRouter()
+
+PAGE = 50
+"""Rows of a page."""
+
+MOST_METRICS = 6
+"""Metrics that the table has columns for; files have all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An entity of a row's key: its name, or its id where it has none; `detail` is the id beside a name."""
+
+    title: str
+    text: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A value before and after, as texts; empty if it did not change. `tone` is up, down or empty."""
+
+    before: str
+    after: str
+    change: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the table."""
+
+    kind: str
+    names: tuple[Name, ...]
+    steps: tuple[Step | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The rows of a page, and what there is besides."""
+
+    metrics: tuple[MetricHead, ...]
+    all_metrics: tuple[MetricHead, ...]
+    lines: tuple[Line, ...]
+    by: str | None
+    changed: int
+    added: int
+    removed: int
+    total: int
+
+    @property
+    def sortable(self) -> tuple[MetricHead, ...]:
+        """The metrics that rows can be sorted by."""
+        return tuple(metric for metric in self.all_metrics if metric.numeric)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRowsPage(Page):
+    """The rows of a day that differ; `shown` is None if they cannot be, and `fault` says why.
+
+    `filters` are spelled as the address has them, with their sentences; `without` is the address without each of them,
+    `addresses` that of any page up to its number.
+    """
+
+    template: ClassVar[str] = "changed_rows.html"
+    head: Heading
+    search: ChangedRowsSearch
+    shown: Lines | None
+    fault: str
+    page: int
+    pages: int
+    advertisers: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str], ...]
+    filters: tuple[tuple[str, str], ...]
+    without: Mapping[str, str]
+    addresses: str
+    exports: Mapping[str, str]
+    formats: tuple[tuple[str, str], ...] = FORMATS
+
+
+@router.get("/datasets/{slug}/difference/rows")
+def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
+    """A page of the rows of a day that differ."""
+    saved = who.guard.dataset(slug)
+    fault, shown, pages = "", None, 1
+    number = request.query_params.get("page", "")
+    page = int(number) if number.isdecimal() and 0 < len(number) < 8 and int(number) else 1
+    search = ChangedRowsSearch(0, 0)
+    try:
+        search = _search(deps, saved, request.query_params)
+        with domain.changed_rows(who.guard, deps.lake, saved, search, deps.clock()) as found_rows:
+            pages = max(1, -(-found_rows.head.total // PAGE))
+            page = min(page, pages)
+            shown = _lines(found_rows, page)
+    except InputError as error:
+        fault = sentence(error)
+    pairs = _pairs(search, request.query_params)
+    query = urlencode(pairs)
+    base = f"/datasets/{saved.slug}/difference/rows"
+    columns = _columns(deps, saved, search)
+    titles = dict(columns)
+    filters = (
+        tuple((spelled(where), where.sentence(titles.get(where.column))) for where in search.where) if shown else ()
+    )
+    answer = ChangedRowsPage(
+        head=heading(deps, who, saved, "versions", f"{base}?{query}"),
+        search=search,
+        shown=shown,
+        fault=fault,
+        page=page,
+        pages=pages,
+        advertisers=tuple(sorted(domain.advertiser_names(who.guard, saved).items(), key=lambda pair: pair[1])),
+        columns=columns,
+        filters=filters,
+        without={
+            text: f"{base}?{urlencode([pair for pair in pairs if pair != ('where', text)])}" for text, _ in filters
+        },
+        addresses=f"{base}?{query}&page=",
+        exports={kind: f"{base}/export?{query}&format={kind}" for kind in WRITERS},
+    )
+    return respond(request, answer, visitor=who)
+
+
+@router.get("/datasets/{slug}/difference/rows/export")
+def export(request: Request, deps: Here, who: Who, slug: str) -> Response:
+    """All of the rows that differ as a file."""
+    saved = who.guard.dataset(slug)
+    kind = request.query_params.get("format", "csv")
+    if kind not in WRITERS:
+        raise InputError(f"{kind[:20]!r} is not an export format. Use one of: {', '.join(WRITERS)}.")
+    search = _search(deps, saved, request.query_params)
+    pieces = _file(deps, who, saved, search, kind)
+    first = next(pieces)
+    details = {"format": kind, "versions": f"{search.before} to {search.after}"}
+    deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), details)
+    name = f"{saved.slug}.changed.{search.before}-{search.after}.{search.day or 'all'}.{kind}"
+    return file_answer(_from(first, pieces), kind, name, name)
+
+
+def _file(deps: Deps, who: Visitor, saved: SavedDataset, search: ChangedRowsSearch, kind: str) -> Any:
+    with domain.changed_rows(who.guard, deps.lake, saved, search, deps.clock()) as found_rows:
+        yield from stream(found_rows.reader(), kind, for_spreadsheet=True)
+
+
+def _from(first: bytes, rest: Any) -> Any:
+    try:
+        yield first
+        yield from rest
+    finally:
+        rest.close()
+
+
+def _search(deps: Deps, saved: SavedDataset, query: QueryParams) -> ChangedRowsSearch:
+    """What the address asks for. Raises InputError for what it cannot."""
+    if not deps.lake.exists(saved.table_slug):
+        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+    before, after = versions_to_compare(deps.lake, saved, _number(query, "before"), _number(query, "after"))
+    if before >= after:
+        raise InputError("Select an earlier and a later version.")
+    text = query.get("day", "")
+    try:
+        day = date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(f"{text[:20]!r} is not a valid date. Use a date such as 2026-01-31.") from None
+    where = [condition for part in query.getlist("where") if (condition := unspelled(part))]
+    column, value = query.get("column", ""), query.get("value", "").strip()
+    if column and value:
+        where.append(_typed_filter(deps, saved, after, column, value))
+    return ChangedRowsSearch(
+        before, after, day, query.get("advertiser", ""), tuple(dict.fromkeys(where)), query.get("by") or None
+    )
+
+
+def _typed_filter(deps: Deps, saved: SavedDataset, after: int, column: str, value: str) -> Filter:
+    """What a person typed for a column: texts that contain it, and else values that are it."""
+    schema = deps.lake.table(saved.table_slug, after).schema
+    contains = column in schema.names and kind_of(schema.field(column).type) in (Kind.TEXT, Kind.LIST)
+    return Filter(column, "contains" if contains else "=", value)
+
+
+def _number(query: QueryParams, name: str) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 9:
+        raise InputError(f"{text[:20]!r} is not a valid version.")
+    return int(text)
+
+
+def _pairs(search: ChangedRowsSearch, query: QueryParams) -> list[tuple[str, str]]:
+    pairs = [("before", str(search.before)), ("after", str(search.after))]
+    pairs += [("day", str(search.day))] if search.day else []
+    pairs += [("advertiser", search.advertiser)] if search.advertiser else []
+    pairs += [("by", query["by"])] if query.get("by") else []
+    return pairs + [("where", spelled(where)) for where in search.where]
+
+
+def _columns(deps: Deps, saved: SavedDataset, search: ChangedRowsSearch) -> tuple[tuple[str, str], ...]:
+    """The columns to filter by, with their titles: names first."""
+    try:
+        names = deps.lake.table(saved.table_slug, search.after).schema.names
+    except NotFoundError:
+        return ()
+    known: Mapping[str, Any] = known_columns(saved, deps.clock())
+    first = set(NAME_COLUMNS.values())
+    ordered = sorted(names, key=lambda name: name not in first)
+    return tuple((name, known[name].title if name in known else name) for name in ordered)
+
+
+# -- lines
+
+
+def _lines(found_rows: domain.ChangedRows, page: int) -> Lines:
+    head, every = found_rows.head, found_rows.metrics
+    metrics = every[:MOST_METRICS]
+    lines = tuple(
+        Line(
+            row.kind,
+            _names(found_rows, row),
+            tuple(_step(metric, row.values[metric.name], row.currency) for metric in metrics),
+        )
+        for row in found_rows.rows((page - 1) * PAGE, PAGE)
+    )
+    return Lines(metrics, every, lines, found_rows.by, head.changed, head.added, head.removed, head.total)
+
+
+def _names(found_rows: domain.ChangedRows, row: RowChange) -> tuple[Name, ...]:
+    names = []
+    # The ad itself before the account that it is in.
+    for column, value in sorted(row.key.items(), key=lambda pair: pair[0] == ADVERTISER):
+        name, shown = row.names.get(column, ""), cell(column, value).text
+        names.append(Name(found_rows.title(column), name or shown, shown if name else ""))
+    return tuple(names)
+
+
+def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> Step | None:
+    if not value.differs:
+        return None
+    money = currency if metric.type == "money" else None
+    if not metric.numeric:
+        return Step(_text(metric.name, value.before), _text(metric.name, value.after), "", "")
+    change = value.change
+    tone = "" if not change else "up" if change > 0 else "down"
+    signed = "" if change is None else amount(change, money, signed=True)
+    return Step(_text(metric.name, value.before), _text(metric.name, value.after), signed, tone)
+
+
+def _text(name: str, value: Any) -> str:
+    return "\N{EN DASH}" if value is None else cell(name, value).text
