@@ -29,6 +29,8 @@ class RoleRight(StrEnum):
     DUPLICATE = "duplicate datasets"
     IMPORT = "import datasets"
     PREVIEW = "preview unsaved datasets"
+    SAVE_QUERIES = "save queries"
+    SHARE_QUERIES = "share saved queries"
     BULK = "run, tag or delete datasets"
     CHANGE_SELF = "change a password or revoke API tokens"
     VIEW_USERS = "view users"
@@ -74,6 +76,8 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.DUPLICATE: EDITORS,
         RoleRight.IMPORT: EDITORS,
         RoleRight.PREVIEW: EDITORS,
+        RoleRight.SAVE_QUERIES: frozenset(Role),
+        RoleRight.SHARE_QUERIES: EDITORS,
         RoleRight.BULK: EDITORS,
         RoleRight.CHANGE_SELF: frozenset(Role),
         RoleRight.VIEW_USERS: frozenset({Role.ADMIN}),

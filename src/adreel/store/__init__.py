@@ -19,6 +19,7 @@ from adreel.settings import Settings
 from adreel.store.accounts import Accounts
 from adreel.store.activity import Activity, QueuedRun
 from adreel.store.app_requests import AppRequests, RequestCounts
+from adreel.store.apps import Apps, GuideSteps
 from adreel.store.attempts import Attempts
 from adreel.store.audit import Audit
 from adreel.store.backfills import Backfill, Backfills, BackfillState
@@ -28,6 +29,7 @@ from adreel.store.datasets import Datasets
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
+from adreel.store.queries import QueryHistory, SavedQueries
 from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
     FINISHED,
@@ -43,6 +45,7 @@ from adreel.store.records import (
     Latest,
     Level,
     LogLine,
+    PastQuery,
     Phase,
     Progress,
     Role,
@@ -53,7 +56,9 @@ from adreel.store.records import (
     RunSize,
     RunState,
     SavedDataset,
+    SavedQuery,
     Session,
+    StoredApp,
     Trigger,
     User,
     Workspace,
@@ -64,7 +69,7 @@ from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
 from adreel.store.sizes import Sizes
-from adreel.store.tables import accounts
+from adreel.store.tables import accounts, tiktok_app
 from adreel.store.tokens import Tokens
 from adreel.store.totals import RunTotal, RunTotals
 from adreel.store.users import Users
@@ -95,6 +100,7 @@ __all__ = [
     "Latest",
     "Level",
     "LogLine",
+    "PastQuery",
     "Phase",
     "Progress",
     "Queue",
@@ -113,11 +119,13 @@ __all__ = [
     "RunTotals",
     "Runs",
     "SavedDataset",
+    "SavedQuery",
     "Session",
     "Sessions",
     "Shares",
     "Sizes",
     "Store",
+    "StoredApp",
     "Tokens",
     "Trigger",
     "User",
@@ -137,6 +145,7 @@ class Store:
         "accounts",
         "activity",
         "addresses",
+        "app",
         "app_requests",
         "attempts",
         "audit",
@@ -144,13 +153,16 @@ class Store:
         "consents",
         "datasets",
         "deliveries",
+        "guide_steps",
         "incidents",
         "keys",
         "locks",
+        "query_history",
         "queue",
         "retention",
         "run_totals",
         "runs",
+        "saved_queries",
         "sessions",
         "shares",
         "sizes",
@@ -178,6 +190,10 @@ class Store:
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)
         self.consents = Consents(database, clock)
+        self.app = Apps(database, keys, clock)
+        self.guide_steps = GuideSteps(database, clock)
+        self.saved_queries = SavedQueries(database, clock)
+        self.query_history = QueryHistory(database, clock)
         self.workspace = Workspaces(database, clock)
         self.audit = Audit(database, clock)
         self.retention = Retentions(database, clock)
@@ -197,7 +213,10 @@ class Store:
 
         def is_first() -> bool:
             with database.read() as connection:
-                return not database.backend.is_shared or connection.execute(select(accounts.c.id)).first() is None
+                encrypted = (accounts.c.id, tiktok_app.c.id)
+                return not database.backend.is_shared or all(
+                    connection.execute(select(column)).first() is None for column in encrypted
+                )
 
         return cls(database, Keys(settings.secret_key, settings.home, is_first), clock, cost)
 

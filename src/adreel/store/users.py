@@ -16,7 +16,7 @@ from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
 from adreel.store.records import Level, Role, User
 from adreel.store.secrets import fingerprint
-from adreel.store.tables import account_shares, accounts, api_tokens, sessions, users
+from adreel.store.tables import account_shares, accounts, api_tokens, saved_queries, sessions, users
 
 LONGEST_NAME = 60
 
@@ -154,7 +154,7 @@ class Users:
             return _change(connection, user, disabled=False)
 
     def delete(self, user: User, *, heir: User | None = None) -> None:
-        """Forgets the user with their sessions, tokens and shares; their datasets stay, and have no owner then.
+        """Forgets the user with their sessions, tokens, shares and private queries; their datasets lose their owner.
 
         `heir` becomes an owner of the accounts that nobody else owns. InputError if there are such accounts and no
         heir, if the heir cannot own accounts, and as `set_role`.
@@ -164,6 +164,8 @@ class Users:
             alone = _owned_alone(connection, user)
             if alone:
                 _hand_over(connection, user, alone, heir)
+            private = saved_queries.c.user_id == user.id, ~saved_queries.c.shared
+            connection.execute(delete(saved_queries).where(*private))
             if not connection.execute(delete(users).where(users.c.id == user.id)).rowcount:
                 raise _deleted(user)
             heir_name = heir.name if heir is not None and alone else None

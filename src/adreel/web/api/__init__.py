@@ -27,9 +27,11 @@ from adreel.web.api import (
     query,
     retention,
     runs,
+    saved_queries,
     schedules,
     status,
     tables,
+    tiktok_app,
 )
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
@@ -38,6 +40,7 @@ from adreel.web.render import Page, respond
 
 ROUTERS = (
     people.router,
+    tiktok_app.router,
     catalog.router,
     accounts.router,
     datasets.router,
@@ -48,6 +51,7 @@ ROUTERS = (
     tables.router,
     charts.router,
     query.router,
+    saved_queries.router,
     audit.router,
     retention.router,
     notifications.router,
