@@ -50,9 +50,9 @@ class Sureness(StrEnum):
 
 
 class Step(StrEnum):
-    """A step of the guide, in order; `title` names it."""
+    """A step of the guide, in order; `heading` names it."""
 
-    title: str
+    heading: str
 
     DEVELOPER = "developer", "Sign in to the developer portal"
     APP = "app", "Create the app"
@@ -62,11 +62,11 @@ class Step(StrEnum):
     CONSENT = "consent", "Allow access"
     AD_ACCOUNTS = "ad-accounts", "Review the ad accounts"
 
-    def __new__(cls, value: str, title: str = "") -> Step:
+    def __new__(cls, value: str, heading: str = "") -> Step:
         """The text is its value."""
         step = str.__new__(cls, value)
         step._value_ = value
-        step.title = title
+        step.heading = heading
         return step
 
     @property
@@ -310,7 +310,7 @@ _STEP_OF_CODE: Mapping[int, Step] = {
 def step_for(error: AdreelError) -> Step:
     """The step to return to after an error of the consent or of what follows it."""
     code = error.code
-    if code in _STEP_OF_CODE:
+    if code is not None and code in _STEP_OF_CODE:
         return _STEP_OF_CODE[code]
     if lacks_scope(code, error.message) or (code == 40001 and re.search("scope|permission", error.message, re.I)):
         return Step.SCOPES

@@ -363,10 +363,15 @@ def _refuse_others(home: OpenHome, saved: SavedDataset) -> None:
 def _save_account(home: OpenHome, token: str, owner: str) -> Account:
     account = _demo_account(home.store)
     access = app_access(home.settings, home.store, token)
-    connection = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
+    app_id, secret, base_url = access.app_id, access.secret, access.base_url
     if account is None:
-        return home.store.accounts.add(DEMO_ACCOUNT, token=token, **connection, user=home.guard.actor.user)
-    return home.store.accounts.set_token(account, token, **connection)
+        user = home.guard.actor.user
+        return home.store.accounts.add(
+            DEMO_ACCOUNT, token=token, app_id=app_id, app_secret=secret, base_url=base_url, owner=owner, user=user
+        )
+    return home.store.accounts.set_token(
+        account, token, app_id=app_id, app_secret=secret, base_url=base_url, owner=owner
+    )
 
 
 def _print_summary(home: OpenHome, saved: SavedDataset) -> None:

@@ -20,7 +20,7 @@ from adreel.errors import InputError
 from adreel.lake.engine import literal, lock, quoted, sql, start
 from adreel.lake.files import DataFile
 from adreel.lake.sql_check import NESTED, check_select
-from adreel.lake.sql_errors import query_error
+from adreel.lake.sql_errors import has_place, one_line_up, query_error
 from adreel.lake.storage import Storage
 from adreel.lake.tables import TableState, dataset_of
 
@@ -195,7 +195,22 @@ class Connection:
                 raise self._storage.fault(error, "the tables") from None
             if "max_expression_depth" in str(error):
                 raise InputError(NESTED) from error
-            raise query_error(self._reason(error), query) from error
+            raise query_error(self._reason(error), query, self._shown_place(error, query)) from error
+
+    def _shown_place(self, error: Exception, query: str) -> str:
+        """DuckDB's message with the place that it leaves out where an answer is only read when it is needed."""
+        if (
+            not query
+            or not isinstance(error, duckdb.BinderException | duckdb.CatalogException)
+            or has_place(str(error))
+        ):
+            return str(error)
+        try:
+            # Takes the query apart without running it. The line of its own keeps the columns as they are.
+            self._connection.execute(f"EXPLAIN\n{query}").fetchall()
+        except duckdb.Error as again:
+            return one_line_up(str(again))
+        return str(error)
 
     def _reason(self, error: Exception) -> str:
         """What DuckDB says, without where it keeps what does not fit into memory, and without tables of its own."""

@@ -39,10 +39,26 @@ class QueryError(InputError):
         super().__init__(f"The query failed{where}: {reason}" + (f"\n{excerpt}" if excerpt else ""))
 
 
-def query_error(duckdb_words: str, query: str) -> QueryError:
-    """The error for DuckDB's message about a query."""
+def has_place(duckdb_words: str) -> bool:
+    """Whether DuckDB's message shows where it failed."""
+    return _LINE.search(duckdb_words) is not None
+
+
+def one_line_up(duckdb_words: str) -> str:
+    """The message about a query to which a line was added in front; for its first line, where that was."""
     shown = _LINE.search(duckdb_words)
-    reason = plain_words(duckdb_words[: shown.start()] if shown else duckdb_words)
+    if shown is None:
+        return duckdb_words
+    number, less = shown["line"], int(shown["line"]) - 1
+    indent = shown["space"][len(number) - len(str(less)) :]
+    return f"{duckdb_words[: shown.start()]}\n\nLINE {less}: {shown['text']}\n{indent}^"
+
+
+def query_error(duckdb_words: str, query: str, with_place: str = "") -> QueryError:
+    """The error for DuckDB's message about a query; `with_place` is the same message with its place, if it is known."""
+    own = _LINE.search(duckdb_words)
+    shown = _LINE.search(with_place) or own
+    reason = plain_words(duckdb_words[: own.start()] if own else duckdb_words)
     place = _place_of(shown, query) if shown else None
     return QueryError(reason, place, excerpt_of(query, place) if place else "")
 
@@ -76,7 +92,7 @@ def token_length(query: str, place: SqlPlace) -> int:
 
 
 def _place_of(shown: re.Match[str], query: str) -> SqlPlace | None:
-    """The place that DuckDB's caret is below; None if its line is not one of the query."""
+    """The place that DuckDB's caret is below; None if that line is not in the query."""
     lines = query.split("\n")
     number, text = int(shown["line"]), shown["text"]
     if not 1 <= number <= len(lines):
@@ -89,7 +105,8 @@ def _place_of(shown: re.Match[str], query: str) -> SqlPlace | None:
     bare = part.removesuffix("...") if part.endswith("...") and part not in line else part
     start = line.replace("\t", " ").find(bare.replace("\t", " "))
     if start < 0 or columns < 0:
-        return SqlPlace(number, 1)
+        # DuckDB shows some errors in its own writing of the query.
+        return None
     column, width = 0, 0
     while column < len(bare) and width < columns:
         width += _width(bare[column])
@@ -152,6 +169,14 @@ _PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         ),
         _table,
     ),
+    (
+        re.compile(r"^Cannot extract field '(?P<name>[^']+)' from expression \"(?P<table>[^\"]+)\" because"),
+        lambda m: f"column {m['name']} does not exist in {m['table']}.",
+    ),
+    (
+        re.compile(r'^Referenced table "(?P<name>[^"]+)" not found!(?:\s*Candidate tables: (?P<near>.*))?', re.DOTALL),
+        lambda m: f"table {m['name']} is not in FROM." + (f" There is: {_names(m['near'])}." if m["near"] else ""),
+    ),
     (re.compile(r'^syntax error at or near "(?P<near>.*)"$', re.DOTALL), lambda m: f'syntax error at "{m["near"]}".'),
     (re.compile(r"^syntax error at end of input"), lambda _: "syntax error: the query ends too early."),
     (
@@ -171,7 +196,11 @@ _PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ),
     (
         re.compile(r"^Cannot compare values of type (?P<one>\S+)(?: \([^)]*\))? and (?:type )?(?P<other>\S+)"),
-        lambda m: f"a {_type(m['one'])} cannot be compared with a {_type(m['other'])}. Convert one of them with CAST.",
+        lambda m: f"{_type(m['one'])} and {_type(m['other'])} cannot be compared. Convert one of them with CAST.",
+    ),
+    (
+        re.compile(r"^Cannot access file |^Scanning \S+ files is disabled"),
+        lambda _: "queries read tables, and no files of this machine.",
     ),
     (
         re.compile(r"^aggregate function calls cannot be nested"),

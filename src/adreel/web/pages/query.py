@@ -315,7 +315,8 @@ def change_saved(
     except InputError as error:
         stored = deps.store.saved_queries.get(who.user, query_id)
         return respond(request, _edit(who, stored, name[:100], sentence(error)), status_of(error), who)
-    return go(request, f"/query?saved={query.id}", f"Saved query {query.name}.")
+    seen = query.shared or query.user_id == who.user.id
+    return go(request, f"/query?saved={query.id}" if seen else "/query", f"Saved query {query.name}.")
 
 
 @router.post("/query/saved/{query_id:int}/delete")
