@@ -37,7 +37,7 @@
   function named(text, known) {
     const all = new Set(known.map((table) => table.name));
     const found = new Map();
-    for (const [, table, alias] of text.matchAll(/\b([a-z_][a-z0-9_]*)\b(?:\s+(?:as\s+)?([a-z_][a-z0-9_]*)\b)?/gi)) {
+    for (const [, table, alias] of text.matchAll(/\b([a-z_][a-z0-9_]*)\b(?=(?:\s+(?:as\s+)?([a-z_][a-z0-9_]*)\b)?)/gi)) {
       const name = table.toLowerCase();
       if (!all.has(name)) continue;
       found.set(name, name);

@@ -72,7 +72,7 @@
     answer.dataset.seen = stamp(answer);
     const place = answer.querySelector("[data-place]");
     editor.toggleAttribute("aria-invalid", false);
-    if (answer.querySelector(".problem")) editor.setAttribute("aria-invalid", "true");
+    if (answer.querySelector(".query-problem")) editor.setAttribute("aria-invalid", "true");
     if (place && editor.value === sent) mark(place.dataset);
     document.getElementById("history").dispatchEvent(new Event("asked"));
     offer();
