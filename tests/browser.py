@@ -163,7 +163,7 @@ class Town:
         )
 
         async def ask() -> None:
-            async with connected(settings, self.store, app_access(settings, token)) as client:
+            async with connected(settings, self.store, app_access(settings, self.store, token)) as client:
                 await refresh(client, self.store, account)
 
         aside(lambda: asyncio.run(ask()))

@@ -30,6 +30,7 @@ LONG = "a longer horse battery"
 
 READS_ONLY = "reads or validates, and changes nothing"
 NO_DECISION = "writes down what TikTok says, which is no decision of a person"
+OWN_HISTORY = "what only the person sees; that the query ran is recorded"
 STEPS_OF_FORM = "a step of a form; what it leads to is recorded when it is sent"
 
 PAGES_WITHOUT: dict[str, str] = {
@@ -41,6 +42,9 @@ PAGES_WITHOUT: dict[str, str] = {
     "POST /accounts/{account_id:int}/refresh": NO_DECISION,
     "POST /accounts/{account_id:int}/reconnect": STEPS_OF_FORM,
     "POST /accounts/connect": STEPS_OF_FORM,
+    "POST /accounts/guide/{step}/done": "a note of how far the set-up has come",
+    "POST /accounts/guide/redirect/check": READS_ONLY,
+    "POST /query/history/delete": OWN_HISTORY,
 }
 API_WITHOUT: dict[str, str] = {
     "POST /datasets/validate": READS_ONLY,
@@ -51,6 +55,7 @@ API_WITHOUT: dict[str, str] = {
     "POST /reports/{report}/offers": READS_ONLY,
     "POST /accounts/{account}/advertisers/refresh": NO_DECISION,
     "POST /accounts/consents": STEPS_OF_FORM,
+    "DELETE /query/history": OWN_HISTORY,
 }
 COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(("reports", "metrics", "dimensions", "validate", "plan", "preview", "settings"), READS_ONLY),
@@ -59,7 +64,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
         ("status", "schedules list", "schedules show", "schedules explain", "notifications list", "backfills list"),
         READS_ONLY,
     ),
-    **dict.fromkeys(("accounts list", "accounts shares", "users list"), READS_ONLY),
+    **dict.fromkeys(("accounts list", "accounts shares", "app show", "users list"), READS_ONLY),
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
     "restore-backup": "fills an empty home, whose log has it (test_backups.py)",
@@ -175,6 +180,10 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     choice = {"key": key, "choice": "new", "name": "Not taken"}
     step("POST /accounts/connect/decide", lambda: post("/accounts/connect/decide", choice), Action.ACCOUNT_CONNECT)
     store.accounts.rename(store.accounts.get("first"), "demo")
+    app = {"app_id": site.home.config.app_id, "secret": "s"}
+    step("POST /accounts/guide/keys", lambda: post("/accounts/guide/keys", app), Action.APP_CHANGE)
+    step("POST /accounts/guide/keys/check", lambda: post("/accounts/guide/keys/check"), Action.APP_TEST)
+    step("POST /accounts/guide/keys/remove", lambda: post("/accounts/guide/keys/remove"), Action.APP_REMOVE)
     # Datasets
     page = visit.good(f"/datasets/{slug}/settings")
     pairs: Any = filled(page, name="Renamed")
@@ -200,6 +209,12 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     step("GET /datasets/{slug}/export", client(f"/datasets/{slug}/export?format=csv"), Action.EXPORT, "Renamed")
     sql = {"sql": f"select * from {slug}"}
     step("POST /query", lambda: post("/query", sql), Action.QUERY, slug)
+    kept = sql | {"name": "Kept", "act": "new"}
+    step("POST /query/saved", lambda: post("/query/saved", kept), Action.QUERY_SAVE, "Kept")
+    query_id = store.saved_queries.list(store.users.get("admin"))[0].id
+    query = "POST /query/saved/{query_id:int}"
+    step(query, lambda: post(f"/query/saved/{query_id}", {"name": "Other"}), Action.QUERY_CHANGE, "Kept")
+    step(f"{query}/delete", lambda: post(f"/query/saved/{query_id}/delete"), Action.QUERY_DELETE, "Other")
     step("POST /query/download", lambda: post("/query/download", sql | {"kind": "csv"}), Action.QUERY_EXPORT, slug)
     asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Daily", "update": {"method": "partition"}})
     days = {"start": "2026-11-01", "end": "2026-11-02"}
@@ -306,6 +321,14 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
     step("GET", f"{dataset}/export", f"/datasets/{slug}/export?format=csv", Action.EXPORT)
     sql = {"sql": f"select * from {slug}"}
     step("POST", "/query", "/query", Action.QUERY, json=sql)
+    kept = sql | {"name": "Kept"}
+    key = step("POST", "/saved-queries", "/saved-queries", Action.QUERY_SAVE, 201, json=kept).json()["id"]
+    path = f"/saved-queries/{key}"
+    step("PATCH", "/saved-queries/{query}", path, Action.QUERY_CHANGE, json={"name": "Other"})
+    step("DELETE", "/saved-queries/{query}", path, Action.QUERY_DELETE, 204)
+    step("PUT", "/app", "/app", Action.APP_CHANGE, json={"app_id": "1", "secret": "s"})
+    step("POST", "/app/test", "/app/test", Action.APP_TEST)
+    step("DELETE", "/app", "/app", Action.APP_REMOVE, 204)
     step("POST", "/query/export", "/query/export", Action.QUERY_EXPORT, json=sql | {"format": "csv"})
     step("GET", "/audit/export", "/audit/export", Action.AUDIT_EXPORT)
     daily = SPEND | {"name": "Daily", "update": {"method": "partition"}}
@@ -363,6 +386,9 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("accounts reconnect", Action.ACCOUNT_RECONNECT, "X", "--token-stdin", stdin=token)
     step("accounts share", Action.ACCOUNT_SHARE, "X", "ada", "read")
     step("accounts delete", Action.ACCOUNT_DELETE, "X", "--yes")
+    step("app set", Action.APP_CHANGE, home.config.app_id, "--secret-stdin", stdin=f"{home.config.secret}\n")
+    step("app test", Action.APP_TEST)
+    step("app remove", Action.APP_REMOVE, "--yes")
     step("datasets create", Action.DATASET_CREATE, "-f", home.file())
     step("run", Action.RUN_START, name["d"])
     home.good("run", name["d"])

@@ -46,6 +46,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/accounts": "/accounts",
         "/accounts/connect": "/accounts/connect",
         "/accounts/token": "/accounts/token",
+        "/accounts/guide/{step}": "/accounts/guide/keys",
         "/callback": "/callback?error=access_denied",
         "/accounts/{account_id:int}": "/accounts/1",
         "/accounts/{account_id:int}/delete": "/accounts/1/delete",
@@ -58,6 +59,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/notifications": "/datasets/spend_by_ad/notifications",
         "/retention": "/retention",
         "/query": "/query?table=spend_by_ad",
+        "/query/saved/{query_id:int}": "/query/saved/1",
         "/status": "/status",
     }
 )
@@ -83,6 +85,10 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/data/filter": "part of the table",
         "/datasets/{slug}/difference": "part of the versions",
         "/status/requests": "part of the status page",
+        "/accounts/guide": "leads to the step to go on with",
+        "/query/history": "part of the query page",
+        "/query/words": "for the editor's script",
+        "/query/words/{slug}": "for the editor's script",
         "/query/tables": "part of the query page",
         "/query/tables/{slug}": "part of the query page",
         "/datasets/{slug}/download": "a file",
@@ -110,6 +116,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         daily = opened_town.dataset(account, admin, tags=["daily"], description="What the ads cost, day by day.")
         opened_town.run(daily)
         opened_town.dataset(account, admin, name="Never run")
+        opened_town.store.saved_queries.add(admin, "Rows", "select count(*) from spend_by_ad", shared=True)
         opened_town.later(1)
         opened_town.run(daily)
         yield opened_town
@@ -232,9 +239,26 @@ def charts_as_tables(person: Person, town: Town) -> None:
 def answered_query(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/query")
-    page.get_by_label("SQL").fill("select * from spend_by_ad limit 3")
+    page.get_by_label("SQL", exact=True).fill("select * from spend_by_ad limit 3")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("region", name="Query result").get_by_role("row")).to_have_count(4)
+    page.get_by_text("Chart", exact=True).click()
+    page.get_by_role("heading", name="History").click()
+
+
+def failed_query(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/query")
+    page.get_by_label("SQL", exact=True).fill("select spnd\nfrom spend_by_ad")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("alert")).to_contain_text("Line 1, column 8.")
+
+
+def suggestions(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/query")
+    page.get_by_label("SQL", exact=True).press_sequentially("select * from spe")
+    expect(page.get_by_role("option").first).to_be_visible()
 
 
 def faulty_import(person: Person, town: Town) -> None:
@@ -281,6 +305,10 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
         "filtered rows": ("admin", filtered_rows),
         "charts as tables": ("admin", charts_as_tables),
         "an answer": ("admin", answered_query),
+        "a query that fails": ("admin", failed_query),
+        "suggestions": ("admin", suggestions),
+        "the guide's last step": ("admin", lambda person, _: person.goto("/accounts/guide/ad-accounts")),
+        "the guide's consent": ("eddy", lambda person, _: person.goto("/accounts/guide/consent")),
         "a faulty import": ("admin", faulty_import),
         "a new token": ("eddy", new_token),
     }

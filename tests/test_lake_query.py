@@ -13,7 +13,8 @@ import pytest
 
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake
-from adreel.lake.query import Connection, QueryError
+from adreel.lake.query import Connection
+from adreel.lake.sql_errors import QueryError
 from lake_rows import put, row, with_columns
 
 
@@ -49,8 +50,8 @@ def test_a_table_that_does_not_exist_is_compared_only_with_those_of_the_lake(
     with lake.connect({"ads": "ads", "ads_dayly": "ads"}) as connection, pytest.raises(QueryError) as caught:
         connection.rows(f"select * from {name}", 1)
     words = str(caught.value)
-    assert f"Table with name {name} does not exist!" in words
-    assert re.findall('Did you mean "(.*)"', words) == ([meant] if meant else [])
+    assert f"table {name} does not exist." in words
+    assert re.findall(r"Did you mean (.*)\?", words) == ([meant] if meant else [])
 
 
 def test_a_view_stays_as_it_was_when_it_was_opened(lake: Lake) -> None:

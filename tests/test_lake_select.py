@@ -293,15 +293,15 @@ def test_only_functions_of_the_list_may_be_used(connection: Connection) -> None:
 
 
 def test_a_missing_table_is_reported_with_the_available_ones(connection: Connection) -> None:
-    with pytest.raises(InputError, match="Table nothing was not found; available: ads, other ads"):
+    with pytest.raises(InputError, match="table nothing was not found; available: ads, other ads"):
         connection.rows("from nothing", 1)
 
 
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ("select spent from ads", 'Referenced column "spent" not found'),
-        ("select 1 from from", 'syntax error at or near "from"'),
+        ("select spent from ads", "column spent does not exist"),
+        ("select 1 from from", 'syntax error at "from"'),
         ("select cast(ad_id as int) from ads", "Could not convert string 'a' to INT32"),
         ("select 1" + " + 1" * 5_000, "The query"),
         ("select " + "(" * 20_000, "The query"),

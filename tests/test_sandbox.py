@@ -21,7 +21,7 @@ import pytest
 
 from adreel.errors import CancelledError, InputError, StorageError
 from adreel.lake import Lake
-from adreel.lake.query import QueryError
+from adreel.lake.sql_errors import QueryError, SqlPlace
 from adreel.sandbox import AnswerForm, QueryLimits, QueryRequest, Sandbox, object_store_environment
 from lake_rows import put, row
 
@@ -113,9 +113,10 @@ def test_a_statement_without_an_answer_has_no_rows(box: Sandbox, lake: Lake) -> 
     assert answer.rows is None
 
 
-def test_what_is_wrong_with_a_query_is_said_in_duckdbs_words_without_a_place(ask: Ask, scratch: Path) -> None:
-    with pytest.raises(QueryError, match='Referenced column "spent" not found') as caught:
+def test_what_is_wrong_with_a_query_is_said_with_its_place_in_the_text(ask: Ask, scratch: Path) -> None:
+    with pytest.raises(QueryError, match="column spent does not exist") as caught:
         ask("select spent from ads")
+    assert caught.value.place == SqlPlace(1, 8)
     assert str(scratch) not in caught.value.message
     with pytest.raises(InputError, match="cannot be used in FROM here"):
         ask("from read_text('/etc/passwd')")

@@ -115,7 +115,7 @@ def test_a_thousand_rows_are_shown_of_more(visit: Visit) -> None:
         ("", "The query is empty"),
         ("   ", "The query is empty"),
         ("x" * 50_001, "the limit is 50,000"),
-        ("selec 1", "syntax error"),
+        ("selec 1", "Syntax error"),
         ("select nothing_of_that_name from spend", "nothing_of_that_name"),
         ("select * from no_such_table", "no_such_table"),
         ("select * from later", "later"),
@@ -232,7 +232,7 @@ def test_a_whole_answer_is_downloaded_in_every_format(visit: Visit) -> None:
 
 def test_a_refused_download_is_explained_on_the_page(visit: Visit) -> None:
     for form, message in (
-        ({"sql": "selec 1", "kind": "csv"}, "syntax error"),
+        ({"sql": "selec 1", "kind": "csv"}, "Syntax error"),
         ({"sql": "select 1", "kind": "exe"}, "Format 'exe' is not available."),
         ({"sql": "create table x as select 1", "kind": "json"}, "A CREATE statement cannot be used here"),
     ):

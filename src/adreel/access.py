@@ -29,6 +29,8 @@ class RoleRight(StrEnum):
     DUPLICATE = "duplicate datasets"
     IMPORT = "import datasets"
     PREVIEW = "preview unsaved datasets"
+    SAVE_QUERIES = "save queries"
+    SHARE_QUERIES = "share saved queries"
     BULK = "run, tag or delete datasets"
     SAVE_PRESETS = "save, change or delete metric presets"
     SHARE_LINKS = "share tables by link"
@@ -78,6 +80,8 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.DUPLICATE: EDITORS,
         RoleRight.IMPORT: EDITORS,
         RoleRight.PREVIEW: EDITORS,
+        RoleRight.SAVE_QUERIES: frozenset(Role),
+        RoleRight.SHARE_QUERIES: EDITORS,
         RoleRight.BULK: EDITORS,
         RoleRight.SAVE_PRESETS: EDITORS,
         RoleRight.SHARE_LINKS: EDITORS,

@@ -59,11 +59,51 @@ class Access:
     app_id: str
     secret: str = field(repr=False)
     token: str | None = field(repr=False)
+    scopes: tuple[int, ...] | None = None
 
 
-def app_access(settings: Settings, token: str | None = None) -> Access:
-    """The address and app of the settings, with the token."""
-    return Access(settings.tiktok_url, settings.tiktok_app_id, settings.tiktok_secret.reveal(), token)
+@dataclass(frozen=True, slots=True)
+class AppInUse:
+    """The TikTok app that new connections use; both words are empty if there is none.
+
+    `source` is the environment or the line of adreel.env that sets it, `STORED`, or empty.
+    """
+
+    app_id: str
+    secret: str = field(repr=False)
+    source: str
+
+
+STORED = "stored"
+"""The source of an app that an administrator entered."""
+
+
+def app_in_use(settings: Settings, store: Store) -> AppInUse:
+    """The app of the settings if they have an ID or a secret, else the one that an administrator entered.
+
+    The two are never mixed: an ID from one place and a secret from another are of no app. Raises InputError if no key
+    fits the secret that was entered.
+    """
+    if settings.tiktok_app_id or settings.tiktok_secret:
+        name = "tiktok_app_id" if settings.tiktok_app_id else "tiktok_secret"
+        source = settings.sources.get(name, "environment")
+        return AppInUse(settings.tiktok_app_id, settings.tiktok_secret.reveal(), source)
+    app = store.app.get()
+    return AppInUse(app.app_id, store.app.secret(), STORED) if app is not None else AppInUse("", "", "")
+
+
+def app_id_in_use(settings: Settings, store: Store) -> str:
+    """The ID of the app that new connections use, without a look at its secret; empty if there is none."""
+    if settings.tiktok_app_id or settings.tiktok_secret:
+        return settings.tiktok_app_id
+    app = store.app.get()
+    return app.app_id if app is not None else ""
+
+
+def app_access(settings: Settings, store: Store, token: str | None = None) -> Access:
+    """The address of the settings and the app in use, with the token. Errors as `app_in_use`."""
+    app = app_in_use(settings, store)
+    return Access(settings.tiktok_url, app.app_id, app.secret, token)
 
 
 def account_access(settings: Settings, store: Store, account: Account) -> Access:
@@ -77,20 +117,21 @@ def account_app(settings: Settings, store: Store, account: Account) -> Access:
     The address of the settings takes precedence over the account's own, and so does the secret of the same app, but not
     another app: TikTok refuses a token that was issued to another app.
     """
-    same = account.app_id in ("", settings.tiktok_app_id)
+    app_id = app_id_in_use(settings, store)
+    same = account.app_id in ("", app_id)
     address_set = settings.sources.get("tiktok_url", "default") != "default"
-    secret = settings.tiktok_secret.reveal() if same else ""
+    secret = app_in_use(settings, store).secret if same else ""
     return Access(
         settings.tiktok_url if address_set else account.base_url,
-        account.app_id or settings.tiktok_app_id,
+        account.app_id or app_id,
         secret or store.accounts.app_secret(account),
         None,
     )
 
 
 def own_app(settings: Settings, store: Store, account: Account) -> Access:
-    """The address and app to reconnect the account with: those of the settings, else the account's own."""
-    mine = app_access(settings)
+    """The address and app to reconnect the account with: the app in use, else the account's own."""
+    mine = app_access(settings, store)
     if not (mine.app_id and mine.secret):
         return account_app(settings, store, account)
     address_set = settings.sources.get("tiktok_url", "default") != "default"
@@ -382,10 +423,18 @@ def need_app(settings: Settings, access: Access) -> None:
     """Raises InputError if the app's id or secret is not set."""
     named = {"ADREEL_TIKTOK_APP_ID": access.app_id, "ADREEL_TIKTOK_SECRET": access.secret}
     missing = [name for name, value in named.items() if not value]
+    if len(missing) == 1 and (settings.tiktok_app_id or settings.tiktok_secret):
+        other = next(name for name in named if name not in missing)
+        raise InputError(
+            f"{missing[0]} is not set, but {other} is. Copy the value from TikTok's developer portal (My Apps) to "
+            f"where {other} is set: the environment or {settings.home / 'adreel.env'}. Or remove {other} there, and "
+            "the app is used that was entered in the Data Center or with adreel app set."
+        )
     if missing:
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(
-            f"{' and '.join(missing)} {verb} not set. Copy both values from TikTok's developer portal (My Apps) to the "
+            f"{' and '.join(missing)} {verb} not set. Copy both values from TikTok's developer portal (My Apps): enter "
+            "them in the Data Center (Accounts, Connect an account), run adreel app set, or write them to the "
             f"environment or to {settings.home / 'adreel.env'}."
         )
 
@@ -434,7 +483,8 @@ class Connecting:
     async def exchanged(self, access: Access, code: str) -> Access:
         """The access with the token for a code of the consent page; ReconnectError if TikTok refuses the code."""
         async with self._client(access) as client:
-            return replace(access, token=(await client.exchange(code)).access_token)
+            grant = await client.exchange(code)
+            return replace(access, token=grant.access_token, scopes=grant.scopes or None)
 
     async def granted(
         self,
@@ -482,6 +532,7 @@ class Connecting:
             base_url=access.base_url,
             owner=granted.granter.name,
             selection=selection,
+            scopes=access.scopes,
             user=user,
         )
         self.store.accounts.save_advertisers(account, granted.advertisers)
@@ -497,6 +548,7 @@ class Connecting:
             app_secret=access.secret,
             base_url=access.base_url,
             owner=granted.granter.name or None,
+            scopes=access.scopes,
         )
         self.store.accounts.save_advertisers(account, granted.advertisers)
         return account

@@ -144,11 +144,13 @@ dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit an
 schedule_commands = typer.Typer(help="Show what is due next; set, pause and resume the schedules of datasets.")
 backfill_commands = typer.Typer(no_args_is_help=True, help="List, pause, resume and cancel backfills.")
 user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
+app_commands = typer.Typer(no_args_is_help=True, help="Set the TikTok app that connections use.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is notified of failures and warnings.")
 preset_commands = typer.Typer(no_args_is_help=True, help="List, save, rename, share and delete metric presets.")
 link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a table as CSV to spreadsheets.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
+app.add_typer(app_commands, name="app", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Manage")
 app.add_typer(backfill_commands, name="backfills", rich_help_panel="Manage")
@@ -331,6 +333,44 @@ def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = 
     from adreel.cli import accounts as act
 
     act.advertisers(ctx.obj, name, as_json=as_json)
+
+
+@app_commands.command("set")
+def app_set(
+    ctx: typer.Context,
+    app_id: Annotated[str, typer.Argument(metavar="APP_ID", help="ID of the app in TikTok's developer portal.")],
+    secret_stdin: Annotated[
+        bool, typer.Option("--secret-stdin", help="Read the app's secret from stdin. Required.")
+    ] = False,
+) -> None:
+    """Store the ID and secret of a TikTok app, encrypted. ADREEL_TIKTOK_APP_ID takes precedence over it."""
+    from adreel.cli import tiktok_app as act
+
+    act.set_app(ctx.obj, app_id, secret_stdin=secret_stdin)
+
+
+@app_commands.command("show")
+def app_show(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show the TikTok app that new connections use, and where it is set."""
+    from adreel.cli import tiktok_app as act
+
+    act.show(ctx.obj, as_json=as_json)
+
+
+@app_commands.command("test")
+def app_test(ctx: typer.Context, as_json: Json = False) -> None:
+    """Test the TikTok app with one request, and show what TikTok answers."""
+    from adreel.cli import tiktok_app as act
+
+    act.test(ctx.obj, as_json=as_json)
+
+
+@app_commands.command("remove")
+def app_remove(ctx: typer.Context, yes: Yes = False) -> None:
+    """Remove the stored TikTok app. Asks for confirmation. Connected accounts keep it."""
+    from adreel.cli import tiktok_app as act
+
+    act.remove(ctx.obj, yes=yes)
 
 
 @secret_commands.command("rotate")

@@ -21,11 +21,11 @@ from adreel.connections import (
     Access,
     ByHand,
     account_access,
-    account_app,
     app_access,
     ask_advertisers,
     connected,
     need_app,
+    own_app,
     owner_of,
     refresh,
     status_words,
@@ -50,7 +50,7 @@ def connect(session: CommandContext, name: str, *, browser: bool, paste: bool) -
     """Connects an account by the consent page. Raises ForbiddenError for viewers, ExistsError for a name in use."""
     with open_home(session) as home:
         home.guard.need_role(RoleRight.CONNECT)
-        access = app_access(home.settings)
+        access = app_access(home.settings, home.store)
         need_app(home.settings, access)
         name = _free_name(home, name)
         _save(home, name, _consented(home, access, browser=browser, paste=paste), None, ByHand())
@@ -61,31 +61,26 @@ def reconnect(session: CommandContext, name: str, *, browser: bool, paste: bool,
     with open_home(session) as home:
         account = home.guard.account(name, AccountRight.EDIT)
         if token_stdin:
-            token = _read_token()
-            access = _own_app(home, account)
+            access = replace(own_app(home.settings, home.store, account), token=_read_token())
         else:
-            access = _own_app(home, account)
+            access = own_app(home.settings, home.store, account)
             need_app(home.settings, access)
-            token = _consented(home, access, browser=browser, paste=paste)
-        access = replace(access, token=token)
+            access = _consented(home, access, browser=browser, paste=paste)
         before = home.store.accounts.advertisers(account)
         owner, advertisers = _with_client(
             home, access, lambda client: _owner_and_advertisers(client, account.selection, before)
         )
         account = home.store.accounts.set_token(
-            account, token, app_id=access.app_id, app_secret=access.secret, base_url=access.base_url, owner=owner
+            account,
+            access.token or "",
+            app_id=access.app_id,
+            app_secret=access.secret,
+            base_url=access.base_url,
+            owner=owner,
+            scopes=access.scopes,
         )
         home.store.accounts.save_advertisers(account, advertisers)
         _show_connected(home, account)
-
-
-def _own_app(home: OpenHome, account: Account) -> Access:
-    """The app of the settings, or else the app that the account was connected with."""
-    access = app_access(home.settings)
-    if access.app_id and access.secret:
-        address_set = home.settings.sources.get("tiktok_url", "default") != "default"
-        return access if address_set or not account.base_url else replace(access, base_url=account.base_url)
-    return account_app(home.settings, home.store, account)
 
 
 def add(
@@ -111,9 +106,9 @@ def add(
             if not selection or not all(part.isascii() and part.isdigit() for part in selection):
                 raise InputError(f"--advertisers: {advertisers!r} is not a list of IDs. Separate the IDs with commas.")
         else:
-            need_app(home.settings, app_access(home.settings))
+            need_app(home.settings, app_access(home.settings, home.store))
         name = _free_name(home, name)
-        _save(home, name, _read_token(), selection, by_hand)
+        _save(home, name, app_access(home.settings, home.store, _read_token()), selection, by_hand)
 
 
 def _free_name(home: OpenHome, name: str) -> str:
@@ -134,9 +129,8 @@ def _read_token() -> str:
     return token
 
 
-def _save(home: OpenHome, name: str, token: str, selection: tuple[str, ...] | None, by_hand: ByHand) -> None:
+def _save(home: OpenHome, name: str, access: Access, selection: tuple[str, ...] | None, by_hand: ByHand) -> None:
     """Saves the account after TikTok accepted the token, the app and the advertisers."""
-    access = app_access(home.settings, token)
     owner, advertisers = _with_client(
         home, access, lambda client: _owner_and_advertisers(client, selection, (), by_hand)
     )
@@ -147,12 +141,13 @@ def _save(home: OpenHome, name: str, token: str, selection: tuple[str, ...] | No
         )
     account = home.store.accounts.add(
         name,
-        token=token,
+        token=access.token or "",
         app_id=access.app_id,
         app_secret=access.secret,
         base_url=access.base_url,
         owner=owner,
         selection=selection,
+        scopes=access.scopes,
         user=home.guard.actor.user,
     )
     home.store.accounts.save_advertisers(account, advertisers)
@@ -190,8 +185,8 @@ def _with_client(home: OpenHome, access: Access, use: Callable[[Client], Awaitab
     return asyncio.run(work())
 
 
-def _consented(home: OpenHome, access: Access, *, browser: bool, paste: bool) -> str:
-    """The access token that the consent page grants."""
+def _consented(home: OpenHome, access: Access, *, browser: bool, paste: bool) -> Access:
+    """The access with the token that the consent page grants."""
     state = new_state()
     # Exactly as in TikTok's portal, where localhost and 127.0.0.1 are two addresses.
     redirect = home.settings.tiktok_redirect_url
@@ -209,7 +204,7 @@ def _consented(home: OpenHome, access: Access, *, browser: bool, paste: bool) ->
 
     code = asyncio.run(consent_code())
     grant = _with_client(home, access, lambda client: client.exchange(code))
-    return grant.access_token
+    return replace(access, token=grant.access_token, scopes=grant.scopes or None)
 
 
 def _open(address: str, browser: bool) -> None:

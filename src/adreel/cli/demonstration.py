@@ -300,16 +300,16 @@ def _connect(home: OpenHome, config: WorldConfig) -> None:
             page = consent_url(settings.tiktok_auth_url, settings.tiktok_app_id, state, listener.redirect_uri)
             await asyncio.gather(_allow(page), waiting := asyncio.ensure_future(listener.code(30)))
             code = waiting.result()
-        async with connected(settings, home.store, app_access(settings)) as client:
+        async with connected(settings, home.store, app_access(settings, home.store)) as client:
             token = (await client.exchange(code)).access_token
-        async with connected(settings, home.store, app_access(settings, token)) as client:
+        async with connected(settings, home.store, app_access(settings, home.store, token)) as client:
             return token, await owner_of(client)
 
     token, owner = asyncio.run(consent())
     account = _save_account(home, token, owner)
 
     async def advertisers() -> int:
-        async with connected(home.settings, home.store, app_access(home.settings, token)) as client:
+        async with connected(home.settings, home.store, app_access(home.settings, home.store, token)) as client:
             return sum(not advertiser.gone for advertiser in await refresh(client, home.store, account))
 
     granted = asyncio.run(advertisers())
@@ -362,11 +362,16 @@ def _refuse_others(home: OpenHome, saved: SavedDataset) -> None:
 
 def _save_account(home: OpenHome, token: str, owner: str) -> Account:
     account = _demo_account(home.store)
-    access = app_access(home.settings, token)
-    connection = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
+    access = app_access(home.settings, home.store, token)
+    app_id, secret, base_url = access.app_id, access.secret, access.base_url
     if account is None:
-        return home.store.accounts.add(DEMO_ACCOUNT, token=token, **connection, user=home.guard.actor.user)
-    return home.store.accounts.set_token(account, token, **connection)
+        user = home.guard.actor.user
+        return home.store.accounts.add(
+            DEMO_ACCOUNT, token=token, app_id=app_id, app_secret=secret, base_url=base_url, owner=owner, user=user
+        )
+    return home.store.accounts.set_token(
+        account, token, app_id=app_id, app_secret=secret, base_url=base_url, owner=owner
+    )
 
 
 def _print_summary(home: OpenHome, saved: SavedDataset) -> None:

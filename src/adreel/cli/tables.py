@@ -21,7 +21,7 @@ from adreel.datasets.runs import origin, runs_by_version, version_json
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, file_kind, placed, write_file
 from adreel.lake import Lake
-from adreel.lake.query import QueryError
+from adreel.lake.sql_errors import QueryError
 from adreel.sandbox import AnswerForm, QueryRequest, Sandbox, object_store_environment, of_the_command
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject, queried

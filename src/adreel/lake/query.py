@@ -20,6 +20,7 @@ from adreel.errors import InputError
 from adreel.lake.engine import literal, lock, quoted, sql, start
 from adreel.lake.files import DataFile
 from adreel.lake.sql_check import NESTED, check_select
+from adreel.lake.sql_errors import has_place, one_line_up, query_error
 from adreel.lake.storage import Storage
 from adreel.lake.tables import TableState, dataset_of
 
@@ -60,10 +61,6 @@ _ABSENT_TABLE = re.compile(
     r'(?P<fault>Catalog Error: Table with name (?P<name>.+) does not exist!)\nDid you mean "(?P<meant>.+)"\?'
 )
 """How DuckDB refuses a table that does not exist; it may suggest one of its catalog, which no query may read."""
-
-
-class QueryError(InputError):
-    """SQL that DuckDB cannot do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +135,7 @@ class Connection:
         Raises InputError for what `sql` refuses, QueryError for SQL that DuckDB cannot do, MemoryError, and
         OSError for a disk that is full.
         """
-        with self._errors_translated():
+        with self._errors_translated(query):
             answer = self.sql(query)
             return None if answer is None else answer.limit(limit).to_arrow_table()
 
@@ -147,12 +144,12 @@ class Connection:
 
         Raises what `rows` does, also while it is read.
         """
-        with self._errors_translated():
+        with self._errors_translated(query):
             answer = self.sql(query)
             if answer is None:
                 return None
             batches = answer.to_arrow_reader(READ_ROWS)
-        return pa.RecordBatchReader.from_batches(batches.schema, self._batches(batches))
+        return pa.RecordBatchReader.from_batches(batches.schema, self._batches(batches, query))
 
     def close(self) -> None:
         """Ends DuckDB and removes what it kept on disk."""
@@ -176,17 +173,17 @@ class Connection:
             return "queries read tables (SELECT), and PIVOT needs its values: PIVOT ... ON column IN (...)"
         return "queries read tables (SELECT)"
 
-    def _batches(self, batches: Any) -> Iterator[Any]:
+    def _batches(self, batches: Any, query: str) -> Iterator[Any]:
         while True:
-            with self._errors_translated():
+            with self._errors_translated(query):
                 batch = next(batches, None)
             if batch is None:
                 return
             yield batch
 
     @contextmanager
-    def _errors_translated(self) -> Iterator[None]:
-        """Turns DuckDB's errors into ours."""
+    def _errors_translated(self, query: str = "") -> Iterator[None]:
+        """Turns DuckDB's errors, which may be about `query`, into ours."""
         try:
             yield
         except duckdb.OutOfMemoryException as error:
@@ -200,8 +197,23 @@ class Connection:
                 # SQL cannot name the lake's files: one of them is gone or damaged.
                 raise self._storage.fault(error, "the tables") from None
             if "max_expression_depth" in str(error):
-                raise QueryError(NESTED) from error
-            raise QueryError(f"The query failed: {self._reason(error)}") from error
+                raise InputError(NESTED) from error
+            raise query_error(self._reason(error), query, self._shown_place(error, query)) from error
+
+    def _shown_place(self, error: Exception, query: str) -> str:
+        """DuckDB's message with the place that it leaves out where an answer is only read when it is needed."""
+        if (
+            not query
+            or not isinstance(error, duckdb.BinderException | duckdb.CatalogException)
+            or has_place(str(error))
+        ):
+            return str(error)
+        try:
+            # Takes the query apart without running it. The line of its own keeps the columns as they are.
+            self._connection.execute(f"EXPLAIN\n{query}").fetchall()
+        except duckdb.Error as again:
+            return one_line_up(str(again))
+        return str(error)
 
     def _reason(self, error: Exception) -> str:
         """What DuckDB says, without where it keeps what does not fit into memory, and without tables of its own."""

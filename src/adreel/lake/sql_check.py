@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,6 +12,7 @@ import duckdb
 
 from adreel.errors import InputError, did_you_mean
 from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
+from adreel.lake.sql_errors import QueryError, error_at, plain_words
 
 NESTED = "The query is nested too deeply. Write parts of it as WITH name AS (...)."
 
@@ -24,6 +26,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
     DuckDB's own parser says what it holds, so that comments, quotes and case hide nothing.
     """
     tree = _parsed(connection, query)
+    source = _Source(query, views)
     named = frozenset(name.casefold() for node in _nodes(tree) for name in _with_names(node))
     # A name that a WITH gives holds in a part of the query only; elsewhere it is DuckDB's own view of that name.
     own = named & _own_views(connection) if named else frozenset()
@@ -33,9 +36,22 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
         )
     for node in _nodes(tree):
         if "sample" in node:
-            _check_source(node, views, named)
+            _check_source(node, source, named)
         if "function_name" in node:
-            _check_function(node)
+            _check_function(node, source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The query, and the views that it may read."""
+
+    query: str
+    views: Collection[str]
+
+    def refusal(self, reason: str, node: dict[str, Any]) -> QueryError:
+        """The error for a part of the query, with its place."""
+        byte = node.get("query_location")
+        return error_at(reason, self.query, byte if isinstance(byte, int) else None)
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
@@ -45,7 +61,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     except RecursionError as error:
         raise InputError(NESTED) from error
     if tree["error"]:
-        raise InputError(f"The query cannot be used here: {tree['error_message']}")
+        raise InputError(f"The query cannot be used here: {plain_words(tree['error_message'])}")
     if len(tree["statements"]) != 1:
         raise InputError(f"There are {len(tree['statements'])} statements; run one SELECT at a time.")
     return tree
@@ -75,30 +91,31 @@ def _own_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name.casefold() for (name,) in rows}
 
 
-def _check_source(node: dict[str, Any], views: Collection[str], named: Collection[str]) -> None:
+def _check_source(node: dict[str, Any], source: _Source, named: Collection[str]) -> None:
     """Checks an entry of FROM."""
     kind = node["type"]
     if kind == "BASE_TABLE":
         name = node["table_name"]
         full_name = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
-        exists = name.casefold() in views or (name.casefold() in named and full_name == name)
+        exists = name.casefold() in source.views or (name.casefold() in named and full_name == name)
         if not exists or full_name not in (name, f"main.{name}", f"memory.main.{name}"):
-            raise InputError(f"Table {full_name} was not found; available: {', '.join(sorted(views)) or 'none yet'}.")
+            available = ", ".join(sorted(source.views)) or "none yet"
+            raise source.refusal(f"table {full_name} was not found; available: {available}.", node)
     elif kind == "TABLE_FUNCTION":
         function = node["function"].get("function_name", "")
         if function.casefold() not in TABLE_FUNCTIONS:
-            raise InputError(f"The function {function} cannot be used in FROM here; tables and SELECT can.")
+            raise source.refusal(f"the function {function} cannot be used in FROM here; tables and SELECT can.", node)
     elif kind == "SHOW_REF":
         if node["show_type"] not in _SHOWS or node["query"] is None:
-            raise InputError("Only DESCRIBE and SUMMARIZE of a table or SELECT can be used here.")
+            raise source.refusal("only DESCRIBE and SUMMARIZE of a table or SELECT can be used here.", node)
     elif kind not in _SOURCES and not kind.endswith("_NODE"):
-        raise InputError(f"{kind} cannot be used in FROM here; tables and SELECT can.")
+        raise source.refusal(f"{kind} cannot be used in FROM here; tables and SELECT can.", node)
 
 
-def _check_function(node: dict[str, Any]) -> None:
+def _check_function(node: dict[str, Any], source: _Source) -> None:
     """Looks at a function that makes values."""
     name = node["function_name"].casefold()
     if name not in FUNCTIONS:
         near = get_close_matches(name, FUNCTIONS, n=1)
         hint = did_you_mean(near)
-        raise InputError(f"The function {name} is not available here.{hint}")
+        raise source.refusal(f"the function {name} is not available here.{hint}", node)

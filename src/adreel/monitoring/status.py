@@ -12,6 +12,7 @@ from typing import Any
 
 from adreel.access import Guard, RoleRight
 from adreel.clock import wall_clock
+from adreel.connections import app_id_in_use
 from adreel.datasets.status import Standing, standings
 from adreel.errors import ForbiddenError
 from adreel.pipeline.backfills import commands
@@ -273,7 +274,7 @@ def _apps(store: Store, guard: Guard, settings: Settings, now: datetime) -> Iter
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     first = midnight + (now - DAY - midnight) // PERIOD * PERIOD + PERIOD
     counts = store.app_requests.since(min(first, midnight))
-    names = {account.app_id or settings.tiktok_app_id for account in guard.accounts()}
+    names = {account.app_id or app_id_in_use(settings, store) for account in guard.accounts()}
     for app_id in sorted(name for name in names if name):
         mine = counts.get(app_id, {})
         yield AppBudget(

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from adreel.errors import AdreelError, InputError, StorageError
 from adreel.export.files import stream
-from adreel.lake.query import Bounds, Connection, QueryError
+from adreel.lake.query import Bounds, Connection
 from adreel.lake.sql_check import NESTED
+from adreel.lake.sql_errors import QueryError
 from adreel.lake.storage import Storage
 from adreel.sandbox import answers
 from adreel.sandbox.limits import THREADS, QueryLimits, end_processes, limit, loosen
@@ -42,6 +43,9 @@ def run(answer: socket.socket, status: socket.socket, folder: str) -> NoReturn:
     try:
         with _limits_named(request.limits), answer.makefile("wb") as sink:
             end: dict[str, Any] = {"rows": _answered(request, folder, sink)}
+    except QueryError as error:
+        place = [error.place.line, error.place.column] if error.place else None
+        end = {"kind": "query", "message": _cut(error.reason), "place": place, "excerpt": error.excerpt}
     except AdreelError as error:
         end = {"kind": _kind(error), "message": _cut(error.message)}
     except BaseException as error:  # noqa: BLE001 - told to the process that waits, which raises it
@@ -123,7 +127,7 @@ def _cut(message: str) -> str:
 
 
 def _kind(error: AdreelError) -> str:
-    for kind, name in ((QueryError, "query"), (InputError, "input"), (StorageError, "storage")):
+    for kind, name in ((InputError, "input"), (StorageError, "storage")):
         if isinstance(error, kind):
             return name
     return "bug"

@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 
 from adreel.errors import CancelledError, InputError, RetryError, StopError, StorageError
 from adreel.lake import Lake
-from adreel.lake.query import QueryError
+from adreel.lake.sql_errors import QueryError, SqlPlace
 from adreel.sandbox.limits import QueryLimits
 from adreel.sandbox.request import ORDER, QueryRequest
 
@@ -48,7 +48,7 @@ SMALL = {
 }
 """Variables by which libraries reserve little memory and begin no threads before the fork."""
 
-_ERRORS = {"query": QueryError, "input": InputError, "storage": StorageError}
+_ERRORS = {"input": InputError, "storage": StorageError}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +248,9 @@ class _Child:
         if "rows" in report:
             rows: int | None = report["rows"]
             return rows
+        if report["kind"] == "query":
+            place = SqlPlace(*report["place"]) if report["place"] else None
+            raise QueryError(report["message"], place, report["excerpt"])
         raise _ERRORS.get(report["kind"], StopError)(report["message"])
 
     def _broken_off(self, code: int | None) -> InputError:

@@ -19,6 +19,7 @@ from adreel.settings import Settings
 from adreel.store.accounts import Accounts
 from adreel.store.activity import Activity, QueuedRun
 from adreel.store.app_requests import AppRequests, RequestCounts
+from adreel.store.apps import Apps, GuideSteps
 from adreel.store.attempts import Attempts
 from adreel.store.audit import Audit
 from adreel.store.backfills import Backfill, Backfills, BackfillState
@@ -31,6 +32,7 @@ from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
 from adreel.store.presets import MetricPresets
+from adreel.store.queries import QueryHistory, SavedQueries
 from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
     FINISHED,
@@ -48,6 +50,7 @@ from adreel.store.records import (
     Level,
     LogLine,
     MetricPreset,
+    PastQuery,
     Phase,
     Progress,
     Role,
@@ -58,8 +61,10 @@ from adreel.store.records import (
     RunSize,
     RunState,
     SavedDataset,
+    SavedQuery,
     SavedView,
     Session,
+    StoredApp,
     Trigger,
     User,
     Workspace,
@@ -71,7 +76,7 @@ from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
 from adreel.store.sizes import Sizes
-from adreel.store.tables import accounts
+from adreel.store.tables import accounts, tiktok_app
 from adreel.store.tokens import Tokens
 from adreel.store.totals import RunTotal, RunTotals
 from adreel.store.users import Users
@@ -110,6 +115,7 @@ __all__ = [
     "LogLine",
     "MetricPreset",
     "MetricPresets",
+    "PastQuery",
     "Phase",
     "Progress",
     "Queue",
@@ -128,6 +134,7 @@ __all__ = [
     "RunTotals",
     "Runs",
     "SavedDataset",
+    "SavedQuery",
     "SavedView",
     "SavedViews",
     "Session",
@@ -135,6 +142,7 @@ __all__ = [
     "Shares",
     "Sizes",
     "Store",
+    "StoredApp",
     "Tokens",
     "Trigger",
     "User",
@@ -155,6 +163,7 @@ class Store:
         "accounts",
         "activity",
         "addresses",
+        "app",
         "app_requests",
         "attempts",
         "audit",
@@ -164,14 +173,17 @@ class Store:
         "deliveries",
         "export_links",
         "figures",
+        "guide_steps",
         "incidents",
         "keys",
         "locks",
         "presets",
+        "query_history",
         "queue",
         "retention",
         "run_totals",
         "runs",
+        "saved_queries",
         "saved_views",
         "sessions",
         "shares",
@@ -204,6 +216,10 @@ class Store:
         self.sizes = Sizes(database, clock)
         self.figures = Figures(database)
         self.consents = Consents(database, clock)
+        self.app = Apps(database, keys, clock)
+        self.guide_steps = GuideSteps(database, clock)
+        self.saved_queries = SavedQueries(database, clock)
+        self.query_history = QueryHistory(database, clock)
         self.workspace = Workspaces(database, clock)
         self.audit = Audit(database, clock)
         self.retention = Retentions(database, clock)
@@ -223,7 +239,10 @@ class Store:
 
         def is_first() -> bool:
             with database.read() as connection:
-                return not database.backend.is_shared or connection.execute(select(accounts.c.id)).first() is None
+                encrypted = (accounts.c.id, tiktok_app.c.id)
+                return not database.backend.is_shared or all(
+                    connection.execute(select(column)).first() is None for column in encrypted
+                )
 
         return cls(database, Keys(settings.secret_key, settings.home, is_first), clock, cost)
 

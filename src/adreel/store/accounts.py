@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, Select, delete, insert, select, true, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.store.apps import rotate_app
 from adreel.store.audit import WORKSPACE, AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found
@@ -49,6 +50,7 @@ class Accounts:
         app_secret: str = "",
         owner: str = "",
         selection: Iterable[str] | None = None,
+        scopes: Iterable[int] | None = None,
         user: User | None = None,
     ) -> Account:
         """A new account, valid from now, which `user` owns; without one it is the administrators'.
@@ -64,6 +66,7 @@ class Accounts:
             "base_url": base_url,
             "owner": owner,
             "selection": _selection(selection),
+            "scopes": list(scopes) if scopes is not None else None,
             "status": AccountStatus.VALID,
             "created_at": now,
             "updated_at": now,
@@ -127,8 +130,9 @@ class Accounts:
         app_secret: str | None = None,
         base_url: str | None = None,
         owner: str | None = None,
+        scopes: Iterable[int] | None = None,
     ) -> Account:
-        """The account connected again: a new token, valid from now; what is None stays."""
+        """The account connected again: a new token, valid from now. What is None stays, except `scopes`."""
         now = self._clock()
         given = {"app_id": app_id, "base_url": base_url, "owner": owner}
         changes = {name: value for name, value in given.items() if value is not None}
@@ -143,6 +147,7 @@ class Accounts:
                 status=AccountStatus.VALID,
                 updated_at=now,
                 last_checked_at=now,
+                scopes=list(scopes) if scopes is not None else None,
                 **changes,
             )
 
@@ -234,6 +239,7 @@ class Accounts:
                 changes["app_secret"] = self._keys.rotate(row.app_secret, _whose(row.name))
             connection.execute(update(accounts).where(accounts.c.id == row.id).values(changes))
         self._rotate_addresses(connection)
+        rotate_app(connection, self._keys)
         return len(rows)
 
     def _rotate_addresses(self, connection: Connection) -> None:
@@ -290,6 +296,8 @@ def _account(row: Row[Any]) -> Account:
     values = row._asdict()
     selection = values["selection"]
     values["selection"] = tuple(selection) if selection is not None else None
+    scopes = values["scopes"]
+    values["scopes"] = tuple(scopes) if scopes is not None else None
     values["status"] = AccountStatus(values["status"])
     return Account(**values)
 

@@ -30,10 +30,20 @@ class Consents:
         self._database = database
         self._clock = clock
 
-    def begin(self, state: str, session_secret: str, user: User, account: Account | None, name: str | None) -> None:
+    def begin(
+        self,
+        state: str,
+        session_secret: str,
+        user: User,
+        account: Account | None,
+        name: str | None,
+        *,
+        guided: bool = False,
+    ) -> None:
         """Remembers why this browser goes to TikTok: to connect `account` again, or a new one of that `name`.
 
-        `state` cannot be guessed and is new. InputError if the name is none.
+        `state` cannot be guessed and is new. `guided`: the browser comes back to the guide. InputError if the name is
+        none.
         """
         now = self._clock()
         values = {
@@ -43,6 +53,7 @@ class Consents:
             "account_id": account.id if account is not None else None,
             "name": clean_name(name, "an account") if name is not None else None,
             "created_at": now,
+            "guided": guided,
         }
         with self._database.write() as connection:
             connection.execute(delete(consents).where(consents.c.created_at <= now - KNOWN_FOR))
@@ -69,4 +80,4 @@ class Consents:
                 minutes = GOOD_FOR // timedelta(minutes=1)
                 raise InputError(f"This connection was begun more than {minutes} minutes ago and is over; begin anew.")
             connection.execute(update(consents).where(this).values(used_at=now))
-        return Consent(row.user_id, row.account_id, row.name, row.created_at)
+        return Consent(row.user_id, row.account_id, row.name, row.created_at, row.guided)

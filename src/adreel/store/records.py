@@ -163,6 +163,42 @@ class Consent:
     account_id: int | None
     name: str | None
     created_at: datetime
+    guided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredApp:
+    """The TikTok app that an administrator entered; `Apps.secret` decrypts its secret."""
+
+    app_id: str
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """A query under a name: of its owner alone, or shared with all users. `user_id` is None once the owner is gone."""
+
+    id: int
+    user_id: int | None
+    owner: str
+    name: str
+    sql: str
+    shared: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastQuery:
+    """A query that a user ran: when, for how many seconds, and how many rows were shown; None if it failed."""
+
+    id: int
+    sql: str
+    ran_at: datetime
+    seconds: float
+    rows: int | None
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +227,8 @@ class Account:
     """One grant of a TikTok for Business user to one app. The token is not here; `Accounts.token` decrypts it.
 
     `base_url` is the API that the grant was made at. `owner` is the user's display name, or empty. `selection` are the
-    advertisers that a person named by hand; None stands for all that the grant covers.
+    advertisers that a person named by hand; None stands for all that the grant covers. `scopes` are the numbers of the
+    permissions that came with the token; None if they are not known.
     """
 
     id: int
@@ -204,6 +241,7 @@ class Account:
     created_at: datetime
     updated_at: datetime
     last_checked_at: datetime | None
+    scopes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ accounts = Table(
     Column("last_checked_at", Utc),
     # The level that every user has at least.
     Column("everyone", String, nullable=False, server_default="none"),
+    # The numbers of the permissions that TikTok gave with the token; null where they are not known.
+    Column("scopes", JSON(none_as_null=True)),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )
@@ -335,6 +337,59 @@ consents = Table(
     Column("name", String),
     Column("created_at", Utc, nullable=False),
     Column("used_at", Utc),
+    # Whether it began on the guide, to which the browser then comes back.
+    Column("guided", Boolean, nullable=False, server_default=false()),
+)
+
+# One row, or none while the app is in the environment alone. The secret is encrypted (see secrets.py).
+tiktok_app = Table(
+    "tiktok_app",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("app_id", String, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("changed_at", Utc, nullable=False),
+    Column("changed_by", String, nullable=False),
+)
+
+# Steps of setting up the app that a person marked as done.
+guide_steps = Table(
+    "guide_steps",
+    metadata,
+    Column("step", String, primary_key=True),
+    Column("done_at", Utc, nullable=False),
+    Column("done_by", String, nullable=False),
+)
+
+# Private ones go with their user; shared ones stay, without an owner.
+saved_queries = Table(
+    "saved_queries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="SET NULL")),
+    Column("name", String, nullable=False),
+    Column("sql", Text, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+    UniqueConstraint("user_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+# The last queries of each user. Rows are null for a query that failed.
+query_history = Table(
+    "query_history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("sql", Text, nullable=False),
+    Column("ran_at", Utc, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("rows", Integer),
+    # Whether there were more rows than those.
+    Column("more", Boolean, nullable=False),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
 )
 
 # One row, or none while everything is as it was at first.

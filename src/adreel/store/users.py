@@ -16,7 +16,7 @@ from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
 from adreel.store.records import Level, Role, User
 from adreel.store.secrets import fingerprint
-from adreel.store.tables import account_shares, accounts, api_tokens, metric_presets, sessions, users
+from adreel.store.tables import account_shares, accounts, api_tokens, metric_presets, saved_queries, sessions, users
 
 LONGEST_NAME = 60
 
@@ -154,7 +154,7 @@ class Users:
             return _change(connection, user, disabled=False)
 
     def delete(self, user: User, *, heir: User | None = None) -> None:
-        """Forgets the user with their sessions, tokens, shares and own presets.
+        """Forgets the user with their sessions, tokens, shares, own presets and private queries.
 
         Their datasets and shared presets stay, and have no owner then.
 
@@ -169,6 +169,8 @@ class Users:
             # What the user shared stays for the others; their own presets go.
             shared = (metric_presets.c.user_id == user.id) & metric_presets.c.shared
             connection.execute(update(metric_presets).where(shared).values(user_id=None))
+            private = saved_queries.c.user_id == user.id, ~saved_queries.c.shared
+            connection.execute(delete(saved_queries).where(*private))
             if not connection.execute(delete(users).where(users.c.id == user.id)).rowcount:
                 raise _deleted(user)
             heir_name = heir.name if heir is not None and alone else None

@@ -23,6 +23,7 @@ from adreel.lake import CalculatedColumn
 from adreel.sandbox import AnswerForm
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, queried
+from adreel.store.queries import LONGEST_SQL
 from adreel.web.deps import Deps, Visitor
 from adreel.web.downloads import MEDIA_TYPES, attachment
 
@@ -45,8 +46,6 @@ MOST_JSON = 32 << 20
 
 PIECE = 1 << 18
 """Bytes that are sent at a time."""
-
-LONGEST_SQL = 50_000
 
 MOST_OPENED = 50
 """Tables that are opened for a query that names none, so that it can ask which there are."""

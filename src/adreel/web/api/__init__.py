@@ -29,9 +29,11 @@ from adreel.web.api import (
     query,
     retention,
     runs,
+    saved_queries,
     schedules,
     status,
     tables,
+    tiktok_app,
     views,
 )
 from adreel.web.api.bodies import JsonLimits
@@ -41,6 +43,7 @@ from adreel.web.render import Page, respond
 
 ROUTERS = (
     people.router,
+    tiktok_app.router,
     catalog.router,
     accounts.router,
     datasets.router,
@@ -54,6 +57,7 @@ ROUTERS = (
     links.router,
     charts.router,
     query.router,
+    saved_queries.router,
     audit.router,
     retention.router,
     notifications.router,

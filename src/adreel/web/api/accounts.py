@@ -216,7 +216,7 @@ async def create_account(
 ) -> AccountAnswer:
     """A new account from an access token, after TikTok has accepted it. You are its owner."""
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
-    access = app_access(deps.settings, read_token(body.token.get_secret_value()))
+    access = app_access(deps.settings, deps.store, read_token(body.token.get_secret_value()))
     if selection is None:
         need_app(deps.settings, access)
     name = free_name(deps.store, body.name)
@@ -246,7 +246,7 @@ def begin_consent(
     if (body.name is None) == (body.account is None):
         raise InputError("Send the name of a new account, or the ID of an account to reconnect.")
     account = who.guard.account(int(body.account), AccountRight.EDIT) if body.account is not None else None
-    access = own_app(deps.settings, deps.store, account) if account else app_access(deps.settings)
+    access = own_app(deps.settings, deps.store, account) if account else app_access(deps.settings, deps.store)
     need_app(deps.settings, access)
     name = free_name(deps.store, body.name) if body.name is not None else None
     state = new_state()

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from adreel.store.queries import LONGEST_SQL
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body
 from adreel.web.api.tables import FILE, ColumnType, Format, Value
 from adreel.web.deps import Here, Who
-from adreel.web.queries import LONGEST_SQL, file_of, items_of
+from adreel.web.queries import file_of, items_of
 
 router = APIRouter(tags=["query"])
 

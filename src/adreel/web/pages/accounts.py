@@ -19,7 +19,7 @@ from adreel.datasets.status import Standing, standings
 from adreel.errors import AdreelError, InputError
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, Role, RunState, SavedDataset, User
 from adreel.web.deps import Deps, Here, Visitor, Who
-from adreel.web.pages import consent
+from adreel.web.pages import consent, guide
 from adreel.web.pages.consent import lacking_app, read_ids, read_token, settle, to_consent
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
@@ -28,6 +28,7 @@ from adreel.web.status import status_of
 
 router = APIRouter()
 router.include_router(consent.router)
+router.include_router(guide.router)
 
 Text = Annotated[str, Form()]
 Texts = Annotated[list[str], Form()]
@@ -393,7 +394,7 @@ def _why_not_reconnect(deps: Deps, account: Account) -> str:
     except InputError as error:
         # The app's secret is kept under a key that is lost; the page is needed all the more.
         return sentence(error)
-    return "" if access.app_id and access.secret else lacking_app(deps.settings)
+    return "" if access.app_id and access.secret else lacking_app(deps.settings, deps.store)
 
 
 def _advertisers(deps: Deps, who: Visitor, account: Account, q: str, page: int) -> Advertisers:

@@ -13,10 +13,11 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from adreel.access import AccountRight, RoleRight
-from adreel.connections import Connecting, Granted, app_access, free_name, need_app, own_app, same_user
+from adreel.connections import Access, Connecting, Granted, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import AdreelError, InputError
+from adreel.guide import Step, step_for
 from adreel.settings import Settings
-from adreel.store import Account
+from adreel.store import Account, Store
 from adreel.tiktok.oauth import consent_url, new_state, read_callback
 from adreel.web.deps import Deps, Here, Visitor, Who, acting_visitor
 from adreel.web.pages.wording import sentence
@@ -47,6 +48,7 @@ class Connect(Page):
     lacking: str
     redirect_url: str
     first: bool
+    guided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,13 @@ class WithToken(Page):
 
 @dataclass(frozen=True, slots=True)
 class NotConnected(Page):
-    """A consent that failed: why, and a link to try again."""
+    """A consent that failed: why, a link to try again, and the step of the guide where to mend it."""
 
     template: ClassVar[str] = "not_connected.html"
     message: str
     onward: str
     title: str
+    step: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,34 +160,35 @@ def connect(request: Request, deps: Here, who: Who, name: str = "") -> Response:
 
 
 @router.post("/accounts/connect")
-def begin_connecting(request: Request, deps: Here, who: Who, name: Text = "") -> Response:
+def begin_connecting(request: Request, deps: Here, who: Who, name: Text = "", guided: Text = "") -> Response:
     """Sends the browser to TikTok's consent page for a new account."""
     _need_connector(who)
     need_browser(who, "start a TikTok consent")
     try:
-        need_app(deps.settings, app_access(deps.settings))
+        need_app(deps.settings, app_access(deps.settings, deps.store))
         name = free_name(deps.store, name)
     except InputError as error:
-        return respond(request, _connect(deps, who, name[:100], sentence(error)), 422)
-    return to_consent(request, deps, who, None, name)
+        return respond(request, _connect(deps, who, name[:100], sentence(error), guided=bool(guided)), 422)
+    return to_consent(request, deps, who, None, name, guided=bool(guided))
 
 
-def _connect(deps: Deps, who: Visitor, name: str, error: str = "") -> Connect:
+def _connect(deps: Deps, who: Visitor, name: str, error: str = "", *, guided: bool = False) -> Connect:
     return Connect(
         name=name,
         error=error,
-        lacking=lacking_app(deps.settings),
+        lacking=lacking_app(deps.settings, deps.store),
         redirect_url=redirect_url(deps.settings),
         first=not who.guard.accounts(),
+        guided=guided,
     )
 
 
-def lacking_app(settings: Settings) -> str:
-    """Which setting of the TikTok app is missing, as a sentence; empty if all are set."""
+def lacking_app(settings: Settings, store: Store) -> str:
+    """What of the TikTok app is missing, in sentences; empty if it is set."""
     try:
-        need_app(settings, app_access(settings))
+        need_app(settings, app_access(settings, store))
     except InputError as error:
-        return f"{error.message} Then restart the server."
+        return error.message
     return ""
 
 
@@ -199,16 +203,24 @@ def redirects_here(settings: Settings) -> bool:
     return redirect_url(settings) == f"{settings.web_url}{CALLBACK}"
 
 
-def to_consent(request: Request, deps: Deps, who: Visitor, account: Account | None, name: str | None) -> Response:
+def to_consent(
+    request: Request, deps: Deps, who: Visitor, account: Account | None, name: str | None, *, guided: bool = False
+) -> Response:
     """The answer that leads to TikTok's consent page, for this browser's session only."""
-    access = app_access(deps.settings) if account is None else own_app(deps.settings, deps.store, account)
-    need_app(deps.settings, access)
+    access = _access(deps, account)
     state, redirect = new_state(), redirect_url(deps.settings)
     page = consent_url(deps.settings.tiktok_auth_url, access.app_id, state, redirect)
-    deps.store.consents.begin(state, who.secret, who.user, account, name)
+    deps.store.consents.begin(state, who.secret, who.user, account, name, guided=guided)
     if not redirects_here(deps.settings):
         return respond(request, Paste(page, redirect, ""))
     return RedirectResponse(page, 303)
+
+
+def _access(deps: Deps, account: Account | None) -> Access:
+    """The app to connect a new account or an existing one with. InputError if it is not set."""
+    access = app_access(deps.settings, deps.store) if account is None else own_app(deps.settings, deps.store, account)
+    need_app(deps.settings, access)
+    return access
 
 
 def _need_connector(who: Visitor) -> None:
@@ -264,16 +276,15 @@ async def _finish(request: Request, deps: Deps, who: Visitor, query: str) -> Res
             onward, title = f"/accounts/{account.id}", "Go to account"
         else:
             _need_connector(who)
-            onward = f"/accounts/connect?name={quote(consent.name or '')}"
+            page = "guide/consent" if consent.guided else "connect"
+            onward = f"/accounts/{page}?name={quote(consent.name or '')}"
         code = read_callback(query, states[0])
         connecting = Connecting(deps.settings, deps.store, deps.transport)
-        access = app_access(deps.settings) if account is None else own_app(deps.settings, deps.store, account)
-        need_app(deps.settings, access)
-        access = await connecting.exchanged(access, code)
+        access = await connecting.exchanged(_access(deps, account), code)
         granted = await connecting.granted(access, account.selection if account else None)
     except AdreelError as error:
-        return respond(request, NotConnected(sentence(error), onward, title), status_of(error))
-    return await settle(request, deps, who, granted, account, consent.name or "")
+        return respond(request, NotConnected(sentence(error), onward, title, step_for(error)), status_of(error))
+    return await settle(request, deps, who, granted, account, consent.name or "", guided=consent.guided)
 
 
 async def settle(
@@ -284,8 +295,10 @@ async def settle(
     account: Account | None,
     name: str,
     selection: tuple[str, ...] | None = None,
+    *,
+    guided: bool = False,
 ) -> Response:
-    """Saves a grant as requested, or asks for a decision."""
+    """Saves a grant as requested, or asks for a decision; `guided` goes on with the guide."""
     connecting = Connecting(deps.settings, deps.store, deps.transport)
     if account is not None:
         before = await connecting.granter(account)
@@ -296,14 +309,15 @@ async def settle(
         account = connecting.keep(name, granted, selection=selection, user=who.user)
     except InputError as error:
         return _ask(request, deps, who, Target(granted, None, name, selection), sentence(error))
-    return _connected(request, deps, account, "Connected")
+    return _connected(request, deps, account, "Connected", guided=guided)
 
 
-def _connected(request: Request, deps: Deps, account: Account, done: str) -> Response:
+def _connected(request: Request, deps: Deps, account: Account, done: str, *, guided: bool = False) -> Response:
     count = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(account))
     user = f" as TikTok user {account.owner}" if account.owner else ""
     ad_accounts = "1 ad account" if count == 1 else f"{count:,} ad accounts"
-    return go(request, f"/accounts/{account.id}", f"{done} {account.name}{user}: {ad_accounts}.")
+    onward = f"/accounts/guide/ad-accounts?account={account.id}" if guided else f"/accounts/{account.id}"
+    return go(request, onward, f"{done} {account.name}{user}: {ad_accounts}.")
 
 
 # -- decisions
@@ -380,7 +394,7 @@ async def decide(
 def token_page(request: Request, deps: Here, who: Who) -> Response:
     """The form for a new account from a token."""
     _need_connector(who)
-    return respond(request, WithToken("", "", "", lacking_app(deps.settings)))
+    return respond(request, WithToken("", "", "", lacking_app(deps.settings, deps.store)))
 
 
 @router.post("/accounts/token")
@@ -392,13 +406,13 @@ async def add_by_token(
     need_browser(who, "connect accounts on this page")
     try:
         selection = read_ids(advertisers)
-        access = app_access(deps.settings, read_token(token))
+        access = app_access(deps.settings, deps.store, read_token(token))
         if selection is None:
             need_app(deps.settings, access)
         name = free_name(deps.store, name)
         granted = await Connecting(deps.settings, deps.store, deps.transport).granted(access, selection)
     except AdreelError as error:
-        page = WithToken(name[:100], advertisers[:20_000], sentence(error), lacking_app(deps.settings))
+        page = WithToken(name[:100], advertisers[:20_000], sentence(error), lacking_app(deps.settings, deps.store))
         return respond(request, page, status_of(error))
     return await settle(request, deps, who, granted, None, name, selection)
 

@@ -483,6 +483,14 @@ def _facts(deps: Deps) -> tuple[Fact, ...]:
         Fact(title, settings[name].text or _unset(name), f"{settings[name].setting.variable}, {settings[name].source}")
         for name, title in titles.items()
     ]
+    stored = deps.store.app.get()
+    if stored is not None and not (deps.settings.tiktok_app_id or deps.settings.tiktok_secret):
+        entered = f"Entered by {stored.changed_by}"
+        place = list(titles).index("tiktok_app_id")
+        facts[place : place + 2] = [
+            Fact(titles["tiktok_app_id"], stored.app_id, entered),
+            Fact(titles["tiktok_secret"], "(set)", entered),
+        ]
     redirect = redirect_url(deps.settings)
     note = "" if redirects_here(deps.settings) else " (another server: users copy the address back)"
     facts.insert(5, Fact("Redirect URL", redirect + note, settings["tiktok_redirect_url"].setting.variable))

@@ -391,6 +391,9 @@
     if (chart) draw(document.getElementById(chart));
   });
 
+  // A script that wrote data-chart by itself, and loaded ECharts, asks for the drawing.
+  document.addEventListener("adreel:draw", (event) => draw(event.target));
+
   if (window.htmx) window.htmx.onLoad(drawAll);
   // htmx does not wait for this script: on a slow connection it has already loaded the charts into the page.
   drawAll(document.body);

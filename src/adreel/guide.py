@@ -1,0 +1,387 @@
+"""Setting up the TikTok app and the first connection: the steps, what can be checked of each, and where to go back to.
+
+What a step says of TikTok's developer portal has a `Sureness`: the portal changes, and not all of it is documented.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+import httpx2
+
+from adreel import catalog
+from adreel.access import Guard, RoleRight
+from adreel.connections import (
+    ASSUMED,
+    PATIENCE_SECONDS,
+    Access,
+    app_access,
+    app_in_use,
+    connected,
+    need_app,
+    zone_words,
+)
+from adreel.errors import AdreelError, ReconnectError, lacks_scope
+from adreel.settings import LOOPBACK, Settings
+from adreel.store import AccountAdvertiser, Store
+from adreel.store.audit import WORKSPACE, AuditAction
+
+
+class Sureness(StrEnum):
+    """How sure a statement about TikTok is; `label` says it to a person."""
+
+    label: str
+
+    SEVERAL = "several", "Several independent sources agree."
+    ONE = "one", "From a single source: TikTok's page may differ."
+    UNKNOWN = "unknown", "Not documented: follow what the page shows."
+
+    def __new__(cls, value: str, label: str = "") -> Sureness:
+        """The text is its value."""
+        sureness = str.__new__(cls, value)
+        sureness._value_ = value
+        sureness.label = label
+        return sureness
+
+
+class Step(StrEnum):
+    """A step of the guide, in order; `heading` names it."""
+
+    heading: str
+
+    DEVELOPER = "developer", "Sign in to the developer portal"
+    APP = "app", "Create the app"
+    REDIRECT = "redirect", "Register the redirect URL"
+    SCOPES = "scopes", "Select the permissions"
+    KEYS = "keys", "Enter app ID and secret"
+    CONSENT = "consent", "Allow access"
+    AD_ACCOUNTS = "ad-accounts", "Review the ad accounts"
+
+    def __new__(cls, value: str, heading: str = "") -> Step:
+        """The text is its value."""
+        step = str.__new__(cls, value)
+        step._value_ = value
+        step.heading = heading
+        return step
+
+    @property
+    def number(self) -> int:
+        """Its place, from 1."""
+        return list(Step).index(self) + 1
+
+
+BY_HAND = frozenset({Step.DEVELOPER, Step.APP, Step.REDIRECT, Step.SCOPES, Step.AD_ACCOUNTS})
+"""The steps that a person marks as done, as adreel cannot see the portal. The others are done when they have worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is known of one of TikTok's screens."""
+
+    text: str
+    sureness: Sureness
+
+
+STATEMENTS: Mapping[Step, tuple[Statement, ...]] = {
+    Step.DEVELOPER: (
+        Statement(
+            "The portal of TikTok for Business is at business-api.tiktok.com/portal.",
+            Sureness.SEVERAL,
+        ),
+        Statement(
+            "TikTok approves developer profiles. Requests of a profile that is not approved are refused with code "
+            "40124.",
+            Sureness.ONE,
+        ),
+        Statement("How long the approval takes and which documents it needs.", Sureness.UNKNOWN),
+    ),
+    Step.APP: (
+        Statement("My Apps lists your apps.", Sureness.ONE),
+        Statement("Each app has an ID and a secret.", Sureness.SEVERAL),
+        Statement(
+            "For a first try without real ad accounts, the portal also issues a sandbox account with a token of its "
+            "own. It needs no app and no consent: connect it with an access token.",
+            Sureness.SEVERAL,
+        ),
+        Statement("Which names, descriptions and texts the portal requires of an app.", Sureness.UNKNOWN),
+    ),
+    Step.REDIRECT: (
+        Statement("An app has up to 10 redirect URLs, and localhost is allowed.", Sureness.ONE),
+        Statement(
+            "After the consent TikTok redirects the browser to this address, with a code that works once and lives "
+            "for an hour.",
+            Sureness.SEVERAL,
+        ),
+    ),
+    Step.SCOPES: (
+        Statement(
+            "Permissions are selected in the app. The consent page asks for those, and its link cannot ask for others.",
+            Sureness.ONE,
+        ),
+        Statement(
+            "The numbers of the permissions come with the token, so that they are checked after the consent.",
+            Sureness.SEVERAL,
+        ),
+    ),
+    Step.KEYS: (
+        Statement("Both are on the app's page in the portal (My Apps).", Sureness.ONE),
+        Statement("A secret of another app is refused with code 40101, an unknown app with 40113.", Sureness.SEVERAL),
+    ),
+    Step.CONSENT: (
+        Statement("The user selects the ad accounts on TikTok's page.", Sureness.ONE),
+        Statement("TikTok verifies the user by e-mail, and asks again after 48 hours.", Sureness.ONE),
+        Statement(
+            "The token does not expire. It ends when the app is removed in TikTok Ads Manager.", Sureness.SEVERAL
+        ),
+    ),
+    Step.AD_ACCOUNTS: (),
+}
+"""What is known of the portal at each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A permission of a TikTok app: its number in the answer to a consent, and what adreel needs it for."""
+
+    number: int
+    title: str
+    purpose: str
+    required: bool
+
+
+SCOPES: tuple[Scope, ...] = (
+    Scope(4, "Reporting", "Reports: every metric of every dataset", True),
+    Scope(1, "Ad account management", "The list of ad accounts", True),
+    Scope(10, "Ad account information", "Names, time zones and currencies of ad accounts", True),
+    Scope(2, "Ads management", "Names and settings of campaigns, ad groups and ads; adreel only reads them", True),
+    Scope(6, "Creative management", "Details of videos and images in creative reports", False),
+    Scope(3, "Audience management", "Names of audiences", False),
+)
+"""The permissions that adreel uses (numbers: TikTok's page "Authorization"; the portal's titles may differ)."""
+
+
+def missing_scopes(granted: Iterable[int] | None) -> tuple[Scope, ...]:
+    """The required permissions that are not among those granted; none if TikTok did not say which those are."""
+    if granted is None:
+        return ()
+    numbers = set(granted)
+    return tuple(scope for scope in SCOPES if scope.required and scope.number not in numbers)
+
+
+# -- progress
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Which steps are done; `current` is the first that is not, or the last."""
+
+    done: frozenset[Step]
+
+    @property
+    def current(self) -> Step:
+        """Where to go on."""
+        return next((step for step in Step if step not in self.done), Step.AD_ACCOUNTS)
+
+
+def progress(guard: Guard, settings: Settings) -> Progress:
+    """How far the set-up has come, for all users of the workspace. Raises InputError as `app_in_use`.
+
+    A connected account proves the steps before it.
+    """
+    marked = {step for step in BY_HAND if step in guard.store.guide_steps.done()}
+    app = app_in_use(settings, guard.store)
+    done = marked | ({Step.KEYS} if app.app_id and app.secret else set())
+    if any(account.app_id and account.app_id == app.app_id for account in guard.store.accounts.list()):
+        done |= set(Step) - {Step.AD_ACCOUNTS}
+    return Progress(frozenset(done))
+
+
+def mark(guard: Guard, step: Step, *, done: bool) -> None:
+    """Marks a step as done or not, for all users. ForbiddenError for viewers."""
+    guard.need_role(RoleRight.CONNECT)
+    if step in BY_HAND:
+        guard.store.guide_steps.mark(step, done=done)
+
+
+# -- checks
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a check found: whether it is well, in words, and the step to return to if it is not."""
+
+    good: bool
+    words: str
+    step: Step | None = None
+
+
+def check_redirect(redirect: str, web_url: str, opened: str) -> Check:
+    """Whether the browser that opened the Data Center at the address `opened` will come back by the redirect URL."""
+    parts, here = urlsplit(redirect), urlsplit(opened)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        return Check(
+            False,
+            f"{redirect} is not encrypted, and TikTok's code would cross the network in the clear. Serve the Data "
+            "Center over https and set ADREEL_WEB_URL to that address, then restart the server.",
+            Step.REDIRECT,
+        )
+    if not redirect.startswith(f"{web_url}/"):
+        return Check(
+            True,
+            f"{redirect} is not on this server. After the consent, copy the address of TikTok's tab and paste it in "
+            "the Data Center.",
+        )
+    if (parts.scheme, parts.netloc) != (here.scheme, here.netloc):
+        return Check(
+            False,
+            f"You opened the Data Center at {here.scheme}://{here.netloc}, but the redirect URL leads to "
+            f"{parts.scheme}://{parts.netloc}. This browser is not signed in there. Open the Data Center at that "
+            "address, or set ADREEL_WEB_URL to the address that people use, then restart the server.",
+            Step.REDIRECT,
+        )
+    return Check(True, f"{redirect} leads to this server as you opened it. Register it exactly as shown.")
+
+
+MADE_UP_CODE = "adreel-app-check"
+"""An authorization code that TikTok never issued."""
+
+
+async def check_app(guard: Guard, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> Check:
+    """What TikTok says of the app in use; one request. ForbiddenError unless an administrator.
+
+    TikTok has no request for that, so a code that it never issued is exchanged: it may refuse the code (40110), the
+    secret (40101) or the app (40113).
+    """
+    guard.need_role(RoleRight.CHANGE_WORKSPACE)
+    store = guard.store
+    try:
+        access = app_access(settings, store)
+        need_app(settings, access)
+        store.audit.add(AuditAction.APP_TEST, WORKSPACE, {"app": access.app_id})
+        await _exchange(settings, store, access, transport)
+    except AdreelError as error:
+        return _verdict(error)
+    return Check(False, "TikTok accepted a code that it never issued. Check ADREEL_TIKTOK_URL.", Step.KEYS)
+
+
+async def _exchange(
+    settings: Settings, store: Store, access: Access, transport: httpx2.AsyncBaseTransport | None
+) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    async with connected(settings, store, access, transport=transport, deadline=deadline) as client:
+        await client.exchange(MADE_UP_CODE)
+
+
+def _verdict(error: AdreelError) -> Check:
+    match error.code if isinstance(error, ReconnectError) else None:
+        case 40110:
+            return Check(
+                True,
+                "TikTok knows the app: it objected only to the made-up code of this test. The consent proves the "
+                f"secret. [{error.code}]",
+            )
+        case 40101:
+            return Check(False, f"TikTok refuses the secret: it is not that of this app ID. [{error.code}]", Step.KEYS)
+        case 40113:
+            return Check(
+                False,
+                f"TikTok does not know this app ID, or has blocked the app. Compare it with My Apps. [{error.code}]",
+                Step.KEYS,
+            )
+    return Check(False, str(error), step_for(error))
+
+
+_STEP_OF_CODE: Mapping[int, Step] = {
+    40101: Step.KEYS,
+    40113: Step.KEYS,
+    40118: Step.APP,
+    40119: Step.APP,
+    40124: Step.DEVELOPER,
+    40125: Step.DEVELOPER,
+    40110: Step.CONSENT,
+}
+
+
+def step_for(error: AdreelError) -> Step:
+    """The step to return to after an error of the consent or of what follows it."""
+    code = error.code
+    if code is not None and code in _STEP_OF_CODE:
+        return _STEP_OF_CODE[code]
+    if lacks_scope(code, error.message) or (code == 40001 and re.search("scope|permission", error.message, re.I)):
+        return Step.SCOPES
+    if "ADREEL_TIKTOK_APP_ID" in error.message or "ADREEL_TIKTOK_SECRET" in error.message:
+        return Step.KEYS
+    if code is None and re.search(r"redirect[ _-]?ur[il]", error.message, re.I):
+        return Step.REDIRECT
+    if code is None and re.search(r"\(.*(scope|permission)", error.message, re.I):
+        return Step.SCOPES
+    return Step.CONSENT
+
+
+# -- what came
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What an ad account lacks, and what to do about it."""
+
+    problem: str
+    remedy: str
+
+
+ENABLED = "STATUS_ENABLE"
+
+
+def gaps(advertiser: AccountAdvertiser) -> tuple[Gap, ...]:
+    """What a connected ad account lacks; none if it can be read in full."""
+    if advertiser.gone:
+        return (
+            Gap(
+                "No longer covered by the connection",
+                "Assign it to the TikTok user in Business Center and refresh the list, or leave it out of datasets.",
+            ),
+        )
+    if not advertiser.timezone and not advertiser.currency:
+        return (
+            Gap(
+                "No access: TikTok gives no details",
+                "Ask its owner to give the TikTok user access, then refresh the list. Until then runs fail on it, "
+                "unless the dataset leaves it out or skips failing ad accounts.",
+            ),
+        )
+    return tuple(_part_gaps(advertiser))
+
+
+def _part_gaps(advertiser: AccountAdvertiser) -> Iterable[Gap]:
+    if zone_words(advertiser) is None:
+        yield Gap(
+            f"Time zone {advertiser.timezone or 'missing'} is not a fixed offset",
+            "Its days cannot be told apart, so runs fail on it. Leave it out of datasets.",
+        )
+    elif advertiser.display_timezone.endswith(ASSUMED):
+        yield Gap("No time zone from TikTok: days are in UTC", "Delete the account, and add it again with --timezone.")
+    if not advertiser.currency:
+        yield Gap("No currency", "Amounts of money have no unit. Check the ad account in TikTok Ads Manager.")
+    if advertiser.status and advertiser.status != ENABLED:
+        label = catalog.label("status", advertiser.status) or advertiser.status
+        yield Gap(
+            f"Status: {label}", "Past days can be loaded; new days have figures once TikTok enables the ad account."
+        )
+
+
+def mixtures(advertisers: Iterable[AccountAdvertiser]) -> tuple[str, ...]:
+    """What differs between ad accounts and changes how figures are read, in sentences."""
+    readable = [advertiser for advertiser in advertisers if not advertiser.gone and advertiser.timezone]
+    currencies = sorted({advertiser.currency for advertiser in readable if advertiser.currency})
+    zones = sorted({words.split()[0] for advertiser in readable if (words := zone_words(advertiser))})
+    sentences = []
+    if len(currencies) > 1:
+        sentences.append(f"Currencies: {', '.join(currencies)}. Amounts are never summed over currencies.")
+    if len(zones) > 1:
+        sentences.append(f"Time zones: {', '.join(zones)}. A day begins at a different time in each.")
+    return tuple(sentences)
