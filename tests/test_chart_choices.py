@@ -539,8 +539,8 @@ def test_a_budget_that_has_not_begun_or_is_over_says_so(tmp_path: Path) -> None:
 def test_retention_is_the_share_of_views_and_leaves_out_rows_without_a_part(tmp_path: Path) -> None:
     metrics = ["video_play_actions", "video_watched_2s", "video_views_p25", "video_views_p50", "video_views_p100"]
     dataset = dataset_with(metrics=["spend", *metrics])
-    views = dict(zip(metrics, (200, 120, 100, 60, 20), strict=True))
-    rows = [row(on=1, **views), row(on=2, **views | {"video_views_p25": None})]
+    views: Row = dict(zip(metrics, (200, 120, 100, 60, 20), strict=True))
+    rows = [row(on=1) | views, row(on=2) | views | {"video_views_p25": None}]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     chart = chart_of(page["retention"])
     assert chart["x"]["values"] == ["Start", "25 %", "50 %", "100 %"]
@@ -557,7 +557,7 @@ def test_without_a_purchase_value_it_is_said_which_metric_makes_the_return(tmp_p
     name = "total_complete_payment_rate"
     assert catalog.metrics()[name].title in missing
     with_value = replace(dataset, metrics=(*dataset.metrics, name))
-    lake = lake_with(tmp_path / "value", with_value, [row(on=1, spend=4, **{name: Decimal(10)})])
+    lake = lake_with(tmp_path / "value", with_value, [row(on=1, spend=4) | {name: Decimal(10)}])
     page = shown(lake, with_value)
     assert page.facts.missing == ()
     assert column(page["returns"], "complete_payment_roas") == [2.5]

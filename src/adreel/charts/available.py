@@ -213,7 +213,9 @@ class _CardFitting:
         if axis.kind == "breakdown":
             return (name for name in self._breakdowns if not axis.columns or name in axis.columns)
         types = ("time",) if axis.kind == "month" else ("string", "bool")
-        candidates = (name for name in axis.columns if name in self._columns and name not in self._breakdowns)
+        # What a row stands for comes before its attributes, such as the empty material of an instant page.
+        ordered = sorted(axis.columns, key=lambda name: name not in self._key)
+        candidates = (name for name in ordered if name in self._columns and name not in self._breakdowns)
         return (name for name in candidates if self._columns[name].type in types)
 
     def _is_sensible(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> bool:

@@ -184,7 +184,8 @@ def select(
         in_currency = f"coalesce({quoted('currency')}, '') = {literal(currency or '')}"
         accounts_condition = f"({accounts_condition or 'TRUE'}) AND {in_currency}"
     condition = " AND ".join(f"({part})" for part in (accounts_condition, *filters) if part)
-    no_previous, days_notes = None, ()
+    no_previous: str | None = None
+    days_notes: tuple[str, ...] = ()
     if dataset.time != "none" and newest:
         facts, days_notes = _with_days(facts, newest, choices, read_at)
         facts, no_previous = _compared(source, dataset, facts, newest, accounts_condition, choices)
@@ -329,12 +330,13 @@ def _with_days(
     """The facts with the days to show: the window of complete days, then the open days. Also notes on these."""
     if facts.first is None or facts.last is None:
         return facts, ()
+    first, last = facts.first, facts.last
     today = min(today_at(read_at, _offset(group.zone)) for group in groups)
-    complete_until = min(facts.last, today - ONE_DAY)
-    facts = replace(facts, complete_until=complete_until if complete_until >= facts.first else None)
-    asked = _asked_days(choices.days, Span(facts.first, facts.last), complete_until, today)
-    notes = tuple(_clipped(asked, facts, today)) if isinstance(choices.days, str | Span) else ()
-    start, end = max(asked.start, facts.first), min(asked.end, facts.last)
+    complete_until = min(last, today - ONE_DAY)
+    facts = replace(facts, complete_until=complete_until if complete_until >= first else None)
+    asked = _asked_days(choices.days, Span(first, last), complete_until, today)
+    notes = tuple(_clipped(asked, Span(first, last), today)) if isinstance(choices.days, str | Span) else ()
+    start, end = max(asked.start, first), min(asked.end, last)
     if start > end:
         return replace(facts, window=asked), notes
     if complete_until < start:
@@ -358,15 +360,13 @@ def _asked_days(days: int | CalendarPeriod | Span | None, in_table: Span, comple
             return in_table
 
 
-def _clipped(asked: Span, facts: CardFacts, today: date) -> Iterator[str]:
+def _clipped(asked: Span, in_table: Span, today: date) -> Iterator[str]:
     """A note if the table lacks some of the chosen days that are over."""
-    if facts.first is None or facts.last is None:
-        return
-    in_table = span_text(Span(facts.first, facts.last))
-    if asked.end < facts.first or asked.start > facts.last:
-        yield f"The table has no rows of {span_text(asked)}: its days are {in_table}."
-    elif asked.start < facts.first or min(asked.end, today - ONE_DAY) > facts.last:
-        yield f"The table has only a part of {span_text(asked)}: its days are {in_table}."
+    days = f"its days are {span_text(in_table)}."
+    if asked.end < in_table.start or asked.start > in_table.end:
+        yield f"The table has no rows of {span_text(asked)}: {days}"
+    elif asked.start < in_table.start or min(asked.end, today - ONE_DAY) > in_table.end:
+        yield f"The table has only a part of {span_text(asked)}: {days}"
 
 
 def _offset(zone: str) -> timedelta:

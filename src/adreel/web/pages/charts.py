@@ -320,8 +320,7 @@ def all_cards(request: Request, deps: Here, who: Who, slug: str) -> Response:
     answer = respond(request, CardsPart(menus, figures, (*notes, *drawn.facts.missing)), visitor=who)
     if request.query_params:
         # The first load completes the address of its page; every other choice is an address of its own.
-        is_first = urlsplit(request.headers.get("hx-current-url", "")).query == request.url.query
-        header = "HX-Replace-Url" if is_first else "HX-Push-Url"
+        header = "HX-Replace-Url" if _is_of_page(request, asked) else "HX-Push-Url"
         answer.headers[header] = f"/datasets/{saved.slug}/cards{menus.query or asked.having()}"
     return _remembered(answer, request, deps, saved, asked)
 
@@ -411,6 +410,15 @@ def _last_query(request: Request, base: str) -> str:
     except InputError:
         return ""
     return query
+
+
+def _is_of_page(request: Request, asked: Asked) -> bool:
+    """Whether the page that asks has the address of the same choices."""
+    try:
+        query = urlsplit(request.headers.get("hx-current-url", "")).query
+        return asked_of(QueryParams(query)).pairs == asked.pairs
+    except InputError:
+        return False
 
 
 def _preferred_currency(request: Request) -> str | None:

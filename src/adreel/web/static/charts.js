@@ -345,18 +345,20 @@
     const [series] = panel.series;
     const format = formatter(panel.format);
     const marks = chart.marks.filter((mark) => given(mark.value));
+    const markText = (mark) => `${folded(mark.name, 90)}\n${format(mark.value)}`;
+    const beside = Math.max(0, ...marks.flatMap((mark) => markText(mark).split("\n")).map((text) => widthOf(text)));
     return [{
       ...base(chart, style),
-      grid: { left: 8, right: 24, top: 24, bottom: 8, containLabel: true },
+      grid: { left: 8, right: 16 + beside + 8, top: 24, bottom: 8, containLabel: true },
       xAxis: categories(style, chart.x, element.clientWidth - 60, { boundaryGap: false }),
-      yAxis: values(style, panel.format, { max: 100 }),
+      yAxis: values(style, panel.format, { max: 100, interval: 25 }),
       series: [{
         type: "line", name: plain(series.name), data: series.values, symbol: "circle", symbolSize: 7,
         itemStyle: { color: style.colours[0] }, lineStyle: { width: 2 }, areaStyle: { opacity: 0.08 },
         label: { show: true, position: "top", color: style.text, formatter: (point) => (point.dataIndex ? format(point.value) : "") },
         markLine: {
           silent: true, symbol: "none", lineStyle: { color: style.quiet, type: "dashed" },
-          label: { position: "insideEndTop", color: style.text, formatter: (mark) => `${plain(mark.name)}: ${format(mark.value)}` },
+          label: { position: "end", color: style.text, lineHeight: LINE, formatter: (mark) => markText(mark) },
           data: marks.map((mark) => ({ name: mark.name, yAxis: mark.value })),
         },
       }],
@@ -374,7 +376,7 @@
     const format = formatter(panel.format);
     const width = Math.max(...chart.tiles.map((tile) => tile.x)) + 1;
     const height = Math.max(...chart.tiles.map((tile) => tile.y)) + 1;
-    const size = Math.max(8, Math.floor((element.clientWidth - 8) / width));
+    const size = Math.min(26, Math.max(8, Math.floor((element.clientWidth - 8) / width)));
     const most = Math.max(...chart.tiles.map((tile) => tile.value || 0), Number.MIN_VALUE);
     const text = size >= 20;
     const axis = (count) => ({ type: "value", min: 0, max: count, show: false });
@@ -388,7 +390,7 @@
     };
     return [{
       ...base(chart, style),
-      grid: { left: 4, top: 4, width: size * width, height: size * height, outerBoundsMode: "none" },
+      grid: { left: "center", top: 4, width: size * width, height: size * height, outerBoundsMode: "none" },
       xAxis: axis(width),
       yAxis: { ...axis(height), inverse: true },
       series: [{
@@ -491,6 +493,18 @@
   document.addEventListener("change", (event) => {
     const chart = event.target.dataset && event.target.dataset.panelOf;
     if (chart) draw(document.getElementById(chart));
+  });
+
+  // Other charts in place of these keep the focus where it was: on a field, or on the button of its menu.
+  let focused = "";
+  document.addEventListener("htmx:before:swap", () => {
+    const around = document.activeElement.closest(".cards-host [id]");
+    focused = around ? around.id : "";
+  });
+  document.addEventListener("htmx:after:settle", () => {
+    const again = focused && document.activeElement === document.body ? document.getElementById(focused) : null;
+    focused = "";
+    if (again) (again.matches("details") ? again.querySelector("summary") : again).focus({ preventScroll: true });
   });
 
   if (window.htmx) window.htmx.onLoad(drawAll);
