@@ -361,16 +361,16 @@ def test_values_are_found_by_any_name_they_had_and_shown_by_their_newest(tmp_pat
     rows = [row("1", 1, campaign_name="Spring"), row("1", 2, campaign_name="ÄRGER"), row("2", 1, campaign_name="100%")]
     lake = lake_with(tmp_path, dataset, [*rows, row("3", 1, campaign_name="ärger")])
 
-    def found(search: str, **more: Any) -> list[str]:
+    def names_of(search: str, **more: Any) -> list[str]:
         return [value.name for value in filter_values(lake, "spend", dataset, "campaign", search, **more).values]
 
-    assert found("") == ["100%", "ÄRGER", "ärger"]
-    assert found("sPRing") == ["ÄRGER"]
-    assert found("ärg") == ["ÄRGER", "ärger"]
-    assert found("%") == ["100%"]
-    assert found("3") == ["ärger"]
-    assert found("'") == []
-    assert found("", limit=1) == ["100%"]
+    assert names_of("") == ["100%", "ÄRGER", "ärger"]
+    assert names_of("sPRing") == ["ÄRGER"]
+    assert names_of("ärg") == ["ÄRGER", "ärger"]
+    assert names_of("%") == ["100%"]
+    assert names_of("3") == ["ärger"]
+    assert names_of("'") == []
+    assert names_of("", limit=1) == ["100%"]
     assert filter_values(lake, "spend", dataset, "campaign", limit=1).total == 3
     chosen = filter_values(lake, "spend", dataset, "campaign", filters=(CardFilter("campaign", ("1",)),))
     assert [value.name for value in chosen.selected] == ["ÄRGER"]
@@ -506,8 +506,8 @@ def test_pacing_is_of_the_budget_s_days_whatever_the_charts_show(tmp_path: Path)
     )
     assert as_table(page["pacing"]).rows[0] == ("2026-03-01", "11.00 EUR", "11.00 EUR", "10.00 EUR")
     assert as_table(page["pacing"]).rows[-1][1:3] == ("\N{EN DASH}", "\N{EN DASH}")
-    one = shown(lake, dataset, replace(filtered(campaign="2"), budget=budget))
-    assert chart_of(one["pacing"])["numbers"][0]["value"] == 8
+    of_campaign = shown(lake, dataset, replace(filtered(campaign="2"), budget=budget))
+    assert chart_of(of_campaign["pacing"])["numbers"][0]["value"] == 8
     yen = shown(lake, dataset, CardChoices(currency="JPY", budget=budget))
     assert yen["pacing"].rows == ()
     assert "The budget is in EUR, and the amounts are in JPY. Enter a budget in JPY." in yen["pacing"].notes
@@ -545,7 +545,7 @@ def test_retention_is_the_share_of_views_and_leaves_out_rows_without_a_part(tmp_
     chart = chart_of(page["retention"])
     assert chart["x"]["values"] == ["Start", "25 %", "50 %", "100 %"]
     assert chart["panels"][0]["series"][0]["values"] == [100, 50, 30, 10]
-    assert chart["marks"] == [{"name": "2-second video views", "value": 60}]
+    assert [(number["title"], number["value"]) for number in chart["numbers"]] == [("2-second video views", 60)]
     assert "Some rows have no value for Video views at 25%" in notes_text(page["retention"])
     assert as_table(page["retention"]).rows[1] == ("2-second video views", "60.0 %")
 

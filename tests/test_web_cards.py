@@ -234,8 +234,8 @@ def bars(page: str, title: str) -> dict[str, float]:
 
 def links_of(page: str, title: str) -> dict[str, str]:
     """The addresses in the table under a chart, by the names that lead there."""
-    found = re.findall(r'<th scope="row"><a href="([^"]*)">([^<]*)</a>', figures(page)[title])
-    return {html.unescape(name): html.unescape(address) for address, name in found}
+    pairs = re.findall(r'<th scope="row"><a href="([^"]*)">([^<]*)</a>', figures(page)[title])
+    return {html.unescape(name): html.unescape(address) for address, name in pairs}
 
 
 def part_of(address: str) -> str:

@@ -13,7 +13,7 @@ sentence or null) and `empty`. A chart that is neither refused nor empty also ha
     grouped   x, panels (one, with a series for each value)
     funnel    x, panels (one), shares (percents of the first step, which need not fall)
     map       x, panels (one), tiles: [{code, name, x, y, value}], one for each country; y grows downwards
-    curve     x, panels (one, in percent), marks: [{name, value}], levels to mark beside the curve
+    curve     x, panels (one, in percent), numbers: [{title, format, value}] of what is on no place of x
     pacing    x, panels (one: spend to date and, as `previous`, an even pace), numbers: [{title, format, value}]
     heat      x, y, cells: [[x, y, value], ...], least, most, format, title_value
 

@@ -410,8 +410,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "retention",
         "Video retention",
-        "Share of all video views that reached each quarter of the video. A view that reached the end reached all "
-        "quarters before.",
+        "Share of all video views that reached each quarter of the video.",
         "curve",
         VIDEO,
         least=3,

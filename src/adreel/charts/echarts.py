@@ -239,7 +239,7 @@ def _map(data: CardData) -> Json:
 
 
 def _curve(data: CardData) -> Json:
-    """The quarters of the video as a curve; times, which are on another scale, as levels beside it."""
+    """The quarters of the video as a curve; times, which are on another scale, as numbers."""
     (step,), (quarter,), (share,) = data.places("category"), data.places("id"), data.places("value")
     points = [row for number, row in enumerate(data.rows) if row[quarter] or not number]
     column = data.columns[share]
@@ -252,7 +252,11 @@ def _curve(data: CardData) -> Json:
     return {
         "x": {"title": "Part of the video", "type": "text", "values": labels},
         "panels": [panel],
-        "marks": [{"name": row[step], "value": row[share]} for row in data.rows if row not in points],
+        "numbers": [
+            {"title": row[step], "format": _format(column), "value": row[share]}
+            for row in data.rows
+            if row not in points
+        ],
     }
 
 

@@ -128,8 +128,8 @@ def _selected(
 ) -> tuple[FilterValue, ...]:
     if not values:
         return ()
-    found = {value.value: value for value in _values(source, dataset, offer, among(offer.column, values))}
-    return tuple(found.get(value) or FilterValue(value, value, 0) for value in dict.fromkeys(values))
+    with_rows = {value.value: value for value in _values(source, dataset, offer, among(offer.column, values))}
+    return tuple(with_rows.get(value) or FilterValue(value, value, 0) for value in dict.fromkeys(values))
 
 
 def _values(source: CardSource, dataset: Dataset, offer: FilterOffer, *conditions: str) -> list[FilterValue]:

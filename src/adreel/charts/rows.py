@@ -394,7 +394,7 @@ class _CardReader:
             yield "None of the budget's days is complete in the table, so nothing was spent of it yet."
         elif until is not None:
             last = min(until, budget.days.end)
-            yield f"Complete days until {last}. The projection goes on with the average of a day so far."
+            yield f"Complete days until {last}. The projection assumes the average of a day so far."
         if lacking:
             days = first_of([str(day) for day in lacking], MOST_NAMED)
             yield f"The table has no rows of {days}: nothing was spent, or the spend is missing here."

@@ -25,7 +25,7 @@ MOST_CHOSEN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedCharts:
     """What an address asks for. `metrics` are metrics by the keys of the charts that show them."""
 
     choices: CardChoices = field(default_factory=CardChoices)
@@ -84,7 +84,7 @@ def _comparison_pairs(chosen: CardChoices) -> Iterator[tuple[str, str]]:
             yield "compare", comparison
 
 
-def asked_of(address: QueryParams, preferred_currency: str | None = None) -> Asked:
+def asked_of(address: QueryParams, preferred_currency: str | None = None) -> AskedCharts:
     """What the address asks for. InputError, which names the part, for what no table could have."""
 
     def text(name: str) -> str:
@@ -100,7 +100,7 @@ def asked_of(address: QueryParams, preferred_currency: str | None = None) -> Ask
         budget=budget_of(*(text(f"budget{part}") for part in ("", "_currency", "_start", "_end"))),
     )
     metrics = dict(chosen.rpartition(":")[::2] for chosen in _several(address, "metric"))
-    return Asked(choices, MappingProxyType({key: name for key, name in metrics.items() if key and name}))
+    return AskedCharts(choices, MappingProxyType({key: name for key, name in metrics.items() if key and name}))
 
 
 def _several(address: QueryParams, name: str) -> tuple[str, ...]:
@@ -146,6 +146,6 @@ def budget_of(amount: str, currency: str = "", start: str = "", end: str = "") -
     return Budget(value, currency, read_span(start, end, "Budget"))
 
 
-def with_currency(asked: Asked, currency: str | None) -> Asked:
+def with_currency(asked: AskedCharts, currency: str | None) -> AskedCharts:
     """What is asked for, with the currency that is shown: it belongs to an address that others open."""
     return replace(asked, choices=replace(asked.choices, currency=currency)) if currency else asked

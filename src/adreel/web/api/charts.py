@@ -128,7 +128,7 @@ class CardAnswer(Answer):
     facts: Facts
 
 
-class Filters(Body):
+class CardFilters(Body):
     """Which rows are shown; all filters apply at once."""
 
     advertiser: list[str] = Field([], max_length=MOST_CHOSEN, description="Ad account IDs; default: all.")
@@ -143,7 +143,7 @@ class Filters(Body):
         return tuple(CardFilter(key, tuple(values)) for key in FILTERS if (values := getattr(self, key)))
 
 
-class CardQuery(Filters):
+class CardQuery(CardFilters):
     """What of the table is shown."""
 
     currency: str | None = Field(None, max_length=10, description="Default: the one with the most rows.")
@@ -181,7 +181,7 @@ def _text(day: date | None) -> str:
     return str(day) if day else ""
 
 
-class FilterQuery(Filters):
+class FilterQuery(CardFilters):
     """Which values are listed."""
 
     search: str = Field("", max_length=200, description="A part of names or IDs.")

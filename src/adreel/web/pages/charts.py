@@ -41,7 +41,7 @@ from adreel.datasets.provenance import provenance
 from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
-from adreel.web.chart_choices import Asked, asked_of, with_currency
+from adreel.web.chart_choices import AskedCharts, asked_of, with_currency
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, advertiser_names, heading, parsed
 from adreel.web.pages.wording import sentence
@@ -109,7 +109,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Menu:
+class ChoiceMenu:
     """A filter with its selected values. `address` is the query without it."""
 
     key: str
@@ -142,9 +142,9 @@ class Menus:
     """
 
     slug: str
-    asked: Asked
+    asked: AskedCharts
     facts: CardFacts | None = None
-    filters: tuple[Menu, ...] = ()
+    filters: tuple[ChoiceMenu, ...] = ()
     empty: tuple[str, ...] = ()
     crumbs: tuple[Crumb, ...] = ()
     fault: str = ""
@@ -251,7 +251,7 @@ class ValuesPart(Page):
 
     template: ClassVar[str] = "_chart_values.html"
     key: str
-    found: FilterValues
+    matches: FilterValues
     search: str
 
 
@@ -262,7 +262,7 @@ class _Offered:
     saved: SavedDataset
     dataset: Dataset
     names: frozenset[str]
-    asked: Asked
+    asked: AskedCharts
     offers: tuple[CardOffer, ...]
 
 
@@ -332,7 +332,7 @@ def card_values(request: Request, deps: Here, who: Who, slug: str, key: str, sea
     if is_opened(request):
         return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
     asked = asked_of(request.query_params)
-    found = filter_values(
+    matches = filter_values(
         deps.lake,
         saved.table_slug,
         _offered(deps, saved, asked).dataset,
@@ -342,7 +342,7 @@ def card_values(request: Request, deps: Here, who: Who, slug: str, key: str, sea
         filters=asked.choices.filters,
         advertiser_names=advertiser_names(deps, who, saved),
     )
-    return respond(request, ValuesPart(key, found, search.strip()), visitor=who)
+    return respond(request, ValuesPart(key, matches, search.strip()), visitor=who)
 
 
 @router.get("/datasets/{slug}/cards/one")
@@ -385,7 +385,7 @@ def _drawn(
     )
 
 
-def _offered(deps: Deps, saved: SavedDataset, asked: Asked) -> _Offered:
+def _offered(deps: Deps, saved: SavedDataset, asked: AskedCharts) -> _Offered:
     """The charts that say something about what is selected."""
     dataset, problems = parsed(deps, saved)
     if dataset is None:
@@ -412,7 +412,7 @@ def _last_query(request: Request, base: str) -> str:
     return query
 
 
-def _is_of_page(request: Request, asked: Asked) -> bool:
+def _is_of_page(request: Request, asked: AskedCharts) -> bool:
     """Whether the page that asks has the address of the same choices."""
     try:
         query = urlsplit(request.headers.get("hx-current-url", "")).query
@@ -426,7 +426,7 @@ def _preferred_currency(request: Request) -> str | None:
     return code if re.fullmatch("[A-Z]{3}", code) else None
 
 
-def _remembered(answer: Response, request: Request, deps: Deps, saved: SavedDataset, asked: Asked) -> Response:
+def _remembered(answer: Response, request: Request, deps: Deps, saved: SavedDataset, asked: AskedCharts) -> Response:
     """The answer, after which the browser keeps what its address chooses."""
     query = quote(asked.query.removeprefix("?"))
     if request.url.query and len(query) <= LONGEST_CHOICES:
@@ -461,21 +461,21 @@ def _menus(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts, names:
     )
 
 
-def _filters(asked: Asked, facts: CardFacts, names: Mapping[str, str]) -> list[Menu]:
-    menus = [Menu(entry.key, entry.title, entry.selected, asked.having(entry.key)) for entry in facts.filters]
+def _filters(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> list[ChoiceMenu]:
+    menus = [ChoiceMenu(entry.key, entry.title, entry.selected, asked.having(entry.key)) for entry in facts.filters]
     if len(facts.advertisers) < 2 and not asked.choices.advertisers:
         return menus
-    return [Menu(ADVERTISER, "Ad account", _selected_accounts(asked, names), asked.having(ADVERTISER)), *menus]
+    return [ChoiceMenu(ADVERTISER, "Ad account", _selected_accounts(asked, names), asked.having(ADVERTISER)), *menus]
 
 
-def _selected_accounts(asked: Asked, names: Mapping[str, str]) -> tuple[FilterValue, ...]:
+def _selected_accounts(asked: AskedCharts, names: Mapping[str, str]) -> tuple[FilterValue, ...]:
     return tuple(
         FilterValue(account, f"{names[account]} ({account})" if names.get(account) else account, 0)
         for account in asked.choices.advertisers
     )
 
 
-def _crumbs(asked: Asked, facts: CardFacts, names: Mapping[str, str]) -> list[Crumb]:
+def _crumbs(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> list[Crumb]:
     """The levels above the one that is shown, if a single ad account, campaign or ad group is selected."""
     selected: dict[str, tuple[FilterValue, ...]] = {ADVERTISER: _selected_accounts(asked, names)}
     selected |= {entry.key: entry.selected for entry in facts.filters}

@@ -262,6 +262,7 @@
       }),
       series: [{
         type: "bar", name: plain(series.name), data: series.values, barMaxWidth: 22, itemStyle: { color: style.colours[0], borderRadius: 2 },
+        emphasis: { itemStyle: { borderColor: style.text, borderWidth: 2 } },
         label: { show: true, position: "right", color: style.text, formatter: (point) => (point.value === null ? "" : valueText(point.dataIndex)) },
       }],
       tooltip: tooltip(style, element, { trigger: "item", formatter: (point) => `${plain(chart.x.values[point.dataIndex])}\n${plain(series.name)}: ${valueText(point.dataIndex)}` }),
@@ -339,36 +340,29 @@
     }, 264 + above];
   }
 
-  // Shares of views by quarter of the video, and levels of what was measured in seconds.
+  // Shares of views by quarter of the video.
   function curve(chart, style, element) {
     const [panel] = chart.panels;
     const [series] = panel.series;
     const format = formatter(panel.format);
-    const marks = chart.marks.filter((mark) => given(mark.value));
-    const markText = (mark) => `${folded(mark.name, 90)}\n${format(mark.value)}`;
-    const beside = Math.max(0, ...marks.flatMap((mark) => markText(mark).split("\n")).map((text) => widthOf(text)));
     return [{
       ...base(chart, style),
-      grid: { left: 8, right: 16 + beside + 8, top: 24, bottom: 8, containLabel: true },
-      xAxis: categories(style, chart.x, element.clientWidth - 60, { boundaryGap: false }),
+      grid: { left: 8, right: 52, top: 24, bottom: 8, containLabel: true },
+      xAxis: categories(style, chart.x, element.clientWidth - 90, { boundaryGap: false }),
       yAxis: values(style, panel.format, { max: 100, interval: 25 }),
       series: [{
         type: "line", name: plain(series.name), data: series.values, symbol: "circle", symbolSize: 7,
         itemStyle: { color: style.colours[0] }, lineStyle: { width: 2 }, areaStyle: { opacity: 0.08 },
-        label: { show: true, position: "top", color: style.text, formatter: (point) => (point.dataIndex ? format(point.value) : "") },
-        markLine: {
-          silent: true, symbol: "none", lineStyle: { color: style.quiet, type: "dashed" },
-          label: { position: "end", color: style.text, lineHeight: LINE, formatter: (mark) => markText(mark) },
-          data: marks.map((mark) => ({ name: mark.name, yAxis: mark.value })),
-        },
+        label: { show: true, position: "top", offset: [20, 0], color: style.text, formatter: (point) => (point.dataIndex ? format(point.value) : "") },
       }],
       tooltip: tooltip(style, element, {
         trigger: "axis",
-        formatter: (points) => [`${plain(chart.x.values[points[0].dataIndex])}: ${format(points[0].value)}`,
-          ...marks.map((mark) => `${plain(mark.name)}: ${format(mark.value)}`)].join("\n"),
+        formatter: (points) => `${plain(chart.x.values[points[0].dataIndex])}: ${format(points[0].value)}`,
       }),
-    }, 260];
+    }, 240];
   }
+
+  const alpha = (share) => Math.round(255 * share).toString(16).padStart(2, "0");
 
   // One tile for each country; those without rows are empty.
   function map(chart, style, element) {
@@ -384,8 +378,8 @@
       const share = given(tile.value) ? Math.max(0, tile.value) / most : 0;
       return {
         value: [tile.x + 0.5, tile.y + 0.5], tile,
-        itemStyle: given(tile.value) ? { color: style.colours[0], opacity: 0.2 + 0.8 * share } : { color: "transparent", borderColor: style.line, borderWidth: 1 },
-        label: { color: given(tile.value) ? (share > 0.5 ? style.ground : style.text) : style.quiet },
+        itemStyle: given(tile.value) ? { color: style.colours[0] + alpha(0.2 + 0.8 * share) } : { color: "transparent", borderColor: style.line, borderWidth: 1 },
+        label: { color: given(tile.value) ? (share > 0.6 ? style.ground : style.text) : style.quiet },
       };
     };
     return [{
@@ -458,12 +452,11 @@
       place = Math.min(x.links.length - 1, Math.max(0, place < 0 ? 0 : place + step));
       canvas.dispatchAction({ type: "downplay", seriesIndex: 0 });
       canvas.dispatchAction({ type: "highlight", seriesIndex: 0, dataIndex: place });
-      canvas.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: place });
       status.textContent = `${x.values[place]}: ${format(panels[0].series[0].values[place])}`;
     });
     element.addEventListener("blur", () => {
       canvas.dispatchAction({ type: "downplay", seriesIndex: 0 });
-      canvas.dispatchAction({ type: "hideTip" });
+      status.textContent = "";
       place = -1;
     });
   }
