@@ -29,7 +29,7 @@ from adreel.charts import (
     cards_of,
     chart_of,
 )
-from adreel.charts.definitions import CARDS, KINDS, ROWS, SHARING, SHARING_PART, TRAITS
+from adreel.charts.definitions import CARDS, KINDS, ROWS, SHARING, SHARING_PART, TRAITS, VIDEO
 from adreel.charts.measures import Count, Figures, Own, Quotient, Sum
 from adreel.datasets.dataset import Dataset, Source, key_columns
 from adreel.datasets.files import read
@@ -220,7 +220,7 @@ def test_a_comparison_says_that_the_last_days_have_not_all_their_conversions(wor
 
 def test_a_currency_that_the_chosen_advertiser_does_not_have_is_told(tmp_path: Path) -> None:
     dataset, lake = two_currencies(tmp_path)
-    page = shown(lake, dataset, CardChoices(currency="JPY", advertiser="7"))
+    page = shown(lake, dataset, CardChoices(currency="JPY", advertisers=("7",)))
     assert page.facts.currency == "EUR"
     assert "The selected ad account has no rows in JPY; its amounts are in EUR." in page["totals"].notes
     assert "no rows in" not in notes_text(shown(lake, dataset, CardChoices(currency="JPY"))["totals"])
@@ -473,7 +473,10 @@ def assert_sensible(offer: CardOffer, dataset: Dataset, names: set[str]) -> None
                 assert name in names
             case Quotient(over, under, scale):
                 metric = metrics[figure.name]
-                assert (over, under, scale) == (metric.numerator, metric.denominator, metric.scale)
+                if offer.kind == "curve":
+                    assert (over, under, scale) == (figure.name, VIDEO[0], 100)
+                else:
+                    assert (over, under, scale) == (metric.numerator, metric.denominator, metric.scale)
                 assert metrics[over].additive
                 assert metrics[under].additive
                 assert {over, under} <= names
@@ -717,7 +720,7 @@ def test_another_currency_can_be_chosen(tmp_path: Path) -> None:
 
 def test_one_account_can_be_chosen_and_brings_its_currency(tmp_path: Path) -> None:
     dataset, lake = two_currencies(tmp_path)
-    page = shown(lake, dataset, CardChoices(currency="EUR", advertiser="8"))
+    page = shown(lake, dataset, CardChoices(currency="EUR", advertisers=("8",)))
     assert page.facts.currency == "JPY"
     assert column(page["totals"], "spend") == [1800]
     assert {account.id for account in page.facts.advertisers} == {"7", "8"}
@@ -727,7 +730,7 @@ def test_one_account_can_be_chosen_and_brings_its_currency(tmp_path: Path) -> No
     ("choices", "words"),
     [
         (CardChoices(currency="CHF"), "the table has no rows in 'CHF'. Choose one of: EUR, JPY"),
-        (CardChoices(advertiser="x' OR 1=1"), "the table has no rows of ad account"),
+        (CardChoices(advertisers=("x' OR 1=1",)), "the table has no rows of ad account"),
         (CardChoices(days=0), "0 is not a valid number of days"),
     ],
 )
@@ -837,7 +840,7 @@ def test_a_day_is_over_when_it_is_over_in_every_account(tmp_path: Path) -> None:
     after = datetime(2026, 3, 10, 1, tzinfo=UTC)
     page = shown(lake, dataset, read_at=after)
     assert page.facts.open_days == (date(2026, 3, 9),)
-    assert shown(lake, dataset, CardChoices(advertiser="7"), read_at=after).facts.open_days == ()
+    assert shown(lake, dataset, CardChoices(advertisers=("7",)), read_at=after).facts.open_days == ()
     assert "these ad accounts are in 2 time zones" in notes_text(page["spend"])
 
 
@@ -984,7 +987,7 @@ def test_every_card_fits_some_dataset() -> None:
     assert had == {card.name for card in CARDS}
 
 
-SHOWN = ("spend", "impressions", "clicks", "conversion", "video_play_actions", "video_watched_2s", "video_watched_6s")
+SHOWN = ("spend", "impressions", "clicks", "conversion", *VIDEO)
 
 
 def test_titles_and_meanings_are_sentences_for_people() -> None:

@@ -60,7 +60,8 @@ def test_the_page_is_there_at_once_and_its_charts_come_in_one_request(site: Site
 def test_each_chart_has_a_title_a_meaning_and_the_same_figures_as_a_table(site: Site) -> None:
     page = site.visit("admin").good(f"{BASE}/cards/all")
     for title, figure in figures(page).items():
-        assert "View as table" in words_of(figure), title
+        waits = title == "Pacing against a budget"
+        assert ("Enter a budget" if waits else "View as table") in words_of(figure), title
         heading = re.search(r'<figcaption><h2[^>]*id="([^"]*)"', figure)
         assert heading is not None
         assert heading[1] in re.findall(r'aria-labelledby="([^"]*)"', figure)
@@ -98,7 +99,7 @@ def test_days_and_advertiser_are_chosen_and_stay_in_the_address(site: Site) -> N
     assert f'hx-get="{BASE}/cards/all?advertiser={advertiser}&amp;days=7"' in page
     page = visit.good(f"{BASE}/cards/all", days="7", advertiser=advertiser)
     assert len(charts(page)["Cost by day"]["x"]["values"]) == 7
-    assert f'value="{advertiser}" selected' in page
+    assert f'value="{advertiser}" checked' in page
     names = {
         account.advertiser_id: account.name
         for account in site.store.accounts.advertisers(site.store.accounts.get("demo"))
@@ -199,3 +200,190 @@ def test_advertisers_are_called_by_their_names_where_the_table_has_only_ids(site
     (bars,) = (text for title, text in drawn.items() if title == "Top ad accounts by cost")
     # One, since each of the three has another currency.
     assert len([name for name in names if html.escape(name) in bars]) == 1
+
+
+# -- what is chosen
+
+
+LEVELS = [
+    "spend",
+    "impressions",
+    "clicks",
+    "reach",
+    "campaign_id",
+    "campaign_name",
+    "adgroup_id",
+    "adgroup_name",
+    "ad_name",
+]
+
+
+@pytest.fixture
+def levels(home: Home) -> Iterator[Site]:
+    """Ads by day with the campaigns and ad groups that they belong to."""
+    home.good("run", "-f", home.file(metrics=LEVELS, dates={"start": "today-9", "end": "yesterday"}))
+    with open_site(home) as opened:
+        yield opened
+
+
+def bars(page: str, title: str) -> dict[str, float]:
+    """The values of a chart's bars by id."""
+    chart = charts(page)[title]
+    return dict(zip(chart["x"]["ids"], chart["panels"][0]["series"][0]["values"], strict=True))
+
+
+def links_of(page: str, title: str) -> dict[str, str]:
+    """The addresses in the table under a chart, by the names that lead there."""
+    pairs = re.findall(r'<th scope="row"><a href="([^"]*)">([^<]*)</a>', figures(page)[title])
+    return {html.unescape(name): html.unescape(address) for address, name in pairs}
+
+
+def part_of(address: str) -> str:
+    """The address of the charts of a page."""
+    return address.replace("/cards?", "/cards/all?")
+
+
+def test_a_campaign_leads_to_its_ad_groups_and_these_to_their_ads_and_back(levels: Site) -> None:
+    visit = levels.visit("admin")
+    page = visit.good(f"{BASE}/cards/all", days="all", currency="EUR")
+    chart = charts(page)["Top campaigns by cost"]
+    links = links_of(page, "Top campaigns by cost")
+    assert list(links.values()) == chart["x"]["links"]
+    campaign = chart["x"]["ids"][0]
+    below = visit.good(part_of(chart["x"]["links"][0]))
+    assert "Top campaigns by cost" not in figures(below)
+    of_campaign = [row for row in rows(levels) if row["campaign_id"] == campaign and row["currency"] == "EUR"]
+    spent: dict[str, float] = {}
+    for row in of_campaign:
+        spent[row["adgroup_id"]] = spent.get(row["adgroup_id"], 0) + float(row["spend"])
+    assert bars(below, "Top ad groups by cost") == pytest.approx(spent)
+    assert f"All \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} Campaign {of_campaign[0]['campaign_name']}" in words_of(
+        below
+    )
+    group = charts(below)["Top ad groups by cost"]["x"]
+    ads = visit.good(part_of(group["links"][0]))
+    assert "Top ad groups by cost" not in figures(ads)
+    in_group = {row["ad_id"] for row in of_campaign if row["adgroup_id"] == group["ids"][0]}
+    assert set(bars(ads, "Top ads by cost")) == in_group
+    assert not links_of(ads, "Top ads by cost")
+    crumbs = re.findall(r'<a href="([^"]*)"', re.findall(r'(?s)<nav class="chart-crumbs".*?</nav>', ads)[0])
+    assert [f"campaign={campaign}" in crumb for crumb in crumbs] == [False, True]
+    assert all("adgroup=" not in crumb and "days=all" in crumb for crumb in crumbs)
+
+
+def test_a_filter_of_names_is_searched_and_applies_with_the_others(levels: Site) -> None:
+    visit = levels.visit("admin")
+    row = next(row for row in rows(levels) if row["currency"] == "EUR")
+    values = visit.part(f"{BASE}/cards/values?key=campaign&search={row['campaign_name'][:9].upper()}").text
+    assert f'value="{row["campaign_id"]}"' in values
+    assert row["campaign_name"] in html.unescape(values)
+    chosen = visit.part(f"{BASE}/cards/values?key=campaign&campaign={row['campaign_id']}&search=zzz").text
+    assert re.findall(r'value="([^"]*)" checked', chosen) == [row["campaign_id"]]
+    assert "Nothing else has zzz in its name or ID." in words_of(chosen)
+    advertiser = visit.part(f"{BASE}/cards/values?key=advertiser&search={row['advertiser_id']}").text
+    assert advertiser.count("<input") == 1
+    page = visit.good(f"{BASE}/cards/all", days="all", campaign=row["campaign_id"], adgroup=row["adgroup_id"])
+    clicks = sum(entry["clicks"] for entry in rows(levels) if entry["adgroup_id"] == row["adgroup_id"])
+    assert f"{clicks:,}" in words_of(figures(page)["Totals"])
+    assert visit.part(f"{BASE}/cards/values?key=objective").status_code == 404
+    fault = words_of(visit.part(f"{BASE}/cards/all?objective=TRAFFIC").text)
+    assert "Objective: the table cannot be filtered by objective" in fault
+    assert "Reset filters" in fault
+
+
+def test_each_chart_can_show_another_metric_and_none_that_cannot_be_summed(levels: Site) -> None:
+    visit = levels.visit("admin")
+    page = visit.good(f"{BASE}/cards/all", days="all", currency="EUR", metric="campaigns:clicks")
+    clicks: dict[str, float] = {}
+    for row in rows(levels):
+        if row["currency"] == "EUR":
+            clicks[row["campaign_id"]] = clicks.get(row["campaign_id"], 0) + row["clicks"]
+    assert bars(page, "Top campaigns by clicks (destination)") == clicks
+    figure = figures(page)["Top campaigns by clicks (destination)"]
+    assert 'value="campaigns:clicks" selected' in figure
+    assert '<optgroup label="Cannot be summed, so not offered"><option disabled>Reach</option>' in figure
+    assert 'name="metric" value="campaigns:clicks"' in figures(page)["Cost by day"]
+    refused = figures(visit.good(f"{BASE}/cards/all", metric="campaigns:reach"))
+    (text,) = (figure for title, figure in refused.items() if title.startswith("Top campaigns"))
+    assert "This chart cannot show the metric" in words_of(text)
+    assert "campaigns:clicks" in text
+
+
+def test_choices_are_kept_while_tabs_are_changed_until_they_are_reset(levels: Site) -> None:
+    visit = levels.visit("admin")
+    chosen = f"{BASE}/cards?days=7&compare=none"
+    visit.good(chosen)
+    answer = visit.client.get(f"{BASE}/cards", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, chosen)
+    # A page that refreshes itself keeps its own choices, whatever another window has chosen since.
+    own = visit.client.get(
+        f"{BASE}/cards", headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{BASE}/cards?days=14"}
+    )
+    assert f'hx-get="{BASE}/cards/all?days=14"' in own.text
+    visit.client.get(f"{BASE}/cards", params={"reset": "1"}, follow_redirects=False)
+    assert visit.client.get(f"{BASE}/cards", follow_redirects=False).status_code == 200
+
+
+def test_a_currency_that_was_chosen_is_that_of_the_charts_of_other_datasets(levels: Site) -> None:
+    visit = levels.visit("admin")
+    assert visit.client.get(f"{BASE}/cards/all", params={"currency": "EUR", "prefer": "1"}).status_code == 200
+    levels.home.good("run", "-f", levels.home.file(name="Other", metrics=["spend"], dates={"period": "last_7_days"}))
+    other = visit.good("/datasets/other/cards/all")
+    assert 'value="EUR" selected' in other
+    assert 'value="USD" selected' in visit.good("/datasets/other/cards/all", currency="USD")
+
+
+def test_an_address_is_that_of_what_is_shown(levels: Site) -> None:
+    """So that it can be sent: with the currency, which others may have chosen differently."""
+    visit = levels.visit("admin")
+    header = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{BASE}/cards?days=7&compare=previous"}
+    first = visit.client.get(f"{BASE}/cards/all?days=7", headers=header)
+    currency = charts(first.text)["Cost by day"]["panels"][0]["format"]["currency"]
+    assert first.headers["HX-Replace-Url"] == f"{BASE}/cards?currency={currency}&days=7"
+    second = visit.client.get(f"{BASE}/cards/all?days=14", headers=header)
+    assert second.headers["HX-Push-Url"] == f"{BASE}/cards?currency={currency}&days=14"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("days=custom&start=2026-03-02&end=2026-03-01", "the start 2026-03-02 is after the end 2026-03-01. Swap them."),
+        ("days=custom&start=x", "Period: enter a start and an end date, such as 2026-01-31."),
+        ("compare=never", "'never' is not a comparison. Choose one of: previous, year, none, custom."),
+        ("budget=lots&budget_start=2026-03-01", "'lots' is not an amount. Enter a number such as 5000."),
+        ("budget=-5", "'-5' is not an amount above zero."),
+        ("budget=NaN", "'NaN' is not an amount above zero."),
+        ("&".join(f"campaign={number}" for number in range(201)), "201 values are more than the 200"),
+    ],
+)
+def test_choices_that_are_none_are_refused_with_what_to_do(levels: Site, query: str, words: str) -> None:
+    answer = levels.visit("admin").get(f"{BASE}/cards?{query}")
+    assert answer.status_code == 422
+    assert words in words_of(answer.text)
+
+
+def test_a_budget_is_typed_into_its_chart_and_spent_by_complete_days(levels: Site) -> None:
+    visit = levels.visit("admin")
+    page = visit.good(f"{BASE}/cards/all", currency="EUR")
+    assert "Budget in EUR" in words_of(figures(page)["Pacing against a budget"])
+    budget = {"budget": "1,000.50", "budget_currency": "EUR", "budget_start": "2026-11-01", "budget_end": "2026-11-30"}
+    page = visit.good(f"{BASE}/cards/all", currency="EUR", **budget)
+    spent = sum(float(row["spend"]) for row in rows(levels) if row["currency"] == "EUR")
+    words = words_of(figures(page)["Pacing against a budget"])
+    assert f"Cost to date {spent:,.2f} EUR" in words
+    assert 'value="1000.50"' in page
+    assert "Days left" in words
+    other = words_of(visit.good(f"{BASE}/cards/all", currency="USD", **budget))
+    assert "The budget is in EUR, and the amounts are in USD. Enter a budget in USD." in other
+
+
+def test_pictures_are_links_that_the_page_does_not_load(home: Home) -> None:
+    nothing = {"data_level": None, "time_dimension": None, "dates": {"period": "last_7_days"}}
+    pages = {"material_type": "instant_page", "metrics": ["spend", "impressions", "clicks"]}
+    home.good("run", "-f", home.file(report="creatives", **nothing, **pages))
+    with open_site(home) as site:
+        page = site.visit("admin").good(f"{BASE}/cards/all")
+    (figure,) = (figure for title, figure in figures(page).items() if title.startswith("Top creatives by cost"))
+    links = re.findall(r'<a href="(https://[^"]*)" target="_blank" rel="noreferrer noopener">', figure)
+    assert set(links) == {"https://p16.example/page.png"}
+    assert "<img" not in page

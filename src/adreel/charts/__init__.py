@@ -12,10 +12,14 @@ sentence or null) and `empty`. A chart that is neither refused nor empty also ha
     columns   x, panels (one); in the order of time, to be drawn as vertical columns
     grouped   x, panels (one, with a series for each value)
     funnel    x, panels (one), shares (percents of the first step, which need not fall)
+    map       x, panels (one), tiles: [{code, name, x, y, value}], one for each country; y grows downwards
+    curve     x, panels (one, in percent), numbers: [{title, format, value}] of what is on no place of x
+    pacing    x, panels (one: spend to date and, as `previous`, an even pace), numbers: [{title, format, value}]
     heat      x, y, cells: [[x, y, value], ...], least, most, format, title_value
 
     panel     {title, format, series: [{name, role, values}]}; role is main, previous or part; null is a gap
-    x, y      {title, type, values}; texts may have `ids`; days may have `open`, the positions of days in progress
+    x, y      {title, type, values}; texts may have `ids` and `pictures` (addresses at TikTok or null); days may have
+              `open`, the positions of days in progress
     format    {unit, currency, decimals}; unit is money, count, percent (1.25 is 1.25 %), ratio, seconds, per_user or
               number
 
@@ -24,23 +28,36 @@ Names are texts for people; days are written as 2026-01-31 and months as 2026-01
 
 from adreel.charts.available import CardOffer, cards_of
 from adreel.charts.echarts import CardTable, as_table, chart_of
+from adreel.charts.filters import CardFilter, FilterFacts, FilterValues, filter_values
+from adreel.charts.pacing import Budget, Pacing
+from adreel.charts.periods import CALENDAR_PERIODS, COMPARISONS, DAYS, CalendarPeriod, Comparison
 from adreel.charts.rows import CardColumn, CardData, CardsData, card_data, cards_data
-from adreel.charts.selection import DAYS, AdvertiserFacts, CardChoices, CardFacts, CurrencyFacts
+from adreel.charts.selection import AdvertiserFacts, CardChoices, CardFacts, CurrencyFacts
 
 __all__ = [
+    "CALENDAR_PERIODS",
+    "COMPARISONS",
     "DAYS",
     "AdvertiserFacts",
+    "Budget",
+    "CalendarPeriod",
     "CardChoices",
     "CardColumn",
     "CardData",
     "CardFacts",
+    "CardFilter",
     "CardOffer",
     "CardTable",
     "CardsData",
+    "Comparison",
     "CurrencyFacts",
+    "FilterFacts",
+    "FilterValues",
+    "Pacing",
     "as_table",
     "card_data",
     "cards_data",
     "cards_of",
     "chart_of",
+    "filter_values",
 ]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from adreel.catalog.formulas import sql_of
 from adreel.charts.available import DAY, HOUR, MONTH, CardOffer
 from adreel.charts.measures import CardFigure, Count, Formula, Own, Quotient, Sum
 from adreel.charts.selection import CardSelection
-from adreel.charts.source import VIEW, CardSource, day_of, where, within
+from adreel.charts.source import VIEW, CardSource, day_of, where, within, within_any
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.dates import Span
 from adreel.lake.engine import literal, quoted
@@ -112,6 +114,14 @@ class Cubes:
         source = quoted(cube.name)
         return self._source.rows("SELECT", ", ".join(shown), "FROM", source, where(*conditions), group, cube_query.tail)
 
+    def spend_by_day(self, offer: CardOffer, days: Span) -> dict[date, Decimal]:
+        """Exact sums of the offer's first figure by day, of any days of the table, in the currency that is shown."""
+        day, column = day_of(self._dataset), quoted(offer.figures[0].name)
+        currency = f"{self._currency()} = {literal(self._selection.facts.currency or '')}"
+        conditions = where(self._selection.condition, currency, within(self._dataset, days))
+        rows = self._source.rows("SELECT", day, f", sum({column}) FROM", VIEW, conditions, "GROUP BY", day)
+        return {row[0]: row[1] for row in rows if row[1] is not None}
+
     def value(self, figure: CardFigure) -> str:
         """SQL that computes a figure from rows of sums; the only place that does."""
         match figure.computation:
@@ -163,9 +173,10 @@ class Cubes:
             last = "1" if self._dataset.time == "none" or DAY in cube.by else day_of(self._dataset)
             shown += [f"{shape.rows} AS {_ROWS}", f"{shape.greatest.format(last)} AS {_LAST}"]
             shown += self._sums(cube, shape)
-            days = self._selection.read if DAY in cube.by else self._selection.facts.window
+            window = self._selection.facts.window
+            days = self._selection.read if DAY in cube.by else (window,) if window else ()
             query = ["SELECT", ", ".join(shown), f"FROM {VIEW}"]
-            query.append(where(self._selection.condition, within(self._dataset, days) if days else ""))
+            query.append(where(self._selection.condition, within_any(self._dataset, days)))
             if shape is _ONE:
                 self._source.keep("VIEW", cube.name, *query)
             else:
@@ -234,7 +245,7 @@ def _first(tables: Iterable[frozenset[str]], by: frozenset[str]) -> frozenset[st
 def _grouping_of(offer: CardOffer, selection: CardSelection) -> frozenset[str]:
     """What a card's rows are grouped by, with the columns of names of ids."""
     by: set[str] = {axis.by for axis in offer.axes}
-    by |= {axis.label for axis in offer.axes if axis.label}
+    by |= {column for axis in offer.axes for column in (axis.label, axis.picture) if column}
     if any(isinstance(figure.computation, Own) for figure in offer.figures):
         by.add("advertiser_id")
     if offer.card.previous and selection.facts.previous is not None:

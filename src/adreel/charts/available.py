@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
+from adreel import catalog
 from adreel.charts.definitions import (
     CARDS,
     ENTITY_NAMES,
     KINDS,
     LATE,
+    MONEY,
     OVERLAPPING_MATERIALS,
     PEOPLE,
     PERSONS,
+    PICTURES,
+    RETURNS,
     SHARING,
     SHARING_PART,
     Axis,
@@ -30,17 +36,26 @@ MONTH = "@month "
 """What rows are grouped by besides columns; no column's name begins with @. A column of times follows MONTH."""
 
 
+_DAY_WORDS: Mapping[str, Any] = MappingProxyType(
+    {"title": "{figure} by day", "single": "", "meaning": "{figure} of each day.", "remarks": ()}
+)
+"""What a chart by day says once a person has chosen its metric."""
+
 OUTDATED = "The table was loaded with other dataset settings. Run the dataset to see this chart."
 
 
 @dataclass(frozen=True, slots=True)
 class CardAxis:
-    """An axis of a card for a dataset: `by` is a column, DAY, HOUR or MONTH, `label` the column with names of ids."""
+    """An axis of a card for a dataset: `by` is a column, DAY, HOUR or MONTH, `label` the column with names of ids.
+
+    `picture` is the column with addresses of pictures of what the ids stand for.
+    """
 
     axis: Axis
     by: str
     title: str
     label: str | None = None
+    picture: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,9 @@ class CardOffer:
 
     `floor` is the figure of the card's `at_least`. `refusal` says why the card cannot be shown although the dataset has
     its columns, None if it can. `is_partial` says whether TikTok returns rows for only a part of the impressions.
+
+    `metrics` are the figures that a person can switch the card to, `metric` is the name of the one chosen, empty for
+    the card's own. `not_offered` are titles of metrics of the table that cannot be summed.
     """
 
     key: str
@@ -60,6 +78,9 @@ class CardOffer:
     floor: CardFigure | None = None
     refusal: str | None = None
     is_partial: bool = False
+    metrics: tuple[CardFigure, ...] = ()
+    metric: str = ""
+    not_offered: tuple[str, ...] = ()
 
     @property
     def kind(self) -> CardKind:
@@ -82,17 +103,45 @@ class CardOffer:
         return any(axis.by == DAY for axis in self.axes)
 
 
-def cards_of(dataset: Dataset, names: Collection[str], cards: Iterable[CardSpec] = CARDS) -> tuple[CardOffer, ...]:
-    """The cards, in order, that fit a dataset whose table has the columns `names`."""
-    fitting = _CardFitting(dataset, names)
+def cards_of(
+    dataset: Dataset,
+    names: Collection[str],
+    cards: Iterable[CardSpec] = CARDS,
+    metrics: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[CardOffer, ...]:
+    """The cards, in order, that fit a dataset whose table has the columns `names`.
+
+    `metrics` are metrics to show in place of the cards' own, by the cards' keys. A card that cannot show its metric is
+    refused with the reason.
+    """
+    fitting = _CardFitting(dataset, names, metrics)
     return tuple(offer for card in cards for offer in fitting.offers(card))
+
+
+def missing_of(dataset: Dataset, names: Collection[str]) -> tuple[str, ...]:
+    """Sentences on charts that people look for and that the table has no metrics for: return on ad spend."""
+    in_table = {column.name: column for column in columns(dataset) if column.name in names}
+    if not any(name in in_table and in_table[name].part == "metrics" for name in MONEY):
+        return ()
+    figures = Figures(in_table)
+    if any(figures.computed(name) is not None for name in RETURNS):
+        return ()
+    report = "CREATIVE" if dataset.report == "creatives" else dataset.report_type.upper()
+    metrics = catalog.metrics()
+    values = [metrics[name].numerator for name in RETURNS if "spend" in in_table]
+    titles = [metrics[name].title for name in values if name and report in metrics[name].reports]
+    start = "Return on ad spend (ROAS) is not shown, as it is computed from sums of a purchase value and of Cost"
+    if titles:
+        return (f"{start}: add one of the metrics {', '.join(titles)} in Settings.",)
+    return (f"{start}, and this report has no purchase values.",)
 
 
 class _CardFitting:
     """Fits cards to one dataset's table."""
 
-    def __init__(self, dataset: Dataset, names: Collection[str]) -> None:
+    def __init__(self, dataset: Dataset, names: Collection[str], metrics: Mapping[str, str]) -> None:
         self._dataset = dataset
+        self._metrics = metrics
         self._columns: Mapping[str, Column] = {
             column.name: column for column in columns(dataset) if column.name in names
         }
@@ -117,7 +166,27 @@ class _CardFitting:
         for last in candidates[-1][: card.each] if card.each else (None,):
             axes = fixed if last is None else (*fixed, last)
             if self._is_sensible(figures, axes):
-                yield replace(self._offer(card, figures, axes, last), floor=floor)
+                yield replace(self._switched(card, figures, axes, last), floor=floor)
+
+    def _switched(
+        self, card: CardSpec, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...], each: CardAxis | None
+    ) -> CardOffer:
+        """The card with the metric that a person chose for it, if any, and those to choose from."""
+        offer = self._offer(card, figures, axes, each)
+        metrics = self._figures.switchable(card)
+        offer = replace(offer, metrics=metrics, not_offered=self._figures.not_summable(metrics) if metrics else ())
+        name = self._metrics.get(offer.key)
+        if not name:
+            return offer
+        chosen = next((figure for figure in metrics if figure.name == name), None)
+        if chosen is None:
+            refusal = f"This chart cannot show the metric {name!r}: it is not in the table, or cannot be summed."
+            return replace(offer, metric=name, refusal=offer.refusal or f"{refusal} Choose another.")
+        by_day = len(axes) == 1 and axes[0].by == DAY
+        others = () if card.kind == "line" else (figure for figure in figures if figure.name != name)
+        shown = (chosen, *others)[: card.most]
+        switched = self._offer(replace(card, **_DAY_WORDS) if by_day else card, shown, axes, each)
+        return replace(switched, card=card, metrics=metrics, metric=name, not_offered=offer.not_offered)
 
     def _axes(self, axis: Axis) -> Iterator[CardAxis]:
         """The axis fitted to each of the dataset's columns that it allows, the preferred one first."""
@@ -130,15 +199,22 @@ class _CardFitting:
             label = axis.label or NAME_COLUMNS.get(name)
             title = self._columns[name].title
             by = MONTH + name if axis.kind == "month" else name
+            pictures = (column for column in PICTURES.get(name, ()) if column in self._columns)
             yield CardAxis(
-                axis, by, "Month" if axis.kind == "month" else title, label if label in self._columns else None
+                axis,
+                by,
+                "Month" if axis.kind == "month" else title,
+                label if label in self._columns else None,
+                next((column for column in pictures if self._columns[column].type == "string"), None),
             )
 
     def _candidates(self, axis: Axis) -> Iterable[str]:
         if axis.kind == "breakdown":
             return (name for name in self._breakdowns if not axis.columns or name in axis.columns)
         types = ("time",) if axis.kind == "month" else ("string", "bool")
-        candidates = (name for name in axis.columns if name in self._columns and name not in self._breakdowns)
+        # What a row stands for comes before its attributes, such as the empty material of an instant page.
+        ordered = sorted(axis.columns, key=lambda name: name not in self._key)
+        candidates = (name for name in ordered if name in self._columns and name not in self._breakdowns)
         return (name for name in candidates if self._columns[name].type in types)
 
     def _is_sensible(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "heat"]
+CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "heat", "curve", "pacing", "map"]
 AxisKind = Literal["day", "weekday", "hour", "month", "value", "breakdown"]
 Rest = Literal["none", "sums", "counts", "values", "rates", "returns", "twins"]
 Subject = Literal["figures", "entities"]
@@ -113,6 +113,16 @@ VIDEO = (
     "video_views_p75",
     "video_views_p100",
 )
+QUARTERS: Mapping[str, str] = MappingProxyType(
+    {
+        "video_views_p25": "25 %",
+        "video_views_p50": "50 %",
+        "video_views_p75": "75 %",
+        "video_views_p100": "100 %",
+    }
+)
+"""The parts of a video that its plays reached, with their labels on a retention curve."""
+
 RETURNS = ("complete_payment_roas", "total_active_pay_roas", "onsite_shopping_roas", "onsite_purchases_roas")
 _SIDE = ("impressions", "clicks", "conversion", "ctr", "cpc", "cost_per_conversion")
 
@@ -216,6 +226,16 @@ KINDS: Mapping[str, str] = MappingProxyType(
 )
 """Columns of entity lists suited for counting by, with their nouns for titles."""
 
+PICTURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "page_id": ("page_thumbnail", "app_profile_icon"),
+        "material_id": ("image_info",),
+        "ad_id": ("image_info",),
+        "ad_id_v2": ("image_info",),
+    }
+)
+"""The columns in which TikTok may give the address of a picture, by the id column of what is pictured."""
+
 _DAY = Axis("day")
 
 _OTHERS = (Remark("several", "The table below has their other figures."),)
@@ -244,6 +264,14 @@ CARDS: tuple[CardSpec, ...] = (
         MONEY,
         (_DAY,),
         previous=True,
+    ),
+    CardSpec(
+        "pacing",
+        "Pacing against a budget",
+        "{figure} of complete days against a budget that you enter, with an even pace over its days.",
+        "pacing",
+        MONEY,
+        (_DAY,),
     ),
     CardSpec(
         "results",
@@ -378,6 +406,15 @@ CARDS: tuple[CardSpec, ...] = (
         ),
     ),
     CardSpec(
+        "retention",
+        "Video retention",
+        "Share of all video views that reached each quarter of the video.",
+        "curve",
+        VIDEO,
+        least=3,
+        most=7,
+    ),
+    CardSpec(
         "hours",
         "{figure} by hour of the week",
         "Average of each hour of the week, in each ad account's time zone. It shows when ads ran, not when they work "
@@ -425,6 +462,18 @@ CARDS: tuple[CardSpec, ...] = (
         limit=15,
         remarks=(Remark("several", "The table below has the other figures of each value."),),
         calculated=6,
+    ),
+    CardSpec(
+        "map",
+        "Map of {figure}",
+        "{figure} by country, as one tile for each country, near its place in the world. Darker tiles have more.",
+        "map",
+        ("spend", *_SIDE),
+        (Axis("breakdown", ("country_code",)),),
+        most=7,
+        rest="sums",
+        limit=400,
+        remarks=(Remark("several", "The table below has the other figures of each country."),),
     ),
     CardSpec(
         "breakdown_days",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from adreel.charts.labels import amount
+from adreel.charts.labels import amount, named
 from adreel.charts.rows import CardColumn, CardData, Value
+from adreel.charts.tiles import country_tiles
 from adreel.dates import WEEKDAYS
 
 Json = dict[str, Any]
@@ -47,6 +48,12 @@ def chart_of(data: CardData) -> Json:
             return chart | _heat(data)
         case "grouped":
             return chart | _grouped(data)
+        case "curve":
+            return chart | _curve(data)
+        case "pacing":
+            return chart | _pacing(data)
+        case "map":
+            return chart | _map(data)
         case _:
             return chart | _bars(data)
 
@@ -58,10 +65,13 @@ def as_table(data: CardData) -> CardTable:
         return CardTable(caption, (), (), ())
     if data.places("series") and len(data.places("value")) == 1:
         return _crossed(caption, data)
-    shown = [number for number, column in enumerate(data.columns) if column.role not in ("id", "open")]
+    shown = [number for number, column in enumerate(data.columns) if column.role not in ("id", "open", "picture")]
     rows = tuple(
         tuple(_text(row[number], data.columns[number], data.is_open(row)) for number in shown) for row in data.rows
     )
+    if data.pacing is not None:
+        # Days that are not over have no amounts yet.
+        rows = tuple(tuple("\N{EN DASH}" if text == "unknown" else text for text in row) for row in rows)
     columns = [data.columns[number] for number in shown]
     return CardTable(
         caption, tuple(column.title for column in columns), rows, tuple(column.unit is not None for column in columns)
@@ -131,6 +141,8 @@ def _axis(data: CardData, values: Sequence[Value]) -> Json:
     ids = data.places("id")
     if ids:
         axis["ids"] = [row[ids[0]] for row in data.rows]
+    for picture in data.places("picture"):
+        axis["pictures"] = _column(data, picture)
     if data.places("open"):
         opened = {row[place] for row in data.rows if data.is_open(row)}
         axis["open"] = [number for number, value in enumerate(values) if value in opened]
@@ -213,6 +225,69 @@ def _bars(data: CardData) -> Json:
     chart: Json = {"x": _axis(data, _column(data, place)), "panels": [panel]}
     shares = data.places("share")
     return chart | {"shares": _column(data, shares[0])} if shares else chart
+
+
+def _map(data: CardData) -> Json:
+    """The bars' figures with a tile for each country of the world; those without rows have null."""
+    (place,), value = data.places("id"), data.places("value")[0]
+    values = {row[place]: row[value] for row in data.rows}
+    tiles = [
+        {"code": code, "name": named("country_code", code), "x": tile.column, "y": tile.row, "value": values.get(code)}
+        for code, tile in country_tiles().items()
+    ]
+    return _bars(data) | {"tiles": tiles}
+
+
+def _curve(data: CardData) -> Json:
+    """The quarters of the video as a curve; times, which are on another scale, as numbers."""
+    (step,), (quarter,), (share,) = data.places("category"), data.places("id"), data.places("value")
+    points = [row for number, row in enumerate(data.rows) if row[quarter] or not number]
+    column = data.columns[share]
+    panel = {
+        "title": column.title,
+        "format": _format(column),
+        "series": [_series(column.title, "main", [row[share] for row in points])],
+    }
+    labels = [str(row[quarter] or row[step]) for row in points]
+    return {
+        "x": {"title": "Part of the video", "type": "text", "values": labels},
+        "panels": [panel],
+        "numbers": [
+            {"title": row[step], "format": _format(column), "value": row[share]}
+            for row in data.rows
+            if row not in points
+        ],
+    }
+
+
+def _pacing(data: CardData) -> Json:
+    (day,), (cumulated,), (even,) = data.places("category"), data.places("value"), data.places("previous")
+    column, pacing = data.columns[cumulated], data.pacing
+    assert pacing is not None
+    panel = {
+        "title": column.title,
+        "format": _format(column),
+        "series": [
+            _series(column.title, "main", _column(data, cumulated)),
+            _series(data.columns[even].title, "previous", _column(data, even)),
+        ],
+    }
+    amounts = {
+        column.title: pacing.spent,
+        "Expected at even pace": pacing.expected,
+        "Projected at the end": pacing.projected,
+    }
+    numbers = [
+        {"title": title, "format": _format(column), "value": None if value is None else float(value)}
+        for title, value in amounts.items()
+    ]
+    left = {"title": "Days left", "format": {"unit": "count", "currency": None, "decimals": 0}, "value": pacing.left}
+    return {
+        "x": _axis(data, _column(data, day)),
+        "previous_x": None,
+        "panels": [panel],
+        "numbers": [*numbers, left],
+    }
 
 
 def _heat(data: CardData) -> Json:

@@ -8,8 +8,8 @@ by row or not at all. Money is summed in one currency at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -17,7 +17,7 @@ from adreel import catalog
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.catalog.formulas import Constant, Expression, MetricSum, Operation, divisors, parts
 from adreel.catalog.records import Metric
-from adreel.charts.definitions import MONEY, ROWS, SPENT, CardSpec, Rest
+from adreel.charts.definitions import MONEY, QUARTERS, RATES, RETURNS, ROWS, SPENT, CardSpec, Rest
 from adreel.datasets.schema import Column
 
 Unit = Literal["money", "count", "percent", "ratio", "seconds", "per_user", "number"]
@@ -121,6 +121,8 @@ class Figures:
 
     def chosen(self, card: CardSpec) -> tuple[CardFigure, ...]:
         """The card's figures: the preferred ones, then those that fill up; none if fewer than `card.least`."""
+        if card.kind == "curve":
+            return self._shares(card)
         if card.own:
             candidates = _present(self.own(name) for name in card.figures)
         else:
@@ -129,6 +131,39 @@ class Figures:
         if card.calculated:
             shown += tuple(figure for figure in self.calculated[: card.calculated] if figure not in shown)
         return shown if len(shown) >= card.least else ()
+
+    def _shares(self, card: CardSpec) -> tuple[CardFigure, ...]:
+        """The card's figures as percents of its first, over the rows that have both; none without two quarters."""
+        whole, *parts = card.figures
+        figures = [self.computed(name) for name in parts] if self._is_summable(whole) else []
+        shares = tuple(
+            replace(figure, unit="percent", computation=Quotient(figure.name, whole, 100))
+            for figure in _present(figures)
+        )
+        return tuple(shares) if sum(share.name in QUARTERS for share in shares) >= 2 else ()
+
+    def switchable(self, card: CardSpec) -> tuple[CardFigure, ...]:
+        """Every figure that the card can show in place of its own, each computation once; the card's own come first."""
+        if card.subject == "entities" or card.kind in ("numbers", "funnel", "columns", "curve", "pacing"):
+            return ()
+        if card.own:
+            return tuple(_present(self.own(name) for name in card.figures))
+        figures = self._distinct((*card.figures, *RATES, *RETURNS, *self._columns))
+        # An hour of the week is an average over days, which a rate of sums has none of.
+        return tuple(figure for figure in figures if card.kind != "heat" or isinstance(figure.computation, Sum))
+
+    def not_summable(self, offered: Sequence[CardFigure]) -> tuple[str, ...]:
+        """The titles of the table's numeric metrics that are not among those offered, as they cannot be summed."""
+        names = {figure.name for figure in offered}
+        computations = {figure.computation for figure in offered}
+        return tuple(
+            column.title
+            for column in self._columns.values()
+            if column.part == "metrics"
+            and column.unit in _UNITS
+            and column.name not in names
+            and ((figure := self.computed(column.name)) is None or figure.computation not in computations)
+        )
 
     def computed(self, name: str) -> CardFigure | None:
         """The figure as a sum or a quotient of sums; None if the table lacks what it needs."""

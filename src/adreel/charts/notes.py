@@ -26,20 +26,19 @@ def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[
     )
 
 
-def others_note(offer: CardOffer, rows: Sequence[tuple[Any, ...]], values: int, total: Any) -> tuple[str, ...]:
-    """The share of the values that are not shown. `rows` begin with two columns that are not figures.
+def others_note(offer: CardOffer, shown: Sequence[float], values: int, total: Any) -> tuple[str, ...]:
+    """The share of the values that are not shown. `shown` are the first figures of those that are.
 
     `values` is the number of all values, `total` the sum of the first figure over them.
     """
-    if values <= len(rows):
+    if values <= len(shown):
         return ()
     figure = offer.figures[0]
     noun = f"the {within_sentence(figure.title)}" if isinstance(figure.computation, Sum) else "all"
-    shown = sum(row[2] for row in rows)
     if not isinstance(figure.computation, Sum | Count) or not total:
-        return (f"Shows {len(rows)} of {values:,}.",)
-    share = 100 * (1 - float(shown) / float(total))
-    return (f"Shows {len(rows)} of {values:,}; the others have {share:.0f} % of {noun}.",)
+        return (f"Shows {len(shown)} of {values:,}.",)
+    share = 100 * (1 - float(sum(shown)) / float(total))
+    return (f"Shows {len(shown)} of {values:,}; the others have {share:.0f} % of {noun}.",)
 
 
 def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str, ...]:
@@ -80,8 +79,14 @@ def _days(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     has_days = offer.has_days or any(axis.by == HOUR for axis in offer.axes)
     if has_days and selection.zones > 1:
         yield f"Days are in each ad account's time zone; these ad accounts are in {selection.zones} time zones."
-    if offer.card.previous and selection.no_previous:
+    if not offer.card.previous:
+        return
+    if selection.no_previous:
         yield selection.no_previous
+    window, previous = selection.facts.window, selection.facts.previous
+    if window is not None and previous is not None and previous.days != window.days:
+        before, now = _days_text(previous.days), _days_text(window.days)
+        yield f"The {selection.previous_name} has {before}, the selected one {now}; sums are of all days of each."
 
 
 def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
@@ -112,5 +117,9 @@ def _late(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     if offer.card.previous and selection.facts.previous is not None and LATE in parts:
         yield (
             "TikTok attributes conversions to the day of the view or click and adds them for weeks: recent days are "
-            "incomplete and look worse than the previous period."
+            f"incomplete and look worse than the {selection.previous_name}."
         )
+
+
+def _days_text(count: int) -> str:
+    return f"{count:,} {'day' if count == 1 else 'days'}"

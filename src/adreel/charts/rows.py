@@ -11,22 +11,25 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from adreel.charts.aggregates import CubeQuery, Cubes
-from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer
-from adreel.charts.definitions import CardKind
+from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer, missing_of
+from adreel.charts.definitions import QUARTERS, CardKind
 from adreel.charts.labels import distinct, named
 from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit
 from adreel.charts.notes import gaps_note, notes_of, others_note
-from adreel.charts.selection import CardChoices, CardFacts, CardSelection, days_of, select, span_text
+from adreel.charts.pacing import Budget, Pacing, pacing
+from adreel.charts.selection import MOST_NAMED, CardChoices, CardFacts, CardSelection, days_of, select, span_text
 from adreel.charts.source import CardSource
+from adreel.charts.tiles import country_tiles
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import columns
 from adreel.dates import WEEKDAYS, Span
+from adreel.enumerations import first_of
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted
 from adreel.update_methods import Method
 
 Value = str | int | float | bool | date | None
-Role = Literal["category", "id", "series", "value", "previous_category", "previous", "open", "share"]
+Role = Literal["category", "id", "series", "value", "previous_category", "previous", "open", "share", "picture"]
 
 
 ORDERED = frozenset({"age"})
@@ -54,7 +57,8 @@ class CardColumn:
 class CardData:
     """A card's rows as plain values; amounts are floats, exact enough for charts but not for accounting.
 
-    `notes` are sentences about the rows. With a `refusal` there are no rows.
+    `notes` are sentences about the rows. With a `refusal` there are no rows. `previous_name` is what the period that
+    the rows are compared with is called in a sentence. `pacing` is that of the card of this name, with a budget.
     """
 
     offer: CardOffer
@@ -62,12 +66,14 @@ class CardData:
     rows: tuple[tuple[Value, ...], ...] = ()
     notes: tuple[str, ...] = ()
     refusal: str | None = None
+    previous_name: str = "previous period"
+    pacing: Pacing | None = None
 
     @property
     def meaning(self) -> str:
-        """What the chart shows, with the previous period only where there is one."""
+        """What the chart shows, with the period compared with only where there is one."""
         if self.offer.kind == "line" and self.places("previous"):
-            return f"{self.offer.meaning} Dashed: the previous period."
+            return f"{self.offer.meaning} Dashed: the {self.previous_name}."
         return self.offer.meaning
 
     @property
@@ -118,15 +124,16 @@ def cards_data(
     with lake.connect({"rows": slug}) as connection:
         source = CardSource(connection)
         selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods)
+        facts = replace(selection.facts, missing=missing_of(dataset, names_in_table))
         if selection.refusal is not None:
             cards = tuple(CardData(offer, refusal=offer.refusal or selection.refusal) for offer in offers)
-            return CardsData(cards, selection.facts)
+            return CardsData(cards, facts)
         shown = [offer for offer in offers if offer.refusal is None]
         reading = _CardReader(Cubes(source, dataset, names_in_table, selection, shown), selection, names)
         cards = tuple(
             reading.card(offer) if offer.refusal is None else CardData(offer, refusal=offer.refusal) for offer in offers
         )
-        return CardsData(cards, selection.facts)
+        return CardsData(cards, facts)
 
 
 def card_data(
@@ -161,19 +168,23 @@ class _CardReader:
             "grouped": self._grouped,
             "funnel": self._funnel,
             "heat": self._heat,
+            "curve": self._curve,
+            "map": self._map,
+            "pacing": self._pacing,
         }
 
     def card(self, offer: CardOffer) -> CardData:
         """The card's rows and notes."""
         data = self._by_kind[offer.kind](offer)
-        return replace(data, notes=(*data.notes, *notes_of(offer, self._selection, self._cubes.incomplete)))
+        notes = (*data.notes, *notes_of(offer, self._selection, self._cubes.incomplete))
+        return replace(data, notes=notes, previous_name=self._selection.previous_name)
 
     def _values(self, offer: CardOffer, role: Role = "value") -> tuple[CardColumn, ...]:
         """The columns of a card's figures."""
         return tuple(
             CardColumn(
                 name=figure.name if role == "value" else f"{role} {figure.name}",
-                title=figure.title if role == "value" else f"{figure.title}, previous period",
+                title=figure.title if role == "value" else f"{figure.title}, {self._selection.previous_name}",
                 role=role,
                 unit=figure.unit,
                 currency=self._facts.currency if figure.unit == "money" else None,
@@ -214,7 +225,7 @@ class _CardReader:
         head = (CardColumn("day", "Day", "category"), CardColumn("open", "In progress", "open"), *self._values(offer))
         if earlier:
             head += (
-                CardColumn("previous day", "Day in previous period", "previous_category"),
+                CardColumn("previous day", f"Day in {self._selection.previous_name}", "previous_category"),
                 *self._values(offer, "previous"),
             )
         return CardData(offer, head, tuple(rows), gaps_note(days_of(self._facts.window), now))
@@ -284,15 +295,33 @@ class _CardReader:
         names = self._names(axis, sums, len(by))
         skipped = len(by) + len(labels)
         rows = [
-            (row[0] if row[0] is None else str(row[0]), name, *(_number(value) for value in row[skipped:-2]))
+            (
+                row[0] if row[0] is None else str(row[0]),
+                name,
+                *((_address(row[skipped - 1]),) if axis.picture else ()),
+                *(_number(value) for value in row[skipped:-2]),
+            )
             for row, name in zip(sums, names, strict=True)
         ]
         if axis.by in ORDERED:
             rows.sort(key=lambda row: (row[0] in (None, "", "NONE"), str(row[0])))
         title = axis.title.removesuffix(" ID")
-        head = (CardColumn("id", axis.title, "id"), CardColumn("name", title, "category"))
-        notes = others_note(offer, rows, sums[0][-2], sums[0][-1]) if sums else ()
+        head: tuple[CardColumn, ...] = (CardColumn("id", axis.title, "id"), CardColumn("name", title, "category"))
+        if axis.picture:
+            head += (CardColumn("picture", "Picture", "picture"),)
+        first_values = [row[-len(offer.figures)] for row in rows]
+        notes = others_note(offer, first_values, sums[0][-2], sums[0][-1]) if sums else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
+
+    def _map(self, offer: CardOffer) -> CardData:
+        """Bars of all countries; those without a tile are named, as they are in the table only."""
+        data = self._bars(offer)
+        (place,), (name,) = data.places("id"), data.places("category")
+        elsewhere = [str(row[name]) for row in data.rows if row[place] not in country_tiles()]
+        if not elsewhere:
+            return data
+        note = f"Not on the map, but in the table: {first_of(elsewhere, MOST_NAMED)}."
+        return replace(data, notes=(*data.notes, note))
 
     def _months(self, offer: CardOffer) -> CardData:
         by = offer.axes[0].by
@@ -325,6 +354,50 @@ class _CardReader:
             CardColumn("share", f"Share of {offer.figures[0].title}", "share", "percent", decimals=1),
         )
         return CardData(offer, head, tuple(rows))
+
+    def _curve(self, offer: CardOffer) -> CardData:
+        shares = next(iter(_plain(self._cubes.rows(CubeQuery(offer, days=self._facts.window)))), ())
+        rows = [("Start", "", 100.0)] if any(share is not None for share in shares) else []
+        for figure, share in zip(offer.figures, shares, strict=False):
+            rows.append((figure.title, QUARTERS.get(figure.name, ""), share))
+        head = (
+            CardColumn("step", "Part of the video", "category"),
+            CardColumn("quarter", "Quarter", "id"),
+            CardColumn("share", "Share of video views", "value", "percent", decimals=1),
+        )
+        return CardData(offer, head, tuple(rows))
+
+    def _pacing(self, offer: CardOffer) -> CardData:
+        budget, currency = self._selection.budget, self._facts.currency
+        if budget is None:
+            return CardData(offer)
+        if budget.currency != currency:
+            other = f"The budget is in {budget.currency}, and the amounts are in {currency or 'no known currency'}."
+            return CardData(offer, notes=(f"{other} Enter a budget in {currency}.",) if currency else (other,))
+        if self._selection.budget_refusal is not None:
+            return CardData(offer, refusal=self._selection.budget_refusal)
+        figures = pacing(budget, self._cubes.spend_by_day(offer, budget.days), self._facts.complete_until)
+        rows = [
+            (day.day, *(None if value is None else float(value) for value in (day.spend, day.cumulated, day.even)))
+            for day in figures.days
+        ]
+        (value,) = self._values(offer)
+        titles = {"spend": value.title, "cumulated": f"{value.title} to date", "even": "Even pace"}
+        roles: Mapping[str, Role] = {"spend": "share", "cumulated": "value", "even": "previous"}
+        head = tuple(replace(value, name=name, title=title, role=roles[name]) for name, title in titles.items())
+        day = CardColumn("day", "Day", "category")
+        return CardData(offer, (day, *head), tuple(rows), tuple(self._pacing_notes(budget, figures)), pacing=figures)
+
+    def _pacing_notes(self, budget: Budget, figures: Pacing) -> Iterator[str]:
+        until, lacking = self._facts.complete_until, self._selection.days_without_rows
+        if figures.projected is None:
+            yield "None of the budget's days is complete in the table, so nothing was spent of it yet."
+        elif until is not None:
+            last = min(until, budget.days.end)
+            yield f"Complete days until {last}. The projection assumes the average of a day so far."
+        if lacking:
+            days = first_of([str(day) for day in lacking], MOST_NAMED)
+            yield f"The table has no rows of {days}: nothing was spent, or the spend is missing here."
 
     def _heat(self, offer: CardOffer) -> CardData:
         """Averages by hour of the week: an hour's sum divided by the number of such weekdays in the window."""
@@ -360,7 +433,13 @@ def _decimals(figure: CardFigure, currency: str | None) -> int:
 
 
 def _labels(axis: CardAxis) -> tuple[str, ...]:
-    return (axis.label,) if axis.label else ()
+    return tuple(column for column in (axis.label, axis.picture) if column)
+
+
+def _address(value: Any) -> str | None:
+    """The address of a picture, if it is one that a browser may open from a page: TikTok's columns have others too."""
+    text = str(value or "").strip()
+    return text if text.startswith("https://") and text.isprintable() and " " not in text else None
 
 
 def _is(column: str, value: str | bool | None) -> str:

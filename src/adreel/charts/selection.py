@@ -1,13 +1,16 @@
-"""Which rows of a table the cards use, by advertiser and day, and the notes about that choice."""
+"""Which rows of a table the cards use, by advertiser, filters and day, and the notes about that choice."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from adreel.charts.filters import CardFilter, FilterFacts, filter_conditions, filter_facts, filters_of
+from adreel.charts.pacing import Budget
+from adreel.charts.periods import ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import columns
@@ -17,25 +20,29 @@ from adreel.errors import InputError
 from adreel.lake.engine import literal, quoted
 from adreel.update_methods import Method
 
-DAYS = (7, 14, 30, 60, 90)
-"""The numbers of days that a menu offers; any other is allowed as well."""
-
 LAST_ZONE = timedelta(hours=-12)
 """The zone in which a day ends last, used for rows with an unknown zone."""
 
 MOST_NAMED = 3
 """How many advertisers or days a note names one by one."""
 
-_ONE_DAY = timedelta(days=1)
-
 
 @dataclass(frozen=True, slots=True)
 class CardChoices:
-    """A person's filters. `currency` None: the one with the most rows; `days` None: all; `advertiser` None: all."""
+    """What a person chose to see.
+
+    `currency` None: the one with the most rows, `preferred_currency` if the rows have it. `days` are the last complete
+    ones, a calendar period or a range; None: all. Without `advertisers` all are shown. `comparison` are the days to
+    compare with, or where they are; `filters` restrict the rows, all at once. `budget` is for the card of pacing.
+    """
 
     currency: str | None = None
-    days: int | None = 30
-    advertiser: str | None = None
+    days: int | CalendarPeriod | Span | None = 30
+    advertisers: tuple[str, ...] = ()
+    comparison: Comparison | Span = "previous"
+    filters: tuple[CardFilter, ...] = ()
+    preferred_currency: str | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,10 @@ class CardFacts:
     """What a table offers to filter by, and what the cards show of it.
 
     `currency` is the one that money is shown in, None without money. `window` are the days that are summed: over in
-    every advertiser's zone when the rows were read. `previous` is the previous period of equal length, if the table has
-    it completely; `open_days` were in progress. All three are None or empty without days.
+    every advertiser's zone when the rows were read. `previous` is the period compared with, if the table has it
+    completely; `open_days` were in progress. `complete_until` is the table's last complete day. All four are None or
+    empty without days. `filters` are those that the table has, `missing` are sentences on charts that it lacks
+    metrics for.
     """
 
     rows: int
@@ -76,14 +85,19 @@ class CardFacts:
     window: Span | None = None
     previous: Span | None = None
     open_days: tuple[date, ...] = ()
+    complete_until: date | None = None
+    filters: tuple[FilterFacts, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CardSelection:
     """The rows that the cards use.
 
-    `condition` selects advertisers and ranges, as SQL. `refusal` says why no card can be shown, `no_previous` why there
-    is no previous period. `notes` apply to every card. `zones` is the number of time zones of the advertisers,
+    `condition` selects advertisers, ranges and filters, as SQL. `refusal` says why no card can be shown, `no_previous`
+    why there is no comparison; `previous_name` is what the period compared with is called in a sentence. `notes` apply
+    to every card. `budget_refusal` says why the `budget` cannot be compared with, `days_without_rows` are days of it
+    that are over and of which the ad accounts have no rows. `zones` is the number of time zones of the advertisers,
     `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
     """
 
@@ -95,6 +109,10 @@ class CardSelection:
     zones: int
     left_out: tuple[str, ...]
     one_currency: bool
+    previous_name: str = "previous period"
+    budget: Budget | None = None
+    budget_refusal: str | None = None
+    days_without_rows: tuple[date, ...] = ()
 
     @property
     def shown(self) -> Span | None:
@@ -102,10 +120,15 @@ class CardSelection:
         return _shown(self.facts)
 
     @property
-    def read(self) -> Span | None:
-        """All days that are read: those shown and the previous period."""
+    def read(self) -> tuple[Span, ...]:
+        """All days that are read: those shown and the period compared with, as one span if no day is between them."""
         shown, previous = self.shown, self.facts.previous
-        return Span(previous.start, shown.end) if shown and previous else shown
+        if shown is None or previous is None:
+            return (shown,) if shown else ()
+        first, last = sorted((shown, previous))
+        if last.start > first.end + ONE_DAY:
+            return first, last
+        return (Span(first.start, max(first.end, last.end)),)
 
 
 def _shown(facts: CardFacts) -> Span | None:
@@ -114,7 +137,7 @@ def _shown(facts: CardFacts) -> Span | None:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Rows of one account with one currency, zone and range."""
+    """Rows of one account with one currency, zone and range; `matching` of them pass the filters."""
 
     advertiser: str
     currency: str
@@ -123,6 +146,7 @@ class _Group:
     first: date | None
     last: date | None
     rows: int
+    matching: int
 
 
 def select(
@@ -137,9 +161,12 @@ def select(
 
     Raises InputError for choices that the table does not have.
     """
-    groups = _groups(source, dataset, names)
+    offers = filters_of(dataset, names)
+    filters = filter_conditions(offers, choices.filters)
+    groups = _groups(source, dataset, names, filters)
     _check(choices, groups)
-    chosen = [group for group in groups if choices.advertiser in (None, group.advertiser)]
+    accounts = [group for group in groups if not choices.advertisers or group.advertiser in choices.advertisers]
+    chosen = [group for group in accounts if group.matching]
     currencies = _currencies(_newest(chosen))
     currency = _currency(currencies, choices) if "currency" in names else None
     # Of a report with money all cards go over the accounts of one currency, so that their figures are of the same ads.
@@ -147,43 +174,60 @@ def select(
     if one_currency:
         chosen = [group for group in chosen if group.currency == currency]
     newest = _newest(chosen)
-    facts = _facts(_newest(groups), newest, currency)
+    facts = replace(
+        _facts(_newest(groups), newest, currency), filters=filter_facts(source, dataset, offers, choices.filters)
+    )
     if "currency" not in names:
         facts = replace(facts, currencies=())
-    condition = _condition(choices, chosen, newest)
+    accounts_condition = _condition(choices, chosen, newest)
     if one_currency:
-        condition = f"({condition or 'TRUE'}) AND coalesce({quoted('currency')}, '') = {literal(currency or '')}"
-    no_previous = None
+        in_currency = f"coalesce({quoted('currency')}, '') = {literal(currency or '')}"
+        accounts_condition = f"({accounts_condition or 'TRUE'}) AND {in_currency}"
+    condition = " AND ".join(f"({part})" for part in (accounts_condition, *filters) if part)
+    no_previous: str | None = None
+    days_notes: tuple[str, ...] = ()
     if dataset.time != "none" and newest:
-        facts, no_previous = _compared(source, dataset, _with_days(facts, newest, choices, read_at), newest, condition)
-    refusal = None
+        facts, days_notes = _with_days(facts, newest, choices, read_at)
+        facts, no_previous = _compared(source, dataset, facts, newest, accounts_condition, choices)
+    refusal = budget_refusal = None
     if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
         # The other methods keep one row of each key; these may keep several.
         repeated = partial(_several_times, source, dataset, names, condition)
         refusal = repeated(_shown(facts))
+        budget_refusal = repeated(choices.budget.days) if choices.budget is not None and facts.window else None
         if facts.previous is not None and repeated(facts.previous) is not None:
-            facts, no_previous = replace(facts, previous=None), "The days before were read several times."
+            facts, no_previous = replace(facts, previous=None), "The days to compare with were read several times."
     return CardSelection(
         facts=facts,
         condition=condition,
         refusal=refusal,
         no_previous=no_previous,
-        notes=(*_choice_notes(choices, currency), *_range_notes(chosen, newest), *_dataset_notes(dataset)),
+        notes=(
+            *_choice_notes(choices, currency, facts, chosen),
+            *days_notes,
+            *_range_notes(chosen, newest),
+            *_dataset_notes(dataset),
+        ),
         zones=len({group.zone for group in newest}),
         left_out=tuple(currency.code for currency in currencies if currency.code != facts.currency),
         one_currency=one_currency,
+        previous_name=_previous_name(choices),
+        budget=choices.budget,
+        budget_refusal=budget_refusal,
+        days_without_rows=_lacking(source, dataset, facts, accounts_condition, choices.budget),
     )
 
 
-def _groups(source: CardSource, dataset: Dataset, names: Collection[str]) -> list[_Group]:
+def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filters: Sequence[str]) -> list[_Group]:
     """Counts rows by advertiser, currency, zone and range, in one query over the whole table."""
     day = day_of(dataset) if dataset.time != "none" else "NULL"
     selected = [quoted(name) if name in names else "NULL" for name in ("advertiser_id", "currency", "timezone")]
     selected += [quoted(name) if name in names else "NULL" for name in ("start_date", "end_date")]
+    matching = f"count(*) FILTER ({where(*filters)})" if filters else "count(*)"
     rows = source.rows(
         "SELECT",
         ", ".join(selected),
-        f", min({day}), max({day}), count(*) FROM {VIEW} GROUP BY ALL ORDER BY ALL",
+        f", min({day}), max({day}), count(*), {matching} FROM {VIEW} GROUP BY ALL ORDER BY ALL",
     )
     return [
         _Group(row[0] or "", row[1] or "", row[2] or "", (row[3], row[4]) if row[3] and row[4] else None, *row[5:])
@@ -192,11 +236,12 @@ def _groups(source: CardSource, dataset: Dataset, names: Collection[str]) -> lis
 
 
 def _check(choices: CardChoices, groups: Sequence[_Group]) -> None:
-    if choices.days is not None and choices.days < 1:
+    if isinstance(choices.days, int) and choices.days < 1:
         raise InputError(f"days: {choices.days} is not a valid number of days. Choose 1 or more, or all.")
     accounts = {group.advertiser for group in groups}
-    if choices.advertiser is not None and choices.advertiser not in accounts:
-        raise InputError(f"advertiser: the table has no rows of ad account {choices.advertiser!r}. Choose another.")
+    unknown = next((advertiser for advertiser in choices.advertisers if advertiser not in accounts), None)
+    if unknown is not None:
+        raise InputError(f"advertiser: the table has no rows of ad account {unknown!r}. Choose another.")
     currencies = {group.currency for group in groups}
     if choices.currency is not None and choices.currency not in currencies:
         codes = ", ".join(sorted(filter(None, currencies))) or "none"
@@ -216,7 +261,7 @@ def _newest(groups: Sequence[_Group]) -> list[_Group]:
 def _condition(choices: CardChoices, chosen: Sequence[_Group], newest: Sequence[_Group]) -> str:
     """The SQL condition that rows are of the chosen advertiser and of the newest ranges."""
     if len(newest) == len(chosen):
-        return "" if choices.advertiser is None else among("advertiser_id", [choices.advertiser])
+        return among("advertiser_id", choices.advertisers) if choices.advertisers else ""
     accounts: dict[tuple[date, date] | None, set[str]] = defaultdict(set)
     for group in newest:
         accounts[group.range].add(group.advertiser)
@@ -237,15 +282,16 @@ def _has_money(dataset: Dataset, names: Collection[str]) -> bool:
 
 
 def _currency(currencies: Sequence[CurrencyFacts], choices: CardChoices) -> str | None:
-    """The currency to show money in: the chosen one if the rows have it, else the one with the most rows."""
+    """The currency to show money in: the chosen or preferred one if the rows have it, else that with the most rows."""
     codes = [currency.code for currency in currencies]
-    return choices.currency if choices.currency in codes else next(iter(codes), None)
+    wished = choices.preferred_currency if choices.currency is None else choices.currency
+    return wished if wished in codes else next(iter(codes), None)
 
 
 def _facts(all_groups: Sequence[_Group], chosen: Sequence[_Group], currency: str | None) -> CardFacts:
     """`all_groups` are offered as filters, `chosen` are shown."""
     return CardFacts(
-        rows=sum(group.rows for group in chosen),
+        rows=sum(group.matching for group in chosen),
         currencies=_currencies(all_groups),
         advertisers=_advertisers(all_groups),
         currency=currency,
@@ -257,7 +303,7 @@ def _facts(all_groups: Sequence[_Group], chosen: Sequence[_Group], currency: str
 def _currencies(groups: Iterable[_Group]) -> tuple[CurrencyFacts, ...]:
     rows: Counter[str] = Counter()
     for group in groups:
-        rows[group.currency] += group.rows
+        rows[group.currency] += group.matching
     return tuple(CurrencyFacts(code, rows[code]) for code in sorted(rows, key=lambda code: (-rows[code], code)))
 
 
@@ -278,21 +324,49 @@ def _advertisers(groups: Iterable[_Group]) -> tuple[AdvertiserFacts, ...]:
     )
 
 
-def _with_days(facts: CardFacts, groups: Sequence[_Group], choices: CardChoices, read_at: datetime) -> CardFacts:
-    """The facts with the days to show: the window of complete days, then the open days."""
+def _with_days(
+    facts: CardFacts, groups: Sequence[_Group], choices: CardChoices, read_at: datetime
+) -> tuple[CardFacts, tuple[str, ...]]:
+    """The facts with the days to show: the window of complete days, then the open days. Also notes on these."""
     if facts.first is None or facts.last is None:
-        return facts
+        return facts, ()
+    first, last = facts.first, facts.last
     today = min(today_at(read_at, _offset(group.zone)) for group in groups)
-    last_whole_day = min(facts.last, today - _ONE_DAY)
-    if last_whole_day < facts.first:
+    complete_until = min(last, today - ONE_DAY)
+    facts = replace(facts, complete_until=complete_until if complete_until >= first else None)
+    asked = _asked_days(choices.days, Span(first, last), complete_until, today)
+    notes = tuple(_clipped(asked, Span(first, last), today)) if isinstance(choices.days, str | Span) else ()
+    start, end = max(asked.start, first), min(asked.end, last)
+    if start > end:
+        return replace(facts, window=asked), notes
+    if complete_until < start:
         # All days were in progress: they are shown, with a note, as there is nothing else.
-        return replace(facts, window=Span(facts.first, facts.last), open_days=days_of(Span(facts.first, facts.last)))
-    start = facts.first
-    if choices.days is not None and choices.days <= (last_whole_day - start).days:
-        start = last_whole_day - (choices.days - 1) * _ONE_DAY
-    return replace(
-        facts, window=Span(start, last_whole_day), open_days=days_of(Span(last_whole_day + _ONE_DAY, facts.last))
-    )
+        return replace(facts, window=Span(start, end), open_days=days_of(Span(start, end))), notes
+    window = Span(start, min(end, complete_until))
+    open_days = days_of(Span(complete_until + ONE_DAY, end)) if end > complete_until else ()
+    return replace(facts, window=window, open_days=open_days), notes
+
+
+def _asked_days(days: int | CalendarPeriod | Span | None, in_table: Span, complete_until: date, today: date) -> Span:
+    """The chosen days, which the table need not have. Numbers of days count back from the last complete day."""
+    match days:
+        case Span():
+            return days
+        case str():
+            return calendar_span(days, today)
+        case int() if days <= (complete_until - in_table.start).days:
+            return Span(complete_until - (days - 1) * ONE_DAY, in_table.end)
+        case _:
+            return in_table
+
+
+def _clipped(asked: Span, in_table: Span, today: date) -> Iterator[str]:
+    """A note if the table lacks some of the chosen days that are over."""
+    days = f"its days are {span_text(in_table)}."
+    if asked.end < in_table.start or asked.start > in_table.end:
+        yield f"The table has no rows of {span_text(asked)}: {days}"
+    elif asked.start < in_table.start or min(asked.end, today - ONE_DAY) > in_table.end:
+        yield f"The table has only a part of {span_text(asked)}: {days}"
 
 
 def _offset(zone: str) -> timedelta:
@@ -304,34 +378,81 @@ def _offset(zone: str) -> timedelta:
 
 def days_of(span: Span | None) -> tuple[date, ...]:
     """Every day of a span; none without a span."""
-    return tuple(span.start + number * _ONE_DAY for number in range(span.days)) if span else ()
+    return tuple(span.start + number * ONE_DAY for number in range(span.days)) if span else ()
 
 
 def _compared(
-    source: CardSource, dataset: Dataset, facts: CardFacts, groups: Sequence[_Group], condition: str
+    source: CardSource,
+    dataset: Dataset,
+    facts: CardFacts,
+    groups: Sequence[_Group],
+    condition: str,
+    choices: CardChoices,
 ) -> tuple[CardFacts, str | None]:
-    """The facts with the previous period if the table has it completely, else the reason why not."""
+    """The facts with the period compared with if the table has it completely, else the reason why not.
+
+    The `condition` is that of the advertisers alone: a campaign that did not deliver on a day is complete without.
+    """
     window = facts.window
-    if window is None or window.start == facts.first or window.end in facts.open_days:
+    before = compared_span(choices.comparison, window) if window else None
+    if window is None or before is None or (choices.days is None and choices.comparison == "previous"):
         return facts, None
-    before = Span(window.start - window.days * _ONE_DAY, window.start - _ONE_DAY)
+    reason = _incomplete(source, dataset, facts, groups, condition, before)
+    if reason is None:
+        return replace(facts, previous=before), None
+    name = _previous_name(choices)
+    if choices.comparison == "previous":
+        return facts, f"No {name}: {reason}"
+    return facts, f"No comparison with the {name}, {span_text(before)}: {reason}"
+
+
+def _incomplete(
+    source: CardSource, dataset: Dataset, facts: CardFacts, groups: Sequence[_Group], condition: str, before: Span
+) -> str | None:
+    """Why the days cannot be compared with; None if the table has them completely."""
+    window = facts.window
+    if window is None or facts.first is None or facts.complete_until is None or window.end in facts.open_days:
+        return "the selected days are in progress."
+    if before.start < facts.first:
+        return f"the table begins on {facts.first}."
+    if before.end > facts.complete_until:
+        return f"the table is complete until {facts.complete_until} only."
     late = sorted({group.advertiser for group in groups if _is_late(group, before, window)})
     if late:
-        return facts, (
-            f"No previous period: the table does not have all days from {before.start} on for "
+        return (
+            f"the table does not have all days from {before.start} on for "
             f"{'ad account' if len(late) == 1 else 'ad accounts'} {first_of(late, MOST_NAMED)}."
         )
-    day = day_of(dataset)
-    days = {
-        day_with_rows
-        for (day_with_rows,) in source.rows(
-            "SELECT DISTINCT", day, "FROM", VIEW, where(condition, within(dataset, before))
-        )
-    }
-    missing = [str(day) for day in days_of(before) if day not in days]
-    if missing:
-        return facts, f"No previous period: the table has no rows of {first_of(missing, MOST_NAMED)}."
-    return replace(facts, previous=before), None
+    missing = [str(day) for day in _days_without_rows(source, dataset, condition, before)]
+    return f"the table has no rows of {first_of(missing, MOST_NAMED)}." if missing else None
+
+
+def _days_without_rows(source: CardSource, dataset: Dataset, condition: str, days: Span) -> list[date]:
+    query = ["SELECT DISTINCT", day_of(dataset), "FROM", VIEW, where(condition, within(dataset, days))]
+    with_rows = {day for (day,) in source.rows(*query)}
+    return [day for day in days_of(days) if day not in with_rows]
+
+
+def _lacking(
+    source: CardSource, dataset: Dataset, facts: CardFacts, condition: str, budget: Budget | None
+) -> tuple[date, ...]:
+    """The days of a budget that are over and have no rows."""
+    until = facts.complete_until
+    if budget is None or until is None or until < budget.days.start:
+        return ()
+    days = Span(budget.days.start, min(until, budget.days.end))
+    return tuple(_days_without_rows(source, dataset, condition, days))
+
+
+def _previous_name(choices: CardChoices) -> str:
+    """What the days compared with are called in a sentence."""
+    match choices.comparison:
+        case Span():
+            return "compared period"
+        case "year":
+            return "period a year before"
+        case _:
+            return "previous period"
 
 
 def _is_late(group: _Group, before: Span, window: Span) -> bool:
@@ -341,10 +462,22 @@ def _is_late(group: _Group, before: Span, window: Span) -> bool:
     return before.start < group.first and window.start <= group.last
 
 
-def _choice_notes(choices: CardChoices, currency: str | None) -> list[str]:
-    if choices.currency in (None, currency):
-        return []
-    return [f"The selected ad account has no rows in {choices.currency}; its amounts are in {currency}."]
+def _choice_notes(
+    choices: CardChoices, currency: str | None, facts: CardFacts, chosen: Sequence[_Group]
+) -> Iterator[str]:
+    if choices.currency not in (None, currency) and chosen:
+        if choices.filters:
+            yield f"The filters leave no rows in {choices.currency}; amounts are in {currency}."
+        elif len(choices.advertisers) > 1:
+            yield f"The selected ad accounts have no rows in {choices.currency}; their amounts are in {currency}."
+        else:
+            yield f"The selected ad account has no rows in {choices.currency}; its amounts are in {currency}."
+    for card_filter in facts.filters:
+        without = [value.value for value in card_filter.selected if not value.rows]
+        if without:
+            yield f"The table has no rows of {card_filter.title.lower()} {first_of(without, MOST_NAMED)}."
+    if choices.filters and not chosen:
+        yield "No rows match all filters together."
 
 
 def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:
@@ -355,7 +488,7 @@ def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str
     elif ranges:
         spans = first_of([span_text(Span(*days)) for days in ranges], MOST_NAMED)
         notes.append(f"Figures cover the newest range of each ad account: {spans}.")
-    older = sum(group.rows for group in chosen) - sum(group.rows for group in newest)
+    older = sum(group.matching for group in chosen) - sum(group.matching for group in newest)
     if older:
         notes.append(f"{_rows_text(older)} of earlier ranges left out, as ranges overlap and cannot be summed.")
     return notes

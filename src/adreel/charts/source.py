@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -48,6 +48,18 @@ def within(dataset: Dataset, days: Span) -> str:
         return f"{quoted('stat_time_day')} BETWEEN DATE '{days.start}' AND DATE '{days.end}'"
     column, after = quoted("stat_time_hour"), days.end + timedelta(days=1)
     return f"{column} >= TIMESTAMP '{days.start} 00:00:00' AND {column} < TIMESTAMP '{after} 00:00:00'"
+
+
+def within_any(dataset: Dataset, spans: Sequence[Span]) -> str:
+    """The condition that a row is of a day in one of the spans; empty without any."""
+    if not spans:
+        return ""
+    conditions = [within(dataset, days) for days in spans]
+    if len(spans) == 1:
+        return conditions[0]
+    # The outer bounds let DuckDB skip files, which it does not do for alternatives.
+    whole = within(dataset, Span(min(days.start for days in spans), max(days.end for days in spans)))
+    return f"{whole} AND ({' OR '.join(f'({condition})' for condition in conditions)})"
 
 
 def among(column: str, values: Iterable[str]) -> str:

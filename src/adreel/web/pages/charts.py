@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 import json
+import re
+from calendar import monthrange
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, ClassVar
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from adreel.charts import (
+    CALENDAR_PERIODS,
+    COMPARISONS,
     DAYS,
-    CardChoices,
     CardData,
     CardFacts,
     CardOffer,
+    CardsData,
     CardTable,
+    FilterValues,
     as_table,
-    card_data,
     cards_data,
     cards_of,
     chart_of,
+    filter_values,
 )
+from adreel.charts.drilling import LEVELS, drills_of, is_above
+from adreel.charts.filters import ADVERTISER, FilterValue
 from adreel.charts.labels import amount
 from adreel.connections import covered
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
+from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
+from adreel.web.chart_choices import AskedCharts, asked_of, with_currency
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, advertiser_names, heading, parsed
 from adreel.web.pages.wording import sentence
-from adreel.web.render import Page, go, is_opened, respond
+from adreel.web.render import Page, go, is_fragment, is_opened, respond
 
 router = APIRouter()
 
-ALL_DAYS = "all"
+CHOICES = "adreel_charts"
+"""The cookie with the last choices on a dataset's Charts tab, as the query of its address."""
+
+CURRENCY = "adreel_currency"
+"""The cookie with the last currency that a person chose on the charts of any dataset."""
+
+LONGEST_CHOICES = 3_000
+"""Characters of choices that are kept: browsers take cookies of about 4,000."""
+
+KEPT = 180 * 86_400
+"""Seconds for which choices are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +75,9 @@ class Number:
 class Figure:
     """A chart as a page shows it: not yet loaded, drawn with its table, refused, empty or failed.
 
-    `chart` is JSON for charts.js, empty without data. `numbers` are shown large in place of a chart.
+    `chart` is JSON for charts.js, empty without data. `numbers` are shown large. `links` lead from the rows of the
+    table one level down, `down` says to what; `pictures` are addresses of the rows' pictures at TikTok. `metrics` are
+    names and titles to switch to, `metric` the chosen name, `own_metric` what the chart shows by itself.
     """
 
     key: str
@@ -70,6 +93,14 @@ class Figure:
     notes: tuple[str, ...] = ()
     refusal: str = ""
     error: str = ""
+    links: tuple[str, ...] = ()
+    down: str = ""
+    metrics: tuple[tuple[str, str], ...] = ()
+    metric: str = ""
+    own_metric: str = ""
+    not_offered: tuple[str, ...] = ()
+    pictures: tuple[str | None, ...] = ()
+    previous_name: str = ""
 
     @property
     def name(self) -> str:
@@ -78,28 +109,108 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Menus:
-    """The selected filters and their options; `facts` is None until the charts are loaded.
+class ChoiceMenu:
+    """A filter with its selected values. `address` is the query without it."""
 
-    `empty` are the ad accounts that the dataset reads and that have no rows.
+    key: str
+    title: str
+    selected: tuple[FilterValue, ...]
+    address: str
+
+    @property
+    def summary(self) -> str:
+        """What is selected, in a word or two."""
+        if not self.selected:
+            return "All"
+        return self.selected[0].name if len(self.selected) == 1 else f"{len(self.selected)} selected"
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """A level above the one that is shown: its name, and the query that shows it."""
+
+    name: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Menus:
+    """What is selected and what may be; `facts` is None until the charts are loaded.
+
+    `empty` are the ad accounts that the dataset reads and that have no rows. `crumbs` are the levels above, from all
+    rows down to the one that is shown. `fault` says why nothing can be shown as selected.
     """
 
     slug: str
-    choices: CardChoices
-    facts: CardFacts | None
-    advertisers: tuple[tuple[str, str], ...]
+    asked: AskedCharts
+    facts: CardFacts | None = None
+    filters: tuple[ChoiceMenu, ...] = ()
     empty: tuple[str, ...] = ()
+    crumbs: tuple[Crumb, ...] = ()
+    fault: str = ""
     days: tuple[int, ...] = DAYS
+    calendar: tuple[tuple[str, str], ...] = tuple(CALENDAR_PERIODS.items())
+    comparisons: tuple[tuple[str, str], ...] = tuple(COMPARISONS.items())
 
     @property
     def query(self) -> str:
         """The query of the address, without default values."""
-        chosen = self.choices
-        pairs = [("currency", chosen.currency), ("advertiser", chosen.advertiser)]
-        if chosen.days != CardChoices().days:
-            pairs.append(("days", ALL_DAYS if chosen.days is None else str(chosen.days)))
-        text = urlencode([(name, value) for name, value in pairs if value])
-        return f"?{text}" if text else ""
+        return self.asked.query
+
+    @property
+    def period(self) -> str:
+        """The selected period in words."""
+        match self.asked.choices.days:
+            case None:
+                return "All days"
+            case Span():
+                return "Custom range"
+            case int() as days:
+                return "Last day" if days == 1 else f"Last {days} days"
+            case period:
+                return CALENDAR_PERIODS[period]
+
+    @property
+    def comparison(self) -> str:
+        """The selected comparison in words."""
+        comparison = self.asked.choices.comparison
+        return "Custom range" if isinstance(comparison, Span) else COMPARISONS[comparison]
+
+    @property
+    def range(self) -> Span | None:
+        """The days for the fields of a custom range: those that are shown."""
+        days = self.asked.choices.days
+        return days if isinstance(days, Span) else self.facts.window if self.facts else None
+
+    @property
+    def compared(self) -> Span | None:
+        """The days for the fields of a custom comparison: those that are compared with."""
+        comparison = self.asked.choices.comparison
+        return comparison if isinstance(comparison, Span) else self.facts.previous if self.facts else None
+
+    @property
+    def budget_days(self) -> Span | None:
+        """The days for the fields of a budget: its own, else the month of the last complete day."""
+        if self.asked.choices.budget is not None:
+            return self.asked.choices.budget.days
+        last = self.facts.complete_until if self.facts else None
+        return month_of(last) if last else None
+
+    def hidden(self, *names: str) -> tuple[tuple[str, str], ...]:
+        """Names and values of the address that a form sends along with its own fields `names`."""
+        return tuple(pair for pair in self.asked.pairs if pair[0] not in names)
+
+    def with_days(self, days: str) -> str:
+        """The query with another period."""
+        return self.asked.having("start", "end", days=days)
+
+    def with_comparison(self, compare: str) -> str:
+        """The query with another comparison."""
+        return self.asked.having("compare_start", "compare_end", compare=compare)
+
+    def other_metrics(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Names and values of the address without the metric of a chart."""
+        return tuple(pair for pair in self.asked.pairs if pair[0] != "metric" or not pair[1].startswith(f"{key}:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +228,7 @@ class Cards(Page):
 
 @dataclass(frozen=True, slots=True)
 class CardsPart(Page):
-    """All charts and the menus above them; `notes` are those that several charts share."""
+    """All charts and the menus above them; `notes` are those that several charts share, or that none has."""
 
     template: ClassVar[str] = "_cards.html"
     menus: Menus
@@ -135,137 +246,246 @@ class CardPart(Page):
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesPart(Page):
+    """The values of a filter that match a search; the selected ones come first."""
+
+    template: ClassVar[str] = "_chart_values.html"
+    key: str
+    matches: FilterValues
+    search: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Offered:
-    """A dataset's charts, and what is needed to fill them."""
+    """A dataset's charts, and what is needed to fill them; `names` are the table's columns."""
 
     saved: SavedDataset
     dataset: Dataset
+    names: frozenset[str]
+    asked: AskedCharts
     offers: tuple[CardOffer, ...]
 
 
 @router.get("/datasets/{slug}/cards")
-def cards(
-    request: Request, deps: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
-) -> Response:
-    """The dataset's charts, as titles; `all_cards` loads the figures."""
+def cards(request: Request, deps: Here, who: Who, slug: str, reset: bool = False) -> Response:
+    """The dataset's charts, as titles; `all_cards` loads the figures.
+
+    An address without choices opens the last ones of this browser; `reset` forgets these.
+    """
     saved = who.guard.dataset(slug)
-    menus = Menus(saved.slug, choices_of(currency, advertiser, days), None, ())
-    head = heading(deps, who, saved, "cards", f"/datasets/{saved.slug}/cards{menus.query}")
+    base = f"/datasets/{saved.slug}/cards"
+    if reset:
+        answer = go(request, base)
+        answer.delete_cookie(CHOICES, path=base)
+        return answer
+    if not request.url.query and (last := _last_query(request, base)):
+        return go(request, f"{base}?{last}") if not is_fragment(request) else _titles(request, deps, who, saved, last)
+    return _titles(request, deps, who, saved, request.url.query)
+
+
+def _titles(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, query: str) -> Response:
+    asked = asked_of(QueryParams(query), _preferred_currency(request))
+    menus = Menus(saved.slug, asked)
+    # Without a query: a refresh of the page takes what is chosen by then.
+    head = heading(deps, who, saved, "cards", f"/datasets/{saved.slug}/cards")
     try:
-        offered = _offered(deps, saved)
+        offered = _offered(deps, saved, asked)
     except NotFoundError:
         return respond(request, Cards(head, menus, (), has_table=False, fault=""), visitor=who)
     except AdreelError as error:
         return respond(request, Cards(head, menus, (), has_table=False, fault=sentence(error)), visitor=who)
     figures = tuple(_waiting(offer) for offer in offered.offers)
-    return respond(request, Cards(head, menus, figures, has_table=True, fault=""), visitor=who)
+    answer = respond(request, Cards(head, menus, figures, has_table=True, fault=""), visitor=who)
+    return _remembered(answer, request, deps, saved, asked)
 
 
 @router.get("/datasets/{slug}/cards/all")
-def all_cards(
-    request: Request, deps: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
-) -> Response:
+def all_cards(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """All charts with their figures."""
     saved = who.guard.dataset(slug)
-    choices = choices_of(currency, advertiser, days)
-    offered = _offered(deps, saved)
-    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
+    asked = asked_of(request.query_params, _preferred_currency(request))
+    offered = _offered(deps, saved, asked)
     try:
-        answer = cards_data(
-            deps.lake,
-            saved.table_slug,
-            offered.dataset,
-            offered.offers,
-            choices,
-            read_at=rows_origin.read_at,
-            methods=rows_origin.methods,
-            names=names,
-        )
+        names, drawn = _drawn(deps, who, offered, offered.offers)
     except AdreelError as error:
         # Each chart shows the error and can be retried.
         failed = tuple(
             replace(_waiting(card_offer), loaded=True, error=sentence(error)) for card_offer in offered.offers
         )
-        return respond(request, CardsPart(Menus(saved.slug, choices, None, ()), failed), visitor=who)
-    advertisers = tuple(_advertisers(names, answer.facts))
-    menus = Menus(saved.slug, choices, answer.facts, advertisers, _empty(deps, who, offered, answer.facts))
-    figures, notes = _without_shared_notes(tuple(map(figure_of, answer.cards)))
-    return respond(request, CardsPart(menus, figures, notes), visitor=who)
+        return respond(request, CardsPart(Menus(saved.slug, asked, fault=sentence(error)), failed), visitor=who)
+    menus = _menus(deps, who, offered, drawn.facts, names)
+    figures, notes = _without_shared_notes(tuple(figure_of(card, menus, offered) for card in drawn.cards))
+    answer = respond(request, CardsPart(menus, figures, (*notes, *drawn.facts.missing)), visitor=who)
+    if request.query_params:
+        # The first load completes the address of its page; every other choice is an address of its own.
+        header = "HX-Replace-Url" if _is_of_page(request, asked) else "HX-Push-Url"
+        answer.headers[header] = f"/datasets/{saved.slug}/cards{menus.query or asked.having()}"
+    return _remembered(answer, request, deps, saved, asked)
 
 
-def _without_shared_notes(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
-    """The charts without the notes that several of them share, and these notes."""
-    times = Counter(note for figure in figures for note in figure.notes)
-    shared = tuple(note for note in times if times[note] > 1)
-    return tuple(
-        replace(figure, notes=tuple(note for note in figure.notes if note not in shared)) for figure in figures
-    ), shared
+@router.get("/datasets/{slug}/cards/values")
+def card_values(request: Request, deps: Here, who: Who, slug: str, key: str, search: str = "") -> Response:
+    """The values of the filter `key` to choose from, by a search in their names and ids."""
+    saved = who.guard.dataset(slug)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
+    asked = asked_of(request.query_params)
+    matches = filter_values(
+        deps.lake,
+        saved.table_slug,
+        _offered(deps, saved, asked).dataset,
+        key,
+        search,
+        advertisers=asked.choices.advertisers,
+        filters=asked.choices.filters,
+        advertiser_names=advertiser_names(deps, who, saved),
+    )
+    return respond(request, ValuesPart(key, matches, search.strip()), visitor=who)
 
 
 @router.get("/datasets/{slug}/cards/one")
-def one_card(
-    request: Request,
-    deps: Here,
-    who: Who,
-    slug: str,
-    key: str,
-    currency: str = "",
-    advertiser: str = "",
-    days: str = "",
-) -> Response:
+def one_card(request: Request, deps: Here, who: Who, slug: str, key: str) -> Response:
     """One chart with its figures."""
     saved = who.guard.dataset(slug)
     if is_opened(request):
         return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
-    choices = choices_of(currency, advertiser, days)
-    offered = _offered(deps, saved)
+    asked = asked_of(request.query_params, _preferred_currency(request))
+    offered = _offered(deps, saved, asked)
     offer = next((card_offer for card_offer in offered.offers if card_offer.key == key), None)
     if offer is None:
         raise NotFoundError(f"Dataset {saved.name!r} has no chart {key!r}.")
-    menus = Menus(saved.slug, choices, None, ())
-    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
+    menus = Menus(saved.slug, asked)
     try:
-        chart = card_data(
-            deps.lake,
-            saved.table_slug,
-            offered.dataset,
-            offer,
-            choices,
-            read_at=rows_origin.read_at,
-            methods=rows_origin.methods,
-            names=names,
-        )
+        names, drawn = _drawn(deps, who, offered, (offer,))
     except AdreelError as error:
         return respond(
             request, CardPart(menus, replace(_waiting(offer), loaded=True, error=sentence(error))), visitor=who
         )
-    return respond(request, CardPart(menus, figure_of(chart)), visitor=who)
+    menus = _menus(deps, who, offered, drawn.facts, names)
+    return respond(request, CardPart(menus, figure_of(drawn.cards[0], menus, offered)), visitor=who)
 
 
-def choices_of(currency: str, advertiser: str, days: str) -> CardChoices:
-    """What the address chooses. InputError for days that are no number."""
-    if days in ("", ALL_DAYS):
-        count = None if days else CardChoices().days
-    elif days.isascii() and days.isdecimal() and len(days) < 5:
-        count = int(days)
-    else:
-        raise InputError(f"{days!r} is not a valid number of days. Enter a number such as 30, or {ALL_DAYS}.")
-    return CardChoices(currency or None, count, advertiser or None)
+def _drawn(
+    deps: Deps, who: Visitor, offered: _Offered, offers: tuple[CardOffer, ...]
+) -> tuple[Mapping[str, str], CardsData]:
+    """The data of some of a dataset's charts, and the names of its ad accounts."""
+    saved = offered.saved
+    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
+    return names, cards_data(
+        deps.lake,
+        saved.table_slug,
+        offered.dataset,
+        offers,
+        offered.asked.choices,
+        read_at=rows_origin.read_at,
+        methods=rows_origin.methods,
+        names=names,
+    )
 
 
-def _offered(deps: Deps, saved: SavedDataset) -> _Offered:
+def _offered(deps: Deps, saved: SavedDataset, asked: AskedCharts) -> _Offered:
+    """The charts that say something about what is selected."""
     dataset, problems = parsed(deps, saved)
     if dataset is None:
         raise InputError(f"The settings are no longer valid: {replace(problems[0], advice='')}")
-    names = deps.lake.table(saved.table_slug).schema.names
-    return _Offered(saved, dataset, cards_of(dataset, names))
+    names = frozenset(deps.lake.table(saved.table_slug).schema.names)
+    offers = cards_of(dataset, names, metrics=asked.metrics)
+    shown = tuple(offer for offer in offers if not is_above(offer, asked.choices))
+    return _Offered(saved, dataset, names, asked, shown)
 
 
-def _advertisers(names: Mapping[str, str], facts: CardFacts) -> Iterator[tuple[str, str]]:
-    """The advertisers to choose from, with their names where they are known."""
-    for advertiser in facts.advertisers:
-        name = names.get(advertiser.id, "")
-        yield advertiser.id, f"{name} ({advertiser.id})" if name else advertiser.id
+# -- what is remembered
+
+
+def _last_query(request: Request, base: str) -> str:
+    """The choices that the page has, for one that refreshes itself, else the last ones of this browser."""
+    shown = urlsplit(request.headers.get("hx-current-url", "")) if is_fragment(request) else None
+    if shown is not None and shown.path == base:
+        return shown.query
+    query = unquote(request.cookies.get(CHOICES, ""))
+    try:
+        asked_of(QueryParams(query))
+    except InputError:
+        return ""
+    return query
+
+
+def _is_of_page(request: Request, asked: AskedCharts) -> bool:
+    """Whether the page that asks has the address of the same choices."""
+    try:
+        query = urlsplit(request.headers.get("hx-current-url", "")).query
+        return asked_of(QueryParams(query)).pairs == asked.pairs
+    except InputError:
+        return False
+
+
+def _preferred_currency(request: Request) -> str | None:
+    code = request.cookies.get(CURRENCY, "")
+    return code if re.fullmatch("[A-Z]{3}", code) else None
+
+
+def _remembered(answer: Response, request: Request, deps: Deps, saved: SavedDataset, asked: AskedCharts) -> Response:
+    """The answer, after which the browser keeps what its address chooses."""
+    query = quote(asked.query.removeprefix("?"))
+    if request.url.query and len(query) <= LONGEST_CHOICES:
+        base = f"/datasets/{saved.slug}/cards"
+        answer.set_cookie(CHOICES, query, max_age=KEPT, path=base, httponly=True, samesite="lax", secure=deps.secure)
+    code = asked.choices.currency or ""
+    if request.query_params.get("prefer") and re.fullmatch("[A-Z]{3}", code):
+        answer.set_cookie(
+            CURRENCY,
+            code,
+            max_age=KEPT,
+            path="/datasets",
+            httponly=True,
+            samesite="lax",
+            secure=deps.secure,
+        )
+    return answer
+
+
+# -- menus
+
+
+def _menus(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts, names: Mapping[str, str]) -> Menus:
+    asked = with_currency(offered.asked, facts.currency if len(facts.currencies) > 1 else None)
+    return Menus(
+        slug=offered.saved.slug,
+        asked=asked,
+        facts=facts,
+        filters=tuple(_filters(asked, facts, names)),
+        empty=_empty(deps, who, offered, facts),
+        crumbs=tuple(_crumbs(asked, facts, names)),
+    )
+
+
+def _filters(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> list[ChoiceMenu]:
+    menus = [ChoiceMenu(entry.key, entry.title, entry.selected, asked.having(entry.key)) for entry in facts.filters]
+    if len(facts.advertisers) < 2 and not asked.choices.advertisers:
+        return menus
+    return [ChoiceMenu(ADVERTISER, "Ad account", _selected_accounts(asked, names), asked.having(ADVERTISER)), *menus]
+
+
+def _selected_accounts(asked: AskedCharts, names: Mapping[str, str]) -> tuple[FilterValue, ...]:
+    return tuple(
+        FilterValue(account, f"{names[account]} ({account})" if names.get(account) else account, 0)
+        for account in asked.choices.advertisers
+    )
+
+
+def _crumbs(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> list[Crumb]:
+    """The levels above the one that is shown, if a single ad account, campaign or ad group is selected."""
+    selected: dict[str, tuple[FilterValue, ...]] = {ADVERTISER: _selected_accounts(asked, names)}
+    selected |= {entry.key: entry.selected for entry in facts.filters}
+    keys = [level.key for level in LEVELS]
+    crumbs = [
+        Crumb(f"{level.title} {selected[level.key][0].name}", asked.having(*keys[number + 1 :]))
+        for number, level in enumerate(LEVELS)
+        if len(selected.get(level.key, ())) == 1
+    ]
+    return [Crumb("All", asked.having(*keys)), *crumbs] if crumbs else []
 
 
 def _empty(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts) -> tuple[str, ...]:
@@ -278,27 +498,71 @@ def _empty(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts) -> tup
     return tuple(advertiser.name for advertiser in read.advertisers if advertiser.id not in with_rows)
 
 
+def month_of(day: date) -> Span:
+    """The month of a day, from its first to its last day."""
+    return Span(day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+
+
+# -- charts
+
+
+def _without_shared_notes(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
+    """The charts without the notes that several of them share, and these notes."""
+    times = Counter(note for figure in figures for note in figure.notes)
+    shared = tuple(note for note in times if times[note] > 1)
+    return tuple(
+        replace(figure, notes=tuple(note for note in figure.notes if note not in shared)) for figure in figures
+    ), shared
+
+
 def _waiting(offer: CardOffer) -> Figure:
-    return Figure(offer.key, offer.title, offer.meaning, offer.kind, loaded=False, refusal=offer.refusal or "")
+    own = offer.figures[0] if len(offer.figures) == 1 or offer.kind != "line" else None
+    return Figure(
+        offer.key,
+        offer.title,
+        offer.meaning,
+        offer.kind,
+        loaded=False,
+        refusal=offer.refusal or "",
+        metrics=tuple((figure.name, figure.title) for figure in offer.metrics) if len(offer.metrics) > 1 else (),
+        metric=offer.metric or (own.name if own else ""),
+        own_metric="" if own and not offer.metric else "By default",
+        not_offered=offer.not_offered,
+    )
 
 
-def figure_of(data: CardData) -> Figure:
-    """A chart with its table."""
+def figure_of(data: CardData, menus: Menus, offered: _Offered) -> Figure:
+    """A chart with its table, and with links one level down."""
     chart = chart_of(data)
     drawn = data.refusal is None and not data.is_empty
+    has_picture = drawn and data.offer.kind != "numbers"
     numbers = tuple(map(_number, chart.get("numbers", ()) if drawn else ()))
+    drills = drills_of(data, offered.names) if drawn else None
+    links = tuple(_link(menus, drills.key, value) for value in drills.values) if drills else ()
+    if links:
+        chart["x"]["links"] = links
     return replace(
         _waiting(data.offer),
         loaded=True,
         meaning=data.meaning,
-        chart=json.dumps(chart, ensure_ascii=False, separators=(",", ":")) if drawn and not numbers else "",
+        chart=json.dumps(chart, ensure_ascii=False, separators=(",", ":")) if has_picture else "",
         numbers=numbers,
         period=str(chart.get("period") or ""),
         previous_period=str(chart.get("previous_period") or ""),
         table=as_table(data) if drawn else None,
         notes=data.notes,
         refusal=data.refusal or "",
+        links=links,
+        previous_name=data.previous_name,
+        pictures=tuple(chart["x"].get("pictures", ())) if has_picture and "x" in chart else (),
+        down=drills.down if drills else "",
     )
+
+
+def _link(menus: Menus, key: str, value: str) -> str:
+    """The address of the charts of one value, one level down; empty for rows without an id."""
+    below = [level.key for level in LEVELS][[level.key for level in LEVELS].index(key) :]
+    return f"/datasets/{menus.slug}/cards{menus.asked.having(*below, **{key: value})}" if value else ""
 
 
 def _number(figure: Mapping[str, Any]) -> Number:
@@ -306,4 +570,4 @@ def _number(figure: Mapping[str, Any]) -> Number:
     if value is None:
         return Number(figure["title"], "Unknown", None)
     text = amount(value, shape["unit"], shape["currency"], shape["decimals"])
-    return Number(figure["title"], text, figure["change"])
+    return Number(figure["title"], text, figure.get("change"))

@@ -262,6 +262,7 @@
       }),
       series: [{
         type: "bar", name: plain(series.name), data: series.values, barMaxWidth: 22, itemStyle: { color: style.colours[0], borderRadius: 2 },
+        emphasis: { itemStyle: { borderColor: style.text, borderWidth: 2 } },
         label: { show: true, position: "right", color: style.text, formatter: (point) => (point.value === null ? "" : valueText(point.dataIndex)) },
       }],
       tooltip: tooltip(style, element, { trigger: "item", formatter: (point) => `${plain(chart.x.values[point.dataIndex])}\n${plain(series.name)}: ${valueText(point.dataIndex)}` }),
@@ -339,7 +340,66 @@
     }, 264 + above];
   }
 
-  const KINDS = { line, bars, funnel: bars, columns, grouped: columns, heat, moves };
+  // Shares of views by quarter of the video.
+  function curve(chart, style, element) {
+    const [panel] = chart.panels;
+    const [series] = panel.series;
+    const format = formatter(panel.format);
+    return [{
+      ...base(chart, style),
+      grid: { left: 8, right: 52, top: 24, bottom: 8, containLabel: true },
+      xAxis: categories(style, chart.x, element.clientWidth - 90, { boundaryGap: false }),
+      yAxis: values(style, panel.format, { max: 100, interval: 25 }),
+      series: [{
+        type: "line", name: plain(series.name), data: series.values, symbol: "circle", symbolSize: 7,
+        itemStyle: { color: style.colours[0] }, lineStyle: { width: 2 }, areaStyle: { opacity: 0.08 },
+        label: { show: true, position: "top", offset: [20, 0], color: style.text, formatter: (point) => (point.dataIndex ? format(point.value) : "") },
+      }],
+      tooltip: tooltip(style, element, {
+        trigger: "axis",
+        formatter: (points) => `${plain(chart.x.values[points[0].dataIndex])}: ${format(points[0].value)}`,
+      }),
+    }, 240];
+  }
+
+  const alpha = (share) => Math.round(255 * share).toString(16).padStart(2, "0");
+
+  // One tile for each country; those without rows are empty.
+  function map(chart, style, element) {
+    const [panel] = chart.panels;
+    const format = formatter(panel.format);
+    const width = Math.max(...chart.tiles.map((tile) => tile.x)) + 1;
+    const height = Math.max(...chart.tiles.map((tile) => tile.y)) + 1;
+    const size = Math.min(26, Math.max(8, Math.floor((element.clientWidth - 8) / width)));
+    const most = Math.max(...chart.tiles.map((tile) => tile.value || 0), Number.MIN_VALUE);
+    const text = size >= 20;
+    const axis = (count) => ({ type: "value", min: 0, max: count, show: false });
+    const item = (tile) => {
+      const share = given(tile.value) ? Math.max(0, tile.value) / most : 0;
+      return {
+        value: [tile.x + 0.5, tile.y + 0.5], tile,
+        itemStyle: given(tile.value) ? { color: style.colours[0] + alpha(0.2 + 0.8 * share) } : { color: "transparent", borderColor: style.line, borderWidth: 1 },
+        label: { color: given(tile.value) ? (share > 0.6 ? style.ground : style.text) : style.quiet },
+      };
+    };
+    return [{
+      ...base(chart, style),
+      grid: { left: "center", top: 4, width: size * width, height: size * height, outerBoundsMode: "none" },
+      xAxis: axis(width),
+      yAxis: { ...axis(height), inverse: true },
+      series: [{
+        type: "scatter", name: plain(panel.title), symbol: "roundRect", symbolSize: size - 2,
+        data: chart.tiles.map(item),
+        label: { show: text, fontSize: 10, formatter: (point) => point.data.tile.code },
+      }],
+      tooltip: tooltip(style, element, {
+        trigger: "item",
+        formatter: ({ data: { tile } }) => `${plain(tile.name)}\n${given(tile.value) ? `${plain(panel.title)}: ${format(tile.value)}` : "No rows"}`,
+      }),
+    }, size * height + 8];
+  }
+
+  const KINDS = { map, line, bars, funnel: bars, columns, grouped: columns, heat, moves, curve, pacing: line };
 
   // -- drawing
 
@@ -360,8 +420,45 @@
     canvas = canvas || window.echarts.init(element, null, { renderer: "canvas" });
     canvas.setOption(options, { notMerge: true });
     canvas.resize();
-    if (!drawn.has(element)) watch.observe(element);
+    if (!drawn.has(element)) {
+      watch.observe(element);
+      if (chart.x && chart.x.links) leads(element, canvas);
+    }
     drawn.set(element, element.clientWidth);
+  }
+
+  // -- bars that lead one level down, by a click or by the keys
+
+  const follow = (link) => { if (link) window.location.assign(link); };
+
+  function leads(element, canvas) {
+    const { x, panels } = JSON.parse(element.dataset.chart);
+    const status = element.parentElement.querySelector("[data-chart-status]");
+    const format = formatter(panels[0].format);
+    let place = -1;
+    canvas.getZr().on("click", (event) => {
+      const point = [event.offsetX, event.offsetY];
+      if (canvas.containPixel("grid", point)) follow(x.links[canvas.convertFromPixel({ seriesIndex: 0 }, point)[1]]);
+    });
+    canvas.getZr().on("mousemove", (event) => {
+      const over = canvas.containPixel("grid", [event.offsetX, event.offsetY]);
+      canvas.getZr().setCursorStyle(over ? "pointer" : "default");
+    });
+    element.addEventListener("keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+      if (event.key === "Enter" && place >= 0) follow(x.links[place]);
+      if (!step) return;
+      event.preventDefault();
+      place = Math.min(x.links.length - 1, Math.max(0, place < 0 ? 0 : place + step));
+      canvas.dispatchAction({ type: "downplay", seriesIndex: 0 });
+      canvas.dispatchAction({ type: "highlight", seriesIndex: 0, dataIndex: place });
+      status.textContent = `${x.values[place]}: ${format(panels[0].series[0].values[place])}`;
+    });
+    element.addEventListener("blur", () => {
+      canvas.dispatchAction({ type: "downplay", seriesIndex: 0 });
+      status.textContent = "";
+      place = -1;
+    });
   }
 
   const watch = new ResizeObserver((entries) => {
@@ -393,6 +490,17 @@
 
   // A script that wrote data-chart by itself, and loaded ECharts, asks for the drawing.
   document.addEventListener("adreel:draw", (event) => draw(event.target));
+  // Other charts in place of these keep the focus where it was: on a field, or on the button of its menu.
+  let focused = "";
+  document.addEventListener("htmx:before:swap", () => {
+    const around = document.activeElement.closest(".cards-host [id]");
+    focused = around ? around.id : "";
+  });
+  document.addEventListener("htmx:after:settle", () => {
+    const again = focused && document.activeElement === document.body ? document.getElementById(focused) : null;
+    focused = "";
+    if (again) (again.matches("details") ? again.querySelector("summary") : again).focus({ preventScroll: true });
+  });
 
   if (window.htmx) window.htmx.onLoad(drawAll);
   // htmx does not wait for this script: on a slow connection it has already loaded the charts into the page.

@@ -1,0 +1,74 @@
+"""The periods that charts can show, and the periods that they can be compared with.
+
+All days are dates of the ad accounts' own zones. Numbers of days count back from the last complete day of the table;
+calendar periods begin at the day on which the rows were read, so that a table that was read on the 1st of April has
+March as its last month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from types import MappingProxyType
+from typing import Literal
+
+from adreel.dates import Dates, Span, span
+from adreel.errors import InputError
+
+CalendarPeriod = Literal["this_month", "last_month", "this_quarter", "last_quarter", "this_year"]
+Comparison = Literal["previous", "year", "none"]
+
+DAYS = (7, 14, 28, 30, 60, 90)
+"""The numbers of days that a menu offers; any other is allowed as well."""
+
+CALENDAR_PERIODS: Mapping[CalendarPeriod, str] = MappingProxyType(
+    {
+        "this_month": "This month",
+        "last_month": "Last month",
+        "this_quarter": "This quarter",
+        "last_quarter": "Last quarter",
+        "this_year": "Year to date",
+    }
+)
+COMPARISONS: Mapping[Comparison, str] = MappingProxyType(
+    {"previous": "Previous period", "year": "Same period a year before", "none": "No comparison"}
+)
+
+ONE_DAY = timedelta(days=1)
+
+
+def calendar_span(period: CalendarPeriod, today: date) -> Span:
+    """The days of a calendar period as seen from `today`; a period that goes on ends today."""
+    return span(Dates(period=period), today)
+
+
+def compared_span(comparison: Comparison | Span, shown: Span) -> Span | None:
+    """The days to compare `shown` with; None without comparison, or if the calendar has no such days.
+
+    The previous period has as many days and ends on the day before. The period a year before has the same dates: for
+    the 29th of February it is the 28th.
+    """
+    match comparison:
+        case Span():
+            return comparison
+        case "none":
+            return None
+        case "year":
+            return Span(_year_before(shown.start), _year_before(shown.end))
+        case "previous":
+            return Span(shown.start - shown.days * ONE_DAY, shown.start - ONE_DAY)
+
+
+def _year_before(day: date) -> date:
+    return day.replace(year=day.year - 1, day=28) if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
+
+
+def read_span(start: str, end: str, name: str) -> Span:
+    """A range from two days as 2026-01-31. InputError, which begins with `name`, for what is none."""
+    try:
+        days = Span(date.fromisoformat(start.strip()), date.fromisoformat(end.strip()))
+    except ValueError:
+        raise InputError(f"{name}: enter a start and an end date, such as 2026-01-31.") from None
+    if days.start > days.end:
+        raise InputError(f"{name}: the start {days.start} is after the end {days.end}. Swap them.")
+    return days

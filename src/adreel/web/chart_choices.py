@@ -1,0 +1,151 @@
+"""What a person chose on the Charts tab, as the address has it: days, comparison, filters, metrics and a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import cast
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+
+from adreel.charts import CALENDAR_PERIODS, COMPARISONS, Budget, CalendarPeriod, CardChoices, CardFilter, Comparison
+from adreel.charts.filters import FILTERS
+from adreel.charts.periods import read_span
+from adreel.dates import Span
+from adreel.errors import InputError
+
+ALL_DAYS = "all"
+CUSTOM = "custom"
+
+MOST_CHOSEN = 200
+"""Values of one filter that an address may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCharts:
+    """What an address asks for. `metrics` are metrics by the keys of the charts that show them."""
+
+    choices: CardChoices = field(default_factory=CardChoices)
+    metrics: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Names and values of the address, without those that nobody has to write."""
+        return tuple(self._pairs())
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        chosen = self.choices
+        if chosen.currency:
+            yield "currency", chosen.currency
+        yield from (("advertiser", advertiser) for advertiser in chosen.advertisers)
+        for card_filter in chosen.filters:
+            yield from ((card_filter.key, value) for value in card_filter.values)
+        yield from _days_pairs(chosen)
+        yield from _comparison_pairs(chosen)
+        yield from (("metric", f"{key}:{name}") for key, name in self.metrics.items())
+        if chosen.budget is not None:
+            yield "budget", str(chosen.budget.amount)
+            yield "budget_currency", chosen.budget.currency
+            yield "budget_start", str(chosen.budget.days.start)
+            yield "budget_end", str(chosen.budget.days.end)
+
+    @property
+    def query(self) -> str:
+        """The query of the address, with its question mark; empty without any choice."""
+        return f"?{urlencode(self.pairs)}" if self.pairs else ""
+
+    def having(self, *names: str, **values: str | Iterable[str]) -> str:
+        """The query with other `values`, and without what else the address has of `names` and of these."""
+        kept = [pair for pair in self.pairs if pair[0] not in names and pair[0] not in values]
+        for name, value in values.items():
+            kept += [(name, text) for text in ([value] if isinstance(value, str) else value)]
+        # Never empty: an address without choices opens the last ones.
+        return f"?{urlencode(kept or [('days', '30')])}"
+
+
+def _days_pairs(chosen: CardChoices) -> Iterator[tuple[str, str]]:
+    match chosen.days:
+        case None:
+            yield "days", ALL_DAYS
+        case Span(start, end):
+            yield from (("days", CUSTOM), ("start", str(start)), ("end", str(end)))
+        case days if days != CardChoices().days:
+            yield "days", str(days)
+
+
+def _comparison_pairs(chosen: CardChoices) -> Iterator[tuple[str, str]]:
+    match chosen.comparison:
+        case Span(start, end):
+            yield from (("compare", CUSTOM), ("compare_start", str(start)), ("compare_end", str(end)))
+        case comparison if comparison != CardChoices().comparison:
+            yield "compare", comparison
+
+
+def asked_of(address: QueryParams, preferred_currency: str | None = None) -> AskedCharts:
+    """What the address asks for. InputError, which names the part, for what no table could have."""
+
+    def text(name: str) -> str:
+        return address.get(name, "")
+
+    choices = CardChoices(
+        currency=text("currency") or None,
+        days=days_of(text("days"), text("start"), text("end")),
+        advertisers=_several(address, "advertiser"),
+        comparison=comparison_of(text("compare"), text("compare_start"), text("compare_end")),
+        filters=tuple(CardFilter(key, values) for key in FILTERS if (values := _several(address, key))),
+        preferred_currency=preferred_currency,
+        budget=budget_of(*(text(f"budget{part}") for part in ("", "_currency", "_start", "_end"))),
+    )
+    metrics = dict(chosen.rpartition(":")[::2] for chosen in _several(address, "metric"))
+    return AskedCharts(choices, MappingProxyType({key: name for key, name in metrics.items() if key and name}))
+
+
+def _several(address: QueryParams, name: str) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(filter(None, address.getlist(name))))
+    if len(values) > MOST_CHOSEN:
+        raise InputError(f"{name}: {len(values)} values are more than the {MOST_CHOSEN} that an address can have.")
+    return values
+
+
+def days_of(days: str, start: str = "", end: str = "") -> int | CalendarPeriod | Span | None:
+    """The period: a number of days, a calendar period, `all`, or a range. InputError for what is none."""
+    if days == CUSTOM or (not days and (start or end)):
+        return read_span(start, end, "Period")
+    if days in ("", ALL_DAYS):
+        return None if days else CardChoices().days
+    if days in CALENDAR_PERIODS:
+        return cast(CalendarPeriod, days)
+    if days.isascii() and days.isdecimal() and len(days) < 5:
+        return int(days)
+    raise InputError(f"{days!r} is not a valid number of days. Enter a number such as 30, or {ALL_DAYS}.")
+
+
+def comparison_of(compare: str, start: str = "", end: str = "") -> Comparison | Span:
+    """The comparison: where the days to compare with are, or a range. InputError for what is none."""
+    if compare == CUSTOM or (not compare and (start or end)):
+        return read_span(start, end, "Comparison")
+    if compare in ("", *COMPARISONS):
+        return cast(Comparison, compare or CardChoices().comparison)
+    raise InputError(f"{compare!r} is not a comparison. Choose one of: {', '.join(COMPARISONS)}, {CUSTOM}.")
+
+
+def budget_of(amount: str, currency: str = "", start: str = "", end: str = "") -> Budget | None:
+    """The budget that a person typed; None without an amount. InputError for what is none."""
+    typed = amount.strip().replace(",", "").replace("\N{NO-BREAK SPACE}", "").replace(" ", "")
+    if not typed:
+        return None
+    try:
+        value = Decimal(typed)
+    except InvalidOperation:
+        raise InputError(f"Budget: {amount!r} is not an amount. Enter a number such as 5000.") from None
+    if not value.is_finite() or not 0 < value < Decimal(10) ** 15:
+        raise InputError(f"Budget: {amount!r} is not an amount above zero. Enter a number such as 5000.")
+    return Budget(value, currency, read_span(start, end, "Budget"))
+
+
+def with_currency(asked: AskedCharts, currency: str | None) -> AskedCharts:
+    """What is asked for, with the currency that is shown: it belongs to an address that others open."""
+    return replace(asked, choices=replace(asked.choices, currency=currency)) if currency else asked
