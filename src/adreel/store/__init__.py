@@ -25,6 +25,7 @@ from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.drafts import Draft, Drafts
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
@@ -92,6 +93,8 @@ __all__ = [
     "Consents",
     "Cost",
     "Datasets",
+    "Draft",
+    "Drafts",
     "Latest",
     "Level",
     "LogLine",
@@ -144,6 +147,7 @@ class Store:
         "consents",
         "datasets",
         "deliveries",
+        "drafts",
         "incidents",
         "keys",
         "locks",
@@ -165,6 +169,7 @@ class Store:
         self.keys = keys
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
+        self.drafts = Drafts(database, clock)
         self.runs = Runs(database, clock)
         self.activity = Activity(database)
         self.queue = Queue(database, clock)

@@ -12,6 +12,7 @@ from adreel import catalog
 from adreel.catalog import records
 from adreel.datasets import menus, presets
 from adreel.datasets.fitting import Fitted, fitted
+from adreel.datasets.templates import template_named, template_values
 from adreel.errors import NotFoundError, did_you_mean
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, ordered, part, source_of
@@ -136,6 +137,22 @@ class DimensionList(Paged[DimensionAnswer]):
 
 class MetricSetList(Paged[presets.MetricSet]):
     """Metric presets."""
+
+
+class TemplateAnswer(Answer):
+    """A ready question, and the dataset that answers it."""
+
+    name: str = Field(examples=["ad_daily"])
+    title: str = Field(examples=["Daily ad performance"])
+    question: str = Field(examples=["What did each ad cost and bring, day by day?"])
+    values: dict[str, JsonValue] = Field(
+        description="The keys of a dataset file, without `name` and `account`. Add both to create the dataset.",
+        examples=[{"report": "performance", "data_level": "ad", "metrics": ["spend"]}],
+    )
+
+
+class TemplateList(Paged[TemplateAnswer]):
+    """Templates."""
 
 
 class ReportsQuery(Paging):
@@ -263,6 +280,22 @@ def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSetList
     metric_sets = list(presets.SETS.values())
     items = list(part(metric_sets, query))
     return MetricSetList(items=items, total=len(metric_sets), limit=query.limit, offset=query.offset)
+
+
+@router.get("/templates", summary="List the templates", responses=failures())
+def list_templates(query: Annotated[Paging, Query()], _: Who) -> TemplateList:
+    """Ready questions for new datasets."""
+    templates = list(catalog.TEMPLATES.values())
+    items = [TemplateAnswer.model_validate(template_values(template)) for template in part(templates, query)]
+    return TemplateList(items=items, total=len(templates), limit=query.limit, offset=query.offset)
+
+
+@router.get("/templates/{template}", summary="Get a template", responses=failures(404))
+def get_template(
+    template: Annotated[str, Path(max_length=60, description="A template's name.", examples=["ad_daily"])], _: Who
+) -> TemplateAnswer:
+    """A template."""
+    return TemplateAnswer.model_validate(template_values(template_named(template)))
 
 
 @router.get("/dimensions", summary="Search the dimensions", responses=failures())
