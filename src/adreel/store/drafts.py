@@ -25,6 +25,8 @@ LARGEST = 256_000
 RESTORABLE = timedelta(hours=1)
 """How long a discarded draft can be restored."""
 
+_GONE = "This draft was saved or discarded."
+
 LONGEST_TITLE = 100
 LONGEST_KEY = 64
 
@@ -109,13 +111,15 @@ class Drafts:
         with self._database.read() as connection:
             row = _row(connection, user, key)
         if row is None or row.discarded_at is not None:
-            raise NotFoundError("This draft was saved or discarded.")
+            raise NotFoundError(_GONE)
         return _draft(row)
 
     def discard(self, user: User, key: str) -> None:
-        """Puts the draft away, so that `restore` can bring it back for an hour."""
+        """Puts the draft away, so that `restore` can bring it back for an hour. NotFoundError if there is none."""
         with self._database.write() as connection:
-            connection.execute(update(drafts).where(_own(user, key)).values(discarded_at=self._clock()))
+            own = update(drafts).where(_own(user, key)).values(discarded_at=self._clock())
+            if not connection.execute(own).rowcount:
+                raise NotFoundError(_GONE)
 
     def restore(self, user: User, key: str) -> Draft:
         """Brings a discarded draft back. NotFoundError if it is gone."""

@@ -168,28 +168,57 @@
   const before = form().elements.tried ? null : filledIn();
   let saving = false;
   document.addEventListener("submit", (event) => { saving = isOurs(event.target); });
-  document.addEventListener("htmx:before:request", (event) => { saving = event.target.matches("[data-save]"); });
+  document.addEventListener("htmx:before:request", (event) => {
+    saving = event.target.matches("[data-save]");
+    if (saving) sessionStorage.removeItem(unsent);
+  });
   window.addEventListener("pageshow", () => { saving = false; });
   window.addEventListener("beforeunload", (event) => {
     if (!saving && filledIn() !== before) event.preventDefault();
   });
 
-  // What is typed and not sent yet, as a field sends itself when it is left, is kept as a draft too.
+  // What is typed and not sent yet, as a field sends itself when it is left, is kept as a draft too. The tab remembers
+  // it until the server has it: whoever has to sign in again finds it afterwards.
+  const unsent = "adreel-unsent";
   let typed = false;
   let waiting = 0;
-  const keep = () => {
+  const fields = () => new URLSearchParams(new FormData(form())).toString();
+  const send = async (body) => {
+    const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+    const answer = await fetch("/datasets/draft", { method: "POST", body, headers, keepalive: body.length < 60_000 });
+    return answer.status === 204;
+  };
+  const keep = async () => {
     window.clearTimeout(waiting);
     if (!typed || saving || !form().elements.draft) return;
     typed = false;
-    navigator.sendBeacon("/datasets/draft", new URLSearchParams(new FormData(form())));
+    const body = fields();
+    try {
+      if (await send(body) && body === fields()) sessionStorage.removeItem(unsent);
+    } catch {
+      typed = true;
+    }
   };
-  document.addEventListener("input", (event) => {
-    if (!isOurs(event.target)) return;
-    typed = true;
-    window.clearTimeout(waiting);
-    waiting = window.setTimeout(keep, 1000);
-  });
+  for (const kind of ["input", "change"]) {
+    document.addEventListener(kind, (event) => {
+      if (!isOurs(event.target) || !form().elements.draft) return;
+      sessionStorage.setItem(unsent, JSON.stringify({ user: form().dataset.user, body: fields() }));
+      if (kind === "change") return;
+      typed = true;
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(keep, 1000);
+    }, true);
+  }
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") keep(); });
+  document.addEventListener("htmx:after:settle", (event) => {
+    if (isOurs(event.target) && !typed) sessionStorage.removeItem(unsent);
+  });
+  document.addEventListener("submit", (event) => { if (isOurs(event.target)) sessionStorage.removeItem(unsent); });
+  const left = JSON.parse(sessionStorage.getItem(unsent) ?? "null");
+  sessionStorage.removeItem(unsent);
+  if (left && left.user === form().dataset.user) {
+    send(left.body).then((isKept) => { if (isKept) window.location.reload(); }, () => {});
+  }
 
   // The list of errors gets the focus on load and after a save that was refused.
   const focusErrors = () => (document.getElementById("clash") ?? document.getElementById("summary"))?.focus();
