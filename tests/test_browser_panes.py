@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 import browser
 from browser import PASSWORD, PHONE, Town, opened, unfold, visiting
@@ -49,7 +49,7 @@ def test_a_template_is_a_few_keys_from_its_first_rows_and_from_a_scheduled_datas
         assert saved.next_run_at is not None
 
 
-def tabs_to(page: browser.Page, wanted: browser.Locator) -> int:
+def tabs_to(page: Page, wanted: Locator) -> int:
     """How many presses of Tab lead there."""
     expect(wanted).to_be_visible()
     for presses in range(100):

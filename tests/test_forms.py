@@ -474,7 +474,7 @@ def test_continue_leads_to_the_next_pane_or_says_what_is_lacking_in_this_one() -
     # It goes on saying so while one thing after the other is mended, and says nothing of other panes.
     half = form_of(FormFields.of([*sent(shown(undone)), ("data_level", "ad")]), AROUND)
     assert {problem.menu for problem in half.problems} == {"metrics"}
-    done = [*sent(shown(half)), ("metrics", "spend"), ("do", "continue details")]
+    done = [*sent(shown(half)), ("metrics.tick", "spend"), ("do", "continue details")]
     assert form_of(FormFields.of(done), AROUND).open_section == "scheduling"
     assert form_of(FormFields.of(done), AROUND).problems == ()
 

@@ -37,9 +37,9 @@ def as_data(pairs: Pairs) -> dict[str, list[str]]:
     return values
 
 
-def from_page(visit: Visit, name: str, **changes: str) -> str:
+def from_page(visit: Visit, template: str, **changes: str) -> str:
     """The address of the dataset that one click on the template and one on Save create."""
-    page = visit.good("/datasets/new", template=name)
+    page = visit.good("/datasets/new", template=template)
     pairs = [(field, changes.get(field, value)) for field, value in sent(page)]
     return visit.sent("/datasets/new", as_data([*pairs, ("then", "open")]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
@@ -16,7 +17,7 @@ from adreel.errors import InputError, NotFoundError
 from adreel.store import Draft, SavedDataset
 from adreel.store.drafts import Writer
 from adreel.web.deps import Deps, Here, Visitor, Who
-from adreel.web.forms.fields import FormFields, fields_of
+from adreel.web.forms.fields import FormFields, fields_of, ids_in, ticked
 from adreel.web.forms.panes import posted_values
 from adreel.web.render import go, own_path
 
@@ -25,14 +26,16 @@ router = APIRouter()
 _OF_PAGE = frozenset({"draft", "draft.tab", "draft.seen", "draft.kept", "do", "then", "tried", "tried.section", "pane"})
 """Fields of the page and not of the dataset."""
 
-_VIEW = (".search", ".searched", ".group", ".most")
+_VIEW = (".search", ".searched", ".group", ".most", ".seen", ".tick")
 """How the names of fields end that say what a list shows."""
 
 ELSEWHERE = "This draft was changed in another tab. Your changes are kept as a draft of their own."
 
 
 def with_draft(fields: FormFields) -> FormFields:
-    """The fields with the key of a draft that nobody has written yet."""
+    """The fields with the key of a draft that nobody has written yet, unless they are of a draft."""
+    if "draft" in fields:
+        return fields
     key = secrets.token_urlsafe(12)
     return FormFields({**fields.values, "draft": (key,), "draft.tab": (key,), "draft.seen": ("0",)})
 
@@ -62,12 +65,7 @@ def keep_draft(
     if posted_values(fields) == _untouched(fields, saved):
         drafts.remove(who.user, key)
         return fields, ()
-    pairs = [
-        (name, value)
-        for name, values in fields.values.items()
-        if name not in _OF_PAGE and not name.endswith(_VIEW)
-        for value in values
-    ]
+    pairs = [(name, value) for name, values in _chosen(fields).items() for value in values]
     writer = Writer(key, fields.last("draft.tab"), int(seen) if seen.isascii() and seen.isdecimal() else 0)
     try:
         draft = drafts.keep(who.user, writer, _title(fields), pairs, saved)
@@ -75,6 +73,18 @@ def keep_draft(
         return fields, (error.message,)
     kept = FormFields({**fields.values, "draft": (draft.key,), "draft.kept": ("yes",)})
     return kept, (ELSEWHERE,) if draft.key != key else ()
+
+
+def _chosen(fields: FormFields) -> Mapping[str, tuple[str, ...]]:
+    """The fields of the dataset, with what is chosen in lists whatever part of them the page shows."""
+    lists = {name.removesuffix(".seen") for name in fields.values if name.endswith(".seen")}
+    chosen = {name: ticked(name, fields, ids_in(*fields.all(name))) for name in sorted(lists)}
+    others = {
+        name: values
+        for name, values in fields.values.items()
+        if name not in _OF_PAGE and not name.endswith(_VIEW) and name not in chosen
+    }
+    return others | chosen
 
 
 def _untouched(fields: FormFields, saved: SavedDataset | None) -> object:
