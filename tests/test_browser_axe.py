@@ -165,7 +165,7 @@ def unavailable_options(person: Person, town: Town) -> None:
         page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     unfold(page, "Details")
     page.get_by_role("checkbox", name="Show unavailable options").check()
-    page.get_by_text("More options").click()
+    page.get_by_text("More options").first.click()
     expect(page.get_by_text("Requires data level: Campaign").first).to_be_visible()
 
 

@@ -9,13 +9,14 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 import browser
+from adreel.store import Role
 from browser import PASSWORD, PHONE, Town, opened, unfold, visiting
 from home import make_home
 
 chromium = browser.chromium
 
-MOST_TABS_TO_SAVE = 30
-"""From the page of a template to Save. It was 107 when the form was one."""
+MOST_TABS_TO_SAVE = 25
+"""From the page of a new dataset over a template to Save. It was 107 when the form was one."""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def test_a_template_is_a_few_keys_from_its_first_rows_and_from_a_scheduled_datas
         page.keyboard.press("Enter")
         expect(page.get_by_role("region", name="First rows").get_by_role("row").nth(1)).to_contain_text("2026-")
         # Beside the columns stands what the first row has.
+        expect(page.locator("#pane-name > summary")).to_be_focused()
         spend = page.locator("[data-example=spend]")
         expect(spend).to_have_text(re.compile(r"^[\d,.]+$"))
         presses += tabs_to(page, page.get_by_role("button", name="Save", exact=True))
@@ -63,7 +65,7 @@ def test_continue_says_what_is_lacking_and_leads_on_with_the_focus(chromium: Bro
     with visiting(chromium, town, "admin") as person:
         page = person.page
         person.goto("/datasets/new")
-        page.get_by_role("link", name=re.compile("^Start from scratch")).click()
+        page.get_by_role("link", name="Start from scratch").click()
         expect(page.locator("#pane-details > summary")).to_be_focused()
         page.get_by_role("button", name="Continue").click()
         # The first field that is lacking has the focus.
@@ -71,7 +73,7 @@ def test_continue_says_what_is_lacking_and_leads_on_with_the_focus(chromium: Bro
         expect(page.get_by_role("radio", name="Ad account", exact=True)).to_be_focused()
         page.get_by_role("radio", name="Campaign", exact=True).check()
         page.get_by_role("button", name="+ Core").click()
-        expect(page.locator("#spoken")).to_have_text(re.compile(r"^Estimate: at least \d+ requests, \d+ columns\.$"))
+        expect(page.locator("#spoken")).to_have_text(re.compile(r"^Estimate: \D+ \d+ requests, \d+ columns\.$"))
         page.get_by_role("button", name="Continue").click()
         expect(page.locator("#pane-scheduling > summary")).to_be_focused()
         expect(page.locator("details.pane[open]")).to_have_count(1)
@@ -110,7 +112,7 @@ def test_a_pane_that_is_opened_while_an_answer_is_on_its_way_stays_open(chromium
 
 
 def test_what_is_typed_is_there_again_after_the_tab_was_closed(chromium: Browser, town: Town) -> None:
-    with visiting(chromium, town, "admin") as person:
+    with visiting(chromium, town, town.user("dora", Role.ADMIN)) as person:
         page = person.page
         person.goto("/datasets/new")
         unfold(page, "Name & describe")
@@ -143,7 +145,7 @@ def test_the_summary_is_beside_the_form_and_below_it_on_a_phone(chromium: Browse
             beside = right["x"] >= left["x"] + left["width"]
             below = right["y"] >= left["y"] + left["height"]
             assert beside if width > PHONE[0] else below, width
-        for words in ("Requests", "Days now", "Primary key", "15 columns"):
+        for words in ("Requests", "Days now", "Primary key", "17 columns"):
             expect(aside).to_contain_text(words)
 
 

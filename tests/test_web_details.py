@@ -119,6 +119,9 @@ def test_menus_are_shown_and_hidden_by_what_is_chosen_above_them(site: Site) -> 
     assert 'id="menu-data_level"' not in ads
     assert 'id="menu-dates"' not in ads
     assert ("name", "N") in sent(ads)
+    # Back at the first report, its choices are there again.
+    back = form(visit, filled(ads, report="performance"))
+    assert {("report_type", "audience"), ("data_level", "ad"), ("time_dimension", "day")} <= set(sent(back))
 
 
 def test_a_choice_that_no_longer_fits_is_removed_with_a_notice(site: Site) -> None:

@@ -28,7 +28,7 @@ from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.update_methods import TITLES as METHOD_TITLES
 from adreel.update_methods import Method
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
-from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
+from adreel.web.forms.fields import FormFields, advertiser_ids, carried, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
@@ -208,6 +208,11 @@ class Form:
         return tuple(
             problem for problem in self.problems if problem.menu == menu or problem.menu.startswith(f"{menu}.")
         )
+
+    @property
+    def carried(self) -> tuple[tuple[str, str], ...]:
+        """Fields of other reports that the page keeps."""
+        return carried(self.fields, self.report)
 
     @property
     def open_section(self) -> str:

@@ -224,4 +224,7 @@
   const focusErrors = () => (document.getElementById("clash") ?? document.getElementById("summary"))?.focus();
   focusErrors();
   readExamples();
+  // A form that is filled in already is gone on with where it is open.
+  const filled = new URLSearchParams(window.location.search);
+  if (filled.has("template") || filled.has("draft")) openPane()?.querySelector("summary").focus({ preventScroll: true });
 })();
