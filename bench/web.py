@@ -205,6 +205,8 @@ def pages(client: httpx2.Client, large: SavedDataset) -> Iterator[Measured]:
         data=form | {"metrics.search": "purchase"},
         headers=fragment,
     )
+    yield typed(client, form, fragment)
+    yield asked(client, "New dataset from a template", "GET", "/datasets/new?template=ad_daily&account=Client+000")
     yield asked(client, "Overview", "GET", f"/datasets/{slug}")
     yield asked(client, "Data, first page of 3,000,000 rows", "GET", f"/datasets/{slug}/data")
     yield asked(client, "History", "GET", f"/datasets/{slug}/history")
@@ -214,6 +216,22 @@ def pages(client: httpx2.Client, large: SavedDataset) -> Iterator[Measured]:
     yield asked(
         client, "All charts of 3,000,000 rows", "GET", f"/datasets/{slug}/cards/all", times=10, headers=fragment
     )
+
+
+def typed(client: httpx2.Client, form: dict[str, Any], headers: dict[str, str]) -> Measured:
+    """A form in which something else is changed each time, so that its draft is written."""
+    draft = {"draft": "bench", "draft.tab": "bench", "draft.seen": "0"}
+    taken, size = [], 0
+    for number in range(TIMES + 2):
+        changed = form | draft | {"description": f"change {number}"}
+        began = time.perf_counter()
+        with client.stream("POST", "/datasets/form", data=changed, headers=headers) as answer:
+            size = sum(len(chunk) for chunk in answer.iter_raw())
+        if answer.status_code != 200:
+            raise SystemExit(f"POST /datasets/form: {answer.status_code}")
+        if number > 1:
+            taken.append((time.perf_counter() - began) * 1000)
+    return Measured("Form fragment, with a draft that changes", tuple(taken), size)
 
 
 def _form() -> dict[str, Any]:

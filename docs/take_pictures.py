@@ -190,6 +190,7 @@ def dataset(camera: Camera, page: Page) -> None:
     expect(page.get_by_text("Since version 0:")).to_be_visible()
     camera.take(page, "overview")
     page.goto("/datasets/ad_spend_by_day/settings")
+    page.get_by_role("heading", name="Scheduling", exact=True).click()
     page.get_by_label("Unit", exact=True).select_option("week")
     page.get_by_label("Friday").check()
     expect(page.locator("#schedule-meaning")).to_contain_text("Every week on Monday and Friday")

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebError, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, WebError, expect, sync_playwright
 from starlette.types import ASGIApp
 
 from adreel.access import Actor, Guard
@@ -284,6 +284,16 @@ class Person:
     def goto(self, path: str) -> None:
         """Opens a page by its address, and waits until its scripts have run."""
         self.page.goto(path, wait_until="load")
+
+
+def unfold(page: Page, title: str) -> Locator:
+    """Opens a pane of the form, as a click on its line does, unless it is open."""
+    heading = page.get_by_role("heading", name=title, exact=True)
+    pane = page.locator("details.pane", has=heading)
+    if pane.get_attribute("open") is None:
+        heading.click()
+    expect(pane).to_have_attribute("open", "")
+    return pane
 
 
 @contextmanager

@@ -35,9 +35,12 @@ STEPS_OF_FORM = "a step of a form; what it leads to is recorded when it is sent"
 
 PAGES_WITHOUT: dict[str, str] = {
     "POST /theme": "the look of one browser, kept in its cookie",
-    "POST /datasets/form": READS_ONLY,
+    "POST /datasets/form": STEPS_OF_FORM,
     "POST /datasets/form/advertisers": NO_DECISION,
     "POST /datasets/preview": READS_ONLY,
+    "POST /datasets/draft": STEPS_OF_FORM,
+    "POST /drafts/{key}/discard": STEPS_OF_FORM,
+    "POST /drafts/{key}/restore": STEPS_OF_FORM,
     "POST /datasets/{slug}/duplicate": STEPS_OF_FORM,
     "POST /accounts/{account_id:int}/refresh": NO_DECISION,
     "POST /accounts/{account_id:int}/reconnect": STEPS_OF_FORM,
@@ -58,7 +61,9 @@ API_WITHOUT: dict[str, str] = {
     "DELETE /query/history": OWN_HISTORY,
 }
 COMMANDS_WITHOUT: dict[str, str] = {
-    **dict.fromkeys(("reports", "metrics", "dimensions", "validate", "plan", "preview", "settings"), READS_ONLY),
+    **dict.fromkeys(
+        ("reports", "templates", "metrics", "dimensions", "validate", "plan", "preview", "settings"), READS_ONLY
+    ),
     **dict.fromkeys(("history", "versions", "diff", "datasets list", "datasets show"), READS_ONLY),
     **dict.fromkeys(
         ("status", "schedules list", "schedules show", "schedules explain", "notifications list", "backfills list"),

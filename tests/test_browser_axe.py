@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 import browser
 from adreel.store import Level, Role
 from adreel.web.pages import ROUTERS
-from browser import PASSWORD, PHONE, WIDE, Person, Town, opened, visiting
+from browser import PASSWORD, PHONE, WIDE, Person, Town, opened, unfold, visiting
 from home import make_home
 
 AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -174,6 +174,33 @@ def faulty_form(person: Person, town: Town) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Fix to save")
 
 
+def unavailable_options(person: Person, town: Town) -> None:
+    """The settings with every choice, and what few people change; the other panes are looked at on the way."""
+    page = person.page
+    person.goto("/datasets/spend_by_ad/settings")
+    for title in ("Credentials", "Scheduling", "Name & describe"):
+        unfold(page, title)
+        look(page)
+        page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    unfold(page, "Details")
+    page.get_by_role("checkbox", name="Show unavailable options").check()
+    page.get_by_text("More options").first.click()
+    expect(page.get_by_text("Requires data level: Campaign").first).to_be_visible()
+
+
+def draft(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/datasets/new?template=ad_daily")
+    expect(page.get_by_role("region", name="First rows").get_by_role("row").nth(1)).to_be_visible()
+    page.get_by_role("textbox", name="Name Required").fill("A draft")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Draft saved")).to_be_visible()
+    look(page)
+    page.on("dialog", lambda dialog: dialog.accept())
+    person.goto("/datasets/new")
+    expect(page.get_by_role("link", name="Continue draft A draft, saved")).to_be_visible()
+
+
 def first_rows(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/spend_by_ad/settings")
@@ -299,6 +326,8 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
         "no cards yet": ("admin", lambda person, _: person.goto("/datasets/never_run/cards")),
         "a run at work": ("admin", run_at_work),
         "a form with problems": ("admin", faulty_form),
+        "unavailable options": ("admin", unavailable_options),
+        "a draft": ("admin", draft),
         "first rows": ("admin", first_rows),
         "a backfill": ("admin", started_backfill),
         "menus": ("admin", opened_menus),

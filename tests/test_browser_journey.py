@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 import browser
 from adreel.store import Role
-from browser import PASSWORD, Town, opened, visiting
+from browser import PASSWORD, Town, opened, unfold, visiting
 from home import make_home
 
 chromium = browser.chromium
@@ -74,18 +74,19 @@ def connect_an_account(page: Page) -> None:
 def describe_a_dataset(page: Page) -> None:
     """Menus follow what is chosen above them."""
     page.get_by_role("link", name="Create dataset").first.click()
-    expect(page.get_by_role("combobox", name="Account")).to_have_value("Shop")
+    # The only account is chosen, and its pane is folded.
+    expect(page.get_by_text("Shop \u00b7 3 ad accounts")).to_be_visible()
     report = page.get_by_role("combobox", name="Report")
     report.select_option(label="Ads")
     expect(metrics(page)).to_have_count(0)
     report.select_option(label="Performance")
     expect(metrics(page)).to_be_visible()
 
-    ad_id = page.get_by_role("radio", name="Ad ID", exact=True)
-    expect(ad_id).to_be_disabled()
+    page.get_by_role("radio", name="Campaign", exact=True).check()
+    expect(page.get_by_text("ID dimension Campaign ID The only choice here.")).to_be_visible()
     page.get_by_role("radio", name="Ad", exact=True).check()
-    expect(ad_id).to_be_checked()
-    page.get_by_role("radio", name="Daily").check()
+    expect(page.get_by_text("ID dimension: Ad ID")).to_be_visible()
+    expect(page.get_by_role("radio", name="Daily")).to_be_checked()
     page.get_by_role("button", name="+ Core").click()
     expect(page.get_by_text("Missing: Name", exact=True)).to_be_visible()
 
@@ -93,16 +94,24 @@ def describe_a_dataset(page: Page) -> None:
     page.get_by_role("checkbox", name="Paid likes likes").check()
     expect(page.get_by_role("button", name="Remove Paid likes", exact=True)).to_be_visible()
     page.get_by_label("Search metrics").fill("live name")
+    expect(page.get_by_text("1 more is unavailable.")).to_be_visible()
+    page.get_by_role("checkbox", name="Show unavailable options").check()
     greyed = page.get_by_role("checkbox", name="LIVE name live_name")
     expect(greyed).to_have_attribute("aria-disabled", "true")
     expect(greyed).to_have_accessible_description(re.compile("Not available in Basic reports"))
     greyed.click(force=True)
     expect(greyed).not_to_be_checked()
 
-    page.get_by_role("radio", name="Upsert").check()
     page.get_by_role("radio", name="Range").check()
     page.get_by_label("days back").first.fill("today-7")
     page.get_by_label("days back").last.fill("yesterday")
+    page.get_by_role("button", name="Continue").click()
+    expect(
+        page.get_by_text("Performance \u00b7 Ad \u00b7 Daily \u00b7 15 metrics \u00b7 today-7 to yesterday")
+    ).to_be_visible()
+    page.get_by_role("radio", name="Upsert").check()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("Manually \u00b7 Upsert")).to_be_visible()
 
 
 def metrics(page: Page) -> Locator:
@@ -286,9 +295,9 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         # One stop for all levels, and arrows between them.
         levels = page.get_by_role("radiogroup", name="Data level").get_by_role("radio")
         press(page, levels.first, "Space")
-        expect(page.get_by_role("radio", name="Ad account ID")).to_be_checked()
+        expect(levels.first).to_be_checked()
         page.keyboard.press("ArrowDown")
-        expect(page.get_by_role("radio", name="Campaign ID")).to_be_checked()
+        expect(page.get_by_text("ID dimension Campaign ID")).to_be_visible()
 
         search = page.get_by_role("searchbox", name="Search metrics")
         reach(page, search)
@@ -298,6 +307,11 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         expect(page.get_by_role("button", name="Remove Clicks (destination)", exact=True)).to_be_visible()
         expect(checkbox).to_be_focused()
 
+        for title in ("Scheduling", "Name & describe"):
+            press(page, page.get_by_role("button", name="Continue"), "Enter")
+            line = page.locator("details.pane[open] > summary")
+            expect(line).to_contain_text(title)
+            expect(line).to_be_focused()
         reach(page, page.get_by_role("textbox", name="Name Required"))
         page.keyboard.type("Clicks")
         press(page, page.get_by_role("button", name="Save", exact=True), "Enter")
@@ -336,6 +350,7 @@ def test_leaving_unsaved_changes_asks_first(chromium: Browser, town: Town) -> No
         page.on("dialog", stay)
         person.goto(f"{base}/settings")
         # Whoever only looks has nothing to lose.
+        unfold(page, "Details")
         page.get_by_label("Search metrics").fill("likes")
         expect(page.get_by_role("checkbox", name="Paid likes likes")).to_be_visible()
         leave()
@@ -343,9 +358,11 @@ def test_leaving_unsaved_changes_asks_first(chromium: Browser, town: Town) -> No
         assert asked == []
 
         person.goto(f"{base}/settings")
+        unfold(page, "Details")
         page.get_by_label("Search metrics").fill("likes")
         page.get_by_role("checkbox", name="Paid likes likes").check()
         expect(page.get_by_role("button", name="Remove Paid likes", exact=True)).to_be_visible()
+        unfold(page, "Name & describe")
         page.get_by_label("Name Required").fill("")
         leave()
         person.expect_refusal(422)

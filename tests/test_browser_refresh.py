@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 import browser
-from browser import PASSWORD, PHONE, Town, opened, visiting
+from browser import PASSWORD, PHONE, Town, opened, unfold, visiting
 from home import make_home
 
 chromium = browser.chromium
@@ -102,6 +102,7 @@ def test_a_form_that_was_refused_says_why_in_view_and_keeps_what_was_filled_in(c
         page = person.page
         person.expect_refusal(422)
         person.goto("/datasets/new")
+        unfold(page, "Name & describe")
         page.get_by_label("Description", exact=True).fill("for Monday")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.locator("#summary")).to_be_focused()

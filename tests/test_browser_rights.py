@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import browser
 from adreel.store import Level, Role
-from browser import PASSWORD, Town, opened, visiting
+from browser import PASSWORD, Town, opened, unfold, visiting
 from home import make_home
 
 chromium = browser.chromium
@@ -91,9 +91,10 @@ def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: To
         page.get_by_role("link", name="Shop").click()
         expect(page.get_by_text("Your access")).to_be_visible()
         page.get_by_role("link", name="Create dataset").first.click()
-        expect(page.get_by_role("combobox", name="Account")).to_have_value("Shop")
+        expect(page.get_by_text("Shop \u00b7 2 ad accounts")).to_be_visible()
         page.get_by_role("combobox", name="Report").select_option(label="Campaigns")
         expect(page.get_by_role("group", name="Metrics")).to_have_count(0)
+        unfold(page, "Name & describe")
         page.get_by_role("textbox", name="Name Required").fill("My campaigns")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="My campaigns")).to_be_visible()

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 import browser
 from adreel.datasets.stored import schedule_of
 from adreel.scheduling import Cron, Recurrence, Unit
-from browser import PASSWORD, PHONE, Town, opened, visiting
+from browser import PASSWORD, PHONE, Town, opened, unfold, visiting
 from home import make_home
 from test_browser_axe import look
 
@@ -31,6 +31,7 @@ def test_a_schedule_is_picked_typed_saved_and_paused(chromium: Browser, town: To
     with visiting(chromium, town, "admin") as person:
         page = person.page
         person.goto("/datasets/spend_by_ad/settings")
+        unfold(page, "Scheduling")
         meaning = page.locator("#schedule-meaning")
         page.get_by_label("Update", exact=True).select_option("week")
         expect(meaning).to_contain_text("Every week on Monday at 06:00 UTC")
@@ -71,6 +72,7 @@ def test_a_schedule_is_set_with_the_keyboard_on_a_phone(chromium: Browser, town:
     with visiting(chromium, town, "admin", **options) as person:
         page = person.page
         person.goto("/datasets/spend_by_ad/settings")
+        unfold(page, "Scheduling")
         unit = page.get_by_label("Update", exact=True)
         unit.focus()
         page.keyboard.press("H")

@@ -25,6 +25,7 @@ from adreel.datasets.fitting import fitted
 from adreel.datasets.presets import GROUP_TITLES, SETS
 from adreel.datasets.validation import check, parse
 from adreel.dates import PERIODS, WEEKDAYS
+from adreel.errors import Problem
 from adreel.pipeline.estimate import estimate
 from adreel.pipeline.plan import make_plan
 from adreel.pipeline.preview import Planned
@@ -34,6 +35,7 @@ from adreel.web.assets import Assets
 from adreel.web.forms.fields import FormFields, fields_of, ids_in, tags_in, tags_text
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import readable
+from adreel.web.forms.sections import TITLES, Section
 from adreel.web.render import Pages
 from form_page import sent
 
@@ -107,6 +109,11 @@ def opened(values: dict[str, Any]) -> Form:
     """The form of a new dataset, or of a saved one where its report is deprecated."""
     saved = saved_as(values) if catalog.REPORTS[values["report"]].deprecated else None
     return form_of(fields_of(values), replace(AROUND, saved=saved))
+
+
+def with_everything(values: dict[str, Any]) -> Form:
+    """The form with choices that are not available, too."""
+    return form_of(FormFields({**fields_of(values).values, "unavailable": ("yes",)}), AROUND)
 
 
 def saved_as(values: dict[str, Any]) -> SavedDataset:
@@ -269,6 +276,7 @@ NAMES_OF_FIELDS = sorted(
         "tags",
     }
     | {"update.method", "update.key", "update.keep_days", "metrics.group", "metrics.searched", "spec_version", "tried"}
+    | {"pane", "tried.section", "unavailable"}
 )
 JUNK = st.sampled_from(
     [
@@ -276,6 +284,7 @@ JUNK = st.sampled_from(
         *["true", "age", "gender", "spend", "cash_spend", "country_code", "range", "period", "on", "back", "-1", "7"],
         *["2026-13-40", "last_week", "upsert", "partition", "add-set metrics core", "remove metrics spend", '"', "%"],
         *["more metrics", "add-found metrics", "empty metrics", "add-set metrics none", "add-found fields", "999999"],
+        *["continue details", "continue none", "details", "yes"],
     ]
 )
 
@@ -390,9 +399,9 @@ def test_a_box_that_is_out_of_sight_stays_ticked_and_one_in_sight_is_as_it_was_l
 def test_empty_fields_are_reported_only_after_an_attempt_to_save() -> None:
     form = posted(report="performance", account="demo")
     assert form.problems == ()
-    assert form.missing == ("Name", "Data level", "ID dimension", "Metrics")
+    assert form.missing == ("Name", "Data level", "Metrics")
     tried = posted(report="performance", account="demo", tried="yes")
-    assert {problem.menu for problem in tried.problems} == {"name", "data_level", "id_dimension", "metrics"}
+    assert {problem.menu for problem in tried.problems} == {"name", "data_level", "metrics"}
     assert tried.missing == ()
 
 
@@ -421,6 +430,100 @@ def test_a_preview_needs_neither_a_name_nor_a_valid_update_method() -> None:
     values = DAILY | {"name": "", "time_dimension": "none", "update": {"method": "partition"}, "tags": {"a": "b"}}
     assert readable(values, NOW).metrics == ("spend", "impressions")
     assert opened(values).columns
+
+
+# -- panes
+
+
+def section(form: Form, name: str) -> Section:
+    return next(section for section in form.sections if section.name == name)
+
+
+def test_a_pane_that_is_done_says_in_one_line_what_was_chosen() -> None:
+    values = DAILY | {
+        "update": {"method": "upsert", "lookback": 3},
+        "schedule": {"every": "day", "at": "06:30"},
+        "tags": ["weekly"],
+    }
+    assert [(line.title, line.line, line.is_done) for line in opened(values).sections] == [
+        ("Credentials", "demo \u00b7 3 ad accounts", True),
+        ("Details", "Performance \u00b7 Ad \u00b7 Daily \u00b7 2 metrics \u00b7 last 7 days", True),
+        ("Scheduling", "Every day at 06:30 UTC \u00b7 Upsert \u00b7 look-back 3 days", True),
+        ("Name & describe", "T \u00b7 weekly", True),
+    ]
+    chosen = {"report_type": "audience", "audience_dimensions": ["age"], "advertisers": ["7000000000000000001"]}
+    parts = ("Performance", "Audience", "Ad", "Daily", "Age", "1 ad account", "2 metrics", "last 7 days")
+    assert section(opened(DAILY | chosen), "details").line == " \u00b7 ".join(parts)
+    fields = {"name": "C", "account": "demo", "report": "campaigns"}
+    assert section(opened(fields), "details").line == "Campaigns \u00b7 all fields"
+
+
+def test_a_new_form_opens_at_what_is_to_be_done_first_and_a_saved_one_is_folded() -> None:
+    assert posted(report="performance").open_section == "credentials"
+    assert posted(report="performance", account="demo").open_section == "details"
+    assert opened(DAILY | {"name": ""}).open_section == "name"
+    assert opened(DAILY).open_section == "name"
+    assert form_of(fields_of(DAILY), replace(AROUND, saved=saved_as(DAILY))).open_section == ""
+
+
+def test_continue_leads_to_the_next_pane_or_says_what_is_lacking_in_this_one() -> None:
+    undone = posted(report="performance", account="demo", pane="details", do="continue details")
+    assert undone.open_section == "details"
+    assert {problem.menu for problem in undone.problems} == {"data_level", "metrics"}
+    assert section(undone, "details").lacking == "Choose a data level and at least one metric"
+    # It goes on saying so while one thing after the other is mended, and says nothing of other panes.
+    half = form_of(FormFields.of([*sent(shown(undone)), ("data_level", "ad")]), AROUND)
+    assert {problem.menu for problem in half.problems} == {"metrics"}
+    done = [*sent(shown(half)), ("metrics.tick", "spend"), ("do", "continue details")]
+    assert form_of(FormFields.of(done), AROUND).open_section == "scheduling"
+    assert form_of(FormFields.of(done), AROUND).problems == ()
+
+
+def test_a_form_that_was_refused_opens_at_its_first_problem() -> None:
+    fields = FormFields({**fields_of(DAILY).values, "pane": ("details",)})
+    form = form_of(fields, AROUND, [Problem("name", "taken."), Problem("update.key", "no such column.")])
+    assert form.open_section == "scheduling"
+    assert [section(form, name).errors for name in TITLES] == [0, 0, 1, 1]
+
+
+def test_what_follows_from_other_choices_is_told_and_not_asked() -> None:
+    campaign = opened(DAILY | {"data_level": "campaign"})
+    page = shown(campaign)
+    assert pane(campaign, "id_dimension").is_settled
+    assert "Campaign ID" in page
+    assert 'name="id_dimension"' not in page
+    assert through_the_page(DAILY | {"data_level": "campaign"})["id_dimension"] == "campaign_id"
+    # An ad has two IDs: the choice is behind More options, with its value in sight.
+    ad = opened(DAILY)
+    assert "id_dimension" in [menu.name for menu in ad.rare_menus]
+    assert "<span>ID dimension: Ad ID</span>" in shown(ad)
+
+
+def test_menus_that_few_people_change_are_folded_with_their_values_in_sight() -> None:
+    form = opened(DAILY | {"include_deleted": False})
+    assert [menu.name for menu in form.rare_menus] == [
+        "skip_failing_advertisers",
+        "service_type",
+        "id_dimension",
+        "targeting_dimension",
+        "include_deleted",
+    ]
+    page = shown(form)
+    for words in (">Ad service type: Auction<", ">Targeting dimension: None<", ">Skip failing ad accounts: Off<"):
+        assert words in page
+    assert '<span class="more-changed">Include deleted: Off</span>' in page
+    total = opened(DAILY | {"time_dimension": "none"})
+    assert "lifetime" in [menu.name for menu in total.rare_menus]
+
+
+@pytest.mark.parametrize("name", [name for name, report in catalog.REPORTS.items() if not report.deprecated])
+def test_nothing_unavailable_is_shown_unless_a_person_wants_to_see_it(name: str) -> None:
+    fields = [("report", name), ("account", "demo"), ("data_level", "adgroup"), ("report_type", "audience")]
+    hidden, everything = (form_of(FormFields.of([*fields, *more]), AROUND) for more in ((), [("unavailable", "yes")]))
+    assert "choice-why" not in shown(hidden)
+    if name == "performance":
+        assert "choice-why" in shown(everything)
+        assert values_shown(pane(hidden, "metrics").picker) <= values_shown(pane(everything, "metrics").picker)
 
 
 # -- lists
@@ -461,7 +564,8 @@ def test_metrics_are_shown_sixty_at_a_time_and_another_search_starts_again() -> 
 
 
 def test_an_unavailable_metric_has_a_reason_and_is_listed_after_available_ones() -> None:
-    picker = picker_of(metrics__group="core")
+    assert all(pick.refusal is None for block in picker_of(metrics__group="core").blocks for pick in block)
+    picker = picker_of(metrics__group="core", unavailable="yes")
     picks = [pick for block in picker.blocks for pick in block]
     refused = [pick.refusal is not None for pick in picks]
     assert refused == sorted(refused)
@@ -496,9 +600,9 @@ def test_what_most_people_look_for_is_found_before_what_is_rare(words: str, valu
 
 
 def test_available_metrics_are_listed_before_others_whatever_the_length_of_the_title() -> None:
-    shown_values = values_shown(picker_of(metrics__search="name", data_level="campaign"))
+    shown_values = values_shown(picker_of(metrics__search="name", data_level="campaign", unavailable="yes"))
     assert shown_values.index("campaign_name") < shown_values.index("ad_name")
-    shown_values = values_shown(picker_of(metrics__search="name"))
+    shown_values = values_shown(picker_of(metrics__search="name", unavailable="yes"))
     assert shown_values.index("ad_name") < shown_values.index("campaign_name")
 
 
@@ -508,16 +612,19 @@ def test_without_a_search_metrics_have_the_order_of_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("search", "words"),
+    ("search", "everything", "words"),
     [
-        ("cash", "Select 1 available</button>"),
-        ("cash_spend", "Select 1</button>"),
-        ("ad name", "Select all 4 available</button>"),
-        ("cost per result", "Select all 4</button>"),
+        ("cash", "yes", "Select 1 available</button>"),
+        ("cash", "", "Select 1</button>"),
+        ("cash_spend", "yes", "Select 1</button>"),
+        ("ad name", "yes", "Select all 4 available</button>"),
+        ("ad name", "", "more are unavailable."),
+        ("cost per result", "yes", "Select all 4</button>"),
     ],
 )
-def test_the_button_that_adds_all_matches_has_their_number(search: str, words: str) -> None:
-    form = posted(report="performance", data_level="advertiser", time_dimension="day", metrics__search=search)
+def test_the_button_that_adds_all_matches_has_their_number(search: str, everything: str, words: str) -> None:
+    fields = {"metrics__search": search, "unavailable": everything}
+    form = posted(report="performance", data_level="advertiser", time_dimension="day", **fields)
     assert words in shown(form), pane(form, "metrics").picker
 
 
@@ -599,19 +706,21 @@ def test_a_day_that_is_half_typed_stays_where_it_was_typed() -> None:
 
 def test_partition_is_refused_with_its_reason_where_rows_have_no_day() -> None:
     form = opened(DAILY | {"time_dimension": "none"})
+    assert "partition" not in {method.value for method in form.update.methods}
+    form = with_everything(DAILY | {"time_dimension": "none"})
     refusal = {method.value: method.refusal for method in form.update.methods}["partition"]
     assert refusal is not None
     assert "time dimension" in refusal
     assert form.update.key == ("advertiser_id", "ad_id", "start_date")
     for dates in ({"start": "someday", "end": "yesterday"}, {"start": "today-7", "end": "yesterday"}):
         for time in ("none", "day"):
-            form = opened(DAILY | {"time_dimension": time, "dates": dates})
+            form = with_everything(DAILY | {"time_dimension": time, "dates": dates})
             refusals = {option.value: option.refusal for option in form.update.methods}
             assert (refusals["partition"] is None) == (time == "day"), (dates, time)
 
 
 def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to_its_field() -> None:
-    fields = {**fields_of(DAILY).values, "metrics.search": ("cash",)}
+    fields = {**fields_of(DAILY).values, "metrics.search": ("cash",), "unavailable": ("yes",)}
     page = shown(form_of(FormFields(fields), AROUND))
     assert 'id="f-id_dimension-campaign_id" name="id_dimension" value="campaign_id" disabled' in page
     assert "Requires data level: Campaign" in page
@@ -621,7 +730,8 @@ def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to
 
 def test_ids_of_a_page_are_unique_and_what_describes_a_field_is_there() -> None:
     for name in catalog.REPORTS:
-        for fields in ({}, {"advertisers.how": "picked"}, {"advertisers.how": "typed", "dates.kind": "range"}):
+        more = {"dates.kind": "range", "unavailable": "yes"}
+        for fields in ({}, {"advertisers.how": "picked"}, {"advertisers.how": "typed", **more}):
             page = shown(
                 form_of(
                     FormFields.of([("report", name), ("account", "demo"), ("data_level", "ad"), *fields.items()]),

@@ -119,6 +119,9 @@ def test_menus_are_shown_and_hidden_by_what_is_chosen_above_them(site: Site) -> 
     assert 'id="menu-data_level"' not in ads
     assert 'id="menu-dates"' not in ads
     assert ("name", "N") in sent(ads)
+    # Back at the first report, its choices are there again.
+    back = form(visit, filled(ads, report="performance"))
+    assert {("report_type", "audience"), ("data_level", "ad"), ("time_dimension", "day")} <= set(sent(back))
 
 
 def test_a_choice_that_no_longer_fits_is_removed_with_a_notice(site: Site) -> None:
@@ -203,7 +206,7 @@ def test_problems_are_shown_at_each_menu_with_a_summary_that_links_to_them(site:
     )
     answer = visit.post("/datasets/new", data(sent(page)))
     assert answer.status_code == 422
-    assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
+    assert summary(answer.text) == ["name", "data_level", "metrics", "dates"]
     assert at(answer.text, "name") == "Enter a name."
     assert "'-9' is not a day" in at(answer.text, "dates.date")
     assert (
@@ -213,7 +216,7 @@ def test_problems_are_shown_at_each_menu_with_a_summary_that_links_to_them(site:
     assert site.store.datasets.list() == ()
     # From now on what is wrong stays told until it is mended.
     mended = form(visit, filled(answer.text, name="N"))
-    assert summary(mended) == ["data_level", "id_dimension", "metrics", "dates"]
+    assert summary(mended) == ["data_level", "metrics", "dates"]
 
 
 def test_a_missing_day_is_reported_at_its_field_after_an_attempt_to_save(site: Site) -> None:
@@ -451,7 +454,7 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
 def test_a_preview_that_fails_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
-    order = "Choose a data level, an ID dimension and at least one metric to see a preview."
+    order = "Choose a data level and at least one metric to see a preview."
     assert words_of(nothing.text) == order
     assert order.replace("a preview", "the estimate") in visit.words("/datasets/new")
     page = begun(visit)
@@ -718,8 +721,8 @@ def test_a_form_that_was_refused_returns_to_its_page(site: Site) -> None:
     assert refused.status_code == 422
     assert "<html" not in refused.text
     assert "Fix to save" in words_of(refused.text)
-    kept = [pair for pair in sent(refused.text) if pair[0] not in ("tried", "name")]
-    assert kept == [pair for pair in sent(page) if pair[0] != "name"]
+    kept = [pair for pair in sent(refused.text) if pair[0] not in ("tried", "name", "pane")]
+    assert kept == [pair for pair in sent(page) if pair[0] not in ("name", "pane")]
     answer = visit.fragment("POST", "/datasets/new", data(filled(refused.text, name="Now")))
     assert answer.headers["HX-Redirect"] == "/datasets/now"
 

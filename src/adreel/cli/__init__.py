@@ -648,6 +648,17 @@ def reports(
     catalog.reports(name, as_json=as_json)
 
 
+@app.command("templates", rich_help_panel="Look up")
+def templates(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this template as a dataset file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the templates: ready questions for new datasets; or print one as a dataset file."""
+    from adreel.cli import catalog
+
+    catalog.templates(name, as_json=as_json)
+
+
 @app.command("metrics", rich_help_panel="Look up")
 def metrics(words: Words = None, as_json: Json = False) -> None:
     """Search the metrics by name, title, synonyms and meaning."""
@@ -673,11 +684,23 @@ def dimensions(words: Words = None, as_json: Json = False) -> None:
 
 
 @dataset_commands.command("create")
-def datasets_create(ctx: typer.Context, file: RequiredFile) -> None:
-    """Create a dataset from a file."""
+def datasets_create(
+    ctx: typer.Context,
+    file: File = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="Create it from this template: see adreel templates.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --template: the account; default: the only one.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --template: the dataset's name; default: the template's.")
+    ] = None,
+) -> None:
+    """Create a dataset from a file or from a template."""
     from adreel.cli import datasets as act
 
-    act.create(ctx.obj, file)
+    act.create(ctx.obj, file, template=template, account=account, name=name)
 
 
 @dataset_commands.command("import")

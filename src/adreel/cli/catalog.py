@@ -1,10 +1,12 @@
-"""`adreel reports`, `metrics`, `dimensions`: searches of the catalog."""
+"""`adreel reports`, `templates`, `metrics`, `dimensions`: searches of the catalog."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
+
+import typer
 
 from adreel import catalog
 from adreel.catalog.calculated import CalculatedMetric
@@ -14,11 +16,16 @@ from adreel.cli.context import settings_of
 from adreel.cli.output import print_json, print_table, say
 from adreel.datasets import menus
 from adreel.datasets.metric_search import search_calculated, search_metrics
+from adreel.datasets.stored import as_file
+from adreel.datasets.templates import file_of, template_named, template_values
 from adreel.errors import NotFoundError, did_you_mean
 from adreel.settings import FILE_NAME
 
 MOST_NAMED = 5
 """Calculated metrics that are named below the metrics."""
+
+ACCOUNT = "ACCOUNT"
+"""Stands for the account's name in a template that is printed as a file."""
 
 
 def reports(name: str | None, *, as_json: bool) -> None:
@@ -70,6 +77,23 @@ def _default(menu: Menu) -> str:
 
 def _conditions(menu: Menu) -> str:
     return "; ".join(f"{when.menu} {' or '.join(when.among)}" for when in menu.when)
+
+
+def templates(name: str | None, *, as_json: bool) -> None:
+    """Prints all templates, or one as a dataset file. Raises NotFoundError for an unknown one."""
+    if name is None:
+        if as_json:
+            print_json([template_values(template) for template in catalog.TEMPLATES.values()])
+            return
+        rows = [(template.name, template.title, template.question) for template in catalog.TEMPLATES.values()]
+        print_table(("template", "title", "question"), rows, hidden_first=("title",))
+        say("Create a dataset from one: adreel datasets create --template NAME")
+        return
+    template = template_named(name)
+    if as_json:
+        print_json(template_values(template))
+    else:
+        typer.echo(as_file(file_of(template, ACCOUNT)), nl=False)
 
 
 def metrics(words: list[str], *, as_json: bool) -> None:

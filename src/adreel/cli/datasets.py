@@ -10,28 +10,51 @@ from typing import Any
 
 import typer
 
-from adreel.access import DatasetRight
+from adreel.access import DatasetRight, Guard
 from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.datasets import service
+from adreel.datasets.dataset import Source
 from adreel.datasets.file_kinds import sources_in
 from adreel.datasets.files import read
 from adreel.datasets.imports import arrivals, bring
 from adreel.datasets.status import standings
 from adreel.datasets.stored import as_file, source_of
+from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.errors import AdreelError, DatasetError, InputError
 from adreel.store import Run, SavedDataset
 from adreel.store.home import private_file
 
 
-def create(session: CommandContext, file: Path) -> None:
-    """A new dataset from a file."""
-    source = read(read_text(file))
+def create(
+    session: CommandContext, file: Path | None, *, template: str | None, account: str | None, name: str | None
+) -> None:
+    """A new dataset from a file, or from a template over an account."""
+    if (file is None) is (template is None):
+        raise InputError("Use one of -f FILE and --template NAME. List the templates: adreel templates")
+    if file is not None:
+        if account or name:
+            raise InputError("--account and --name are for --template; a file has its own account and name.")
+        source = read(read_text(file))
     with open_home(session) as home:
+        if template is not None:
+            source = _from_template(home.guard, template, account, name)
         _tell_saved(service.create(home.guard, parse(source, session.clock())))
+
+
+def _from_template(guard: Guard, name: str, account: str | None, dataset_name: str | None) -> Source:
+    """The template's dataset over the account, or over the only one."""
+    template = template_named(name)
+    if account is None:
+        names = [usable.name for usable in guard.accounts()]
+        if len(names) != 1:
+            listed = f" Available: {', '.join(names)}." if names else " Connect one: adreel accounts connect NAME"
+            raise InputError(f"Name the account with --account.{listed}")
+        account = names[0]
+    return Source(file_of(template, account, dataset_name or free_name(guard, template.title)), {})
 
 
 def _tell_saved(saved: SavedDataset) -> None:

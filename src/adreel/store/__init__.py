@@ -26,6 +26,7 @@ from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.drafts import Draft, Drafts
 from adreel.store.export_links import ExportLinks
 from adreel.store.figures import AdvertiserAmounts, DailySums, Figures, FiguresState, VersionFigures
 from adreel.store.locks import is_alive
@@ -106,6 +107,8 @@ __all__ = [
     "Cost",
     "DailySums",
     "Datasets",
+    "Draft",
+    "Drafts",
     "ExportLink",
     "ExportLinks",
     "Figures",
@@ -171,6 +174,7 @@ class Store:
         "consents",
         "datasets",
         "deliveries",
+        "drafts",
         "export_links",
         "figures",
         "guide_steps",
@@ -199,6 +203,7 @@ class Store:
         self.keys = keys
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
+        self.drafts = Drafts(database, clock)
         self.runs = Runs(database, clock)
         self.activity = Activity(database)
         self.queue = Queue(database, clock)

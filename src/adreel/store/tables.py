@@ -735,3 +735,26 @@ column_choices = Table(
     Column("columns", JSON, nullable=False),
     Index(None, "user_id"),
 )
+
+# Forms of datasets that people filled in and did not save: of a new dataset, or of the settings of one.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    # Of the page that began it.
+    Column("key", String, nullable=False),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE")),
+    Column("title", String, nullable=False),
+    # Pairs of a name and a value, in the order of the form.
+    Column("fields", JSON, nullable=False),
+    # The page that wrote last.
+    Column("tab", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("saved_at", Utc, nullable=False),
+    # A discarded draft can be restored for a while.
+    Column("discarded_at", Utc),
+    UniqueConstraint("user_id", "key"),
+    Index(None, "dataset_id"),
+    sqlite_autoincrement=True,
+)

@@ -15,6 +15,7 @@ from adreel.catalog import records
 from adreel.datasets import menus, presets, saved_presets
 from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.metric_search import search_calculated, search_metrics
+from adreel.datasets.templates import template_named, template_values
 from adreel.errors import NotFoundError, did_you_mean
 from adreel.store import MetricPreset
 from adreel.web.api.failures import failures
@@ -209,6 +210,22 @@ class MetricPresetChanges(Body):
     shared: bool | None = Field(None, description="Whether all users see it.")
 
 
+class TemplateAnswer(Answer):
+    """A ready question, and the dataset that answers it."""
+
+    name: str = Field(examples=["ad_daily"])
+    title: str = Field(examples=["Daily ad performance"])
+    question: str = Field(examples=["What did each ad cost and bring, day by day?"])
+    values: dict[str, JsonValue] = Field(
+        description="The keys of a dataset file, without `name` and `account`. Add both to create the dataset.",
+        examples=[{"report": "performance", "data_level": "ad", "metrics": ["spend"]}],
+    )
+
+
+class TemplateList(Paged[TemplateAnswer]):
+    """Templates."""
+
+
 class ReportsQuery(Paging):
     """Which reports."""
 
@@ -394,6 +411,22 @@ def change_metric_preset(preset: PresetName, body: MetricPresetChanges, who: Sav
 def delete_metric_preset(preset: PresetName, who: Saver) -> None:
     """Deletes a preset. Datasets that were made with it stay as they are."""
     saved_presets.delete(who.guard, saved_presets.preset(who.guard, preset))
+
+
+@router.get("/templates", summary="List the templates", responses=failures())
+def list_templates(query: Annotated[Paging, Query()], _: Who) -> TemplateList:
+    """Ready questions for new datasets."""
+    templates = list(catalog.TEMPLATES.values())
+    items = [TemplateAnswer.model_validate(template_values(template)) for template in part(templates, query)]
+    return TemplateList(items=items, total=len(templates), limit=query.limit, offset=query.offset)
+
+
+@router.get("/templates/{template}", summary="Get a template", responses=failures(404))
+def get_template(
+    template: Annotated[str, Path(max_length=60, description="A template's name.", examples=["ad_daily"])], _: Who
+) -> TemplateAnswer:
+    """A template."""
+    return TemplateAnswer.model_validate(template_values(template_named(template)))
 
 
 @router.get("/dimensions", summary="Search the dimensions", responses=failures())

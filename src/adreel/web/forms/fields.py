@@ -263,6 +263,18 @@ def _update_value(fields: FormFields) -> dict[str, Any]:
     )
 
 
+def carried(fields: FormFields, report: Report | None) -> tuple[tuple[str, str], ...]:
+    """Choices of menus that only other reports have, so that they are back when one of those is selected again."""
+    own = {menu.name for menu in (report.menus if report else ())}
+    names = dict.fromkeys(
+        menu.name
+        for other in catalog.REPORTS.values()
+        for menu in other.menus
+        if menu.source == "choices" and menu.name not in own
+    )
+    return tuple((name, fields.text(name)) for name in names if fields.text(name))
+
+
 def left_behind(fields: FormFields, report: Report) -> tuple[str, ...]:
     """The titles of menus in which values were picked for another report, and which this one has not."""
     own = {menu.name for menu in report.menus}

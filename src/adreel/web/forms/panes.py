@@ -21,15 +21,29 @@ from adreel.datasets.menus import Offer
 from adreel.datasets.presets import SETS, MetricSet
 from adreel.datasets.schema import Column, columns, day_column, key
 from adreel.datasets.stored import dataset_of
+from adreel.datasets.values import texts
 from adreel.errors import DatasetError, Problem
 from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
-from adreel.update_methods import TITLES, Method
+from adreel.update_methods import TITLES as METHOD_TITLES
+from adreel.update_methods import Method
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
-from adreel.web.forms.fields import FormFields, advertiser_ids, calculated_text, left_behind, values_of
+from adreel.web.forms.fields import FormFields, advertiser_ids, calculated_text, carried, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
+from adreel.web.forms.sections import (
+    TITLES,
+    Section,
+    credentials_line,
+    details_line,
+    following,
+    name_line,
+    opened_section,
+    scheduling_line,
+    section_of,
+    tried_sections,
+)
 
 UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
@@ -46,6 +60,14 @@ TIME_MENUS = ("time_dimension", "time_granularity")
 
 RESET = "reset_schema"
 """The menu that stands with the update method."""
+
+RARE = frozenset(
+    {
+        *("service_type", "dsa_type", "id_dimension", "targeting_dimension"),
+        *("skip_failing_advertisers", "include_deleted", "lifetime"),
+    }
+)
+"""Menus of the details that few people change; they are folded, with their values in sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +103,9 @@ class Option:
 class Pane:
     """One menu: `options` of choices and dimensions, `on` of a switch, `picker` of a long list, `text` of typed ids.
 
-    `chosen` are dimensions in the order of the columns. `way` is how advertisers are named: all, picked or typed; `ids`
-    are those named, also while all are chosen.
+    `options` are those to show. `chosen` are dimensions in the order of the columns. `way` is how advertisers are
+    named: all, picked or typed; `ids` are those named, also while all are chosen. `is_default` says whether the menu
+    has what it would have if nobody had chosen anything.
     """
 
     name: str
@@ -97,6 +120,29 @@ class Pane:
     text: str = ""
     way: str = ""
     ids: str = ""
+    is_default: bool = True
+
+    @property
+    def value_titles(self) -> str:
+        """What is chosen in a menu of few values, in words."""
+        if self.source == "switch":
+            return "On" if self.on else "Off"
+        return ", ".join(option.title for option in self.options if option.chosen) or "None"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to choose: the only value follows from the menus above."""
+        return self.source == "choices" and len(self.options) == 1 and self.options[0].chosen
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of a menu of few values can be shown."""
+        return self.source in ("choices", "dimensions") and not self.options
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether it is folded with the menus that few people change."""
+        return self.name in RARE and not self.is_settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +166,20 @@ class UpdatePane:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The whole Details pane.
+    """The whole form, in four panes.
 
-    `problems` are told at their menus, `missing` are the titles of what is yet to be filled in, `notices` is what was
-    taken back. `menus` are those of the report, but for those that stand with the dates and with the update method.
+    `sections` are the panes. `everything` says whether choices that are not available are shown too. `problems` are
+    told at their menus, `missing` are the titles of what is yet to be filled in, `notices` is what was taken back.
+    `menus` are those of the report, but for those that stand with the dates and with the update method.
     `dataset` is what can be read so far, also if its name is missing, and None if it cannot. `names` are those of the
     account's advertisers by their ids. `to_fill` says what to choose before there is an estimate. `calculated`
     are the calculated metrics as JSON, which the page carries along.
     """
 
     fields: FormFields
+    sections: tuple[Section, ...]
+    tried_sections: tuple[str, ...]
+    everything: bool
     saved: SavedDataset | None
     spec_version: str
     tried: bool
@@ -162,6 +212,34 @@ class Form:
         return tuple(
             problem for problem in self.problems if problem.menu == menu or problem.menu.startswith(f"{menu}.")
         )
+
+    @property
+    def carried(self) -> tuple[tuple[str, str], ...]:
+        """Fields of other reports that the page keeps."""
+        return carried(self.fields, self.report)
+
+    @property
+    def open_section(self) -> str:
+        """The name of the open pane; empty if all are folded."""
+        return next((section.name for section in self.sections if section.is_open), "")
+
+    @property
+    def plain_menus(self) -> tuple[Pane, ...]:
+        """The menus that everybody is asked."""
+        return tuple(menu for menu in self.menus if not menu.is_rare and not menu.is_empty)
+
+    @property
+    def rare_menus(self) -> tuple[Pane, ...]:
+        """The menus behind More options."""
+        return tuple(menu for menu in (*self.menus, *self.dating) if menu.is_rare and not menu.is_empty)
+
+    @property
+    def spoken(self) -> str:
+        """What is worth being read out after a change."""
+        if not self.planned:
+            return f"{self.to_fill} to see the estimate." if self.to_fill else ""
+        columns = f", {len(self.columns):,} columns" if self.columns else ""
+        return f"Estimate: {self.planned.estimate.requests_text} requests{columns}."
 
     @property
     def advertisers(self) -> int:
@@ -216,6 +294,7 @@ class _Shape:
     def __init__(self, fields: FormFields, around: Around, notes: Iterable[str]) -> None:
         self._fields = fields
         self._around = around
+        self._everything = fields.last("unavailable") == "yes"
         values = _acted(fields, values_of(fields))
         self._reports = tuple(_reports(around.saved))
         if values["report"] not in (report.name for report in self._reports):
@@ -237,11 +316,28 @@ class _Shape:
         outcome = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
         planned, unplanned = self._planned(outcome.dataset)
-        every = dict.fromkeys(at_its_field(problem, fields) for problem in (*outcome.problems, *unplanned, *refused))
-        shown_problems, missing = shown_at_menus(every, report, self._values, tried=tried)
+        every = tuple(
+            dict.fromkeys(at_its_field(problem, fields) for problem in (*outcome.problems, *unplanned, *refused))
+        )
+        lacking = self._lacking(every, report)
+        tried_in = frozenset(TITLES) if tried else tried_sections(fields, lacking)
+        shown_problems, missing = shown_at_menus(every, report, self._values, tried_in=tried_in)
         beside = names_beside(report) if report else frozenset()
+        dates = self._dates(report, outcome.problems) if report else None
+        update = self._update(outcome.described, planned)
+        scheduling = schedule_pane(fields, around.now, around.zone, planned.estimate if planned else None)
+        lines = {
+            "credentials": credentials_line(fields.text("account"), self._status(), len(around.advertisers)),
+            "details": details_line(report, self._chosen, _titles(panes), dates),
+            "scheduling": scheduling_line(scheduling, update.method, update.lookback),
+            "name": name_line(fields.text("name"), texts(self._values.get("tags"))),
+        }
+        opened = opened_section(fields, lacking, refused, is_saved=around.saved is not None)
         return Form(
             fields=fields,
+            sections=tuple(_sections(lines, lacking, shown_problems, opened)),
+            tried_sections=() if tried else tuple(sorted(tried_in)),
+            everything=self._everything,
             saved=around.saved,
             spec_version=fields.last("spec_version") or (str(around.saved.spec_version) if around.saved else ""),
             tried=tried,
@@ -263,10 +359,10 @@ class _Shape:
             report=report,
             menus=tuple(pane for pane in panes if pane.name not in beside and pane.name != RESET),
             dating=tuple(pane for pane in panes if pane.name in beside),
-            dates=self._dates(report, outcome.problems) if report else None,
-            update=self._update(outcome.described, planned),
+            dates=dates,
+            update=update,
             resetting=tuple(pane for pane in panes if pane.name == RESET),
-            scheduling=schedule_pane(fields, around.now, around.zone, planned.estimate if planned else None),
+            scheduling=scheduling,
             dataset=outcome.dataset,
             columns=columns(outcome.described) if outcome.described else (),
             planned=planned,
@@ -274,6 +370,22 @@ class _Shape:
             names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
             calculated=calculated_text(self._values),
         )
+
+    def _lacking(self, problems: Iterable[Problem], report: Report | None) -> dict[str, str]:
+        """By pane that is not done: what to do in it."""
+        by_section: dict[str, list[Problem]] = {}
+        for problem in problems:
+            by_section.setdefault(section_of(problem.menu), []).append(problem)
+        lacking = {
+            name: to_fill(of_section, report, self._values) or "Fix the settings"
+            for name, of_section in by_section.items()
+        }
+        if self._fields.text("account") and self._around.account is None:
+            lacking.setdefault("credentials", "Select another account")
+        return lacking
+
+    def _status(self) -> AccountStatus | None:
+        return self._around.account.status if self._around.account else None
 
     # -- account and report
 
@@ -302,8 +414,10 @@ class _Shape:
     def _pane(self, fit: Fitted, menu: Menu) -> Pane:
         pane = Pane(menu.name, menu.title, menu.meaning, menu.source, menu.required)
         chosen = self._chosen.get(menu.name, ())
+        if menu.source in ("choices", "switch"):
+            pane = replace(pane, is_default=chosen == menus.defaults(menu, self._chosen))
         if menu.source == "choices":
-            return replace(pane, options=_options(menus.offers(fit.report, menu, self._chosen), chosen))
+            return self._with_options(pane, menus.offers(fit.report, menu, self._chosen), chosen)
         if menu.source == "switch":
             return replace(pane, on=chosen == ("true",))
         if menu.source == "ids":
@@ -311,11 +425,15 @@ class _Shape:
         if menu.source == "dimensions":
             # Older names of a deprecated report are chosen though they are not offered.
             unknown = (Offer(value, value, "", None) for value in chosen if value not in fit.offers[menu.name])
-            options = _options((*fit.offers[menu.name].values(), *unknown), chosen)
-            return replace(pane, options=options, chosen=chosen)
+            dimensions = self._with_options(pane, (*fit.offers[menu.name].values(), *unknown), chosen)
+            return replace(dimensions, chosen=chosen, is_default=not chosen)
         if menu.source == "advertisers":
             return self._advertisers(pane, menu)
         return replace(pane, picker=self._picker(fit, menu))
+
+    def _with_options(self, pane: Pane, offers: Iterable[Offer], chosen: tuple[str, ...]) -> Pane:
+        options = _options(offers, chosen)
+        return replace(pane, options=tuple(option for option in options if self._everything or option.refusal is None))
 
     def _advertisers(self, pane: Pane, menu: Menu) -> Pane:
         way = self._fields.last(f"{menu.name}.how") or "all"
@@ -341,7 +459,8 @@ class _Shape:
     def _asked(self, fit: Fitted, menu: Menu) -> Picker:
         question, chosen = Question.of(menu.name, self._fields), self._chosen.get(menu.name, ())
         if menu.source == "metrics":
-            return metric_picker(question, fit.offers[menu.name], chosen, self._around.metric_sets)
+            sets = self._around.metric_sets
+            return metric_picker(question, fit.offers[menu.name], chosen, sets, everything=self._everything)
         return field_picker(question, fit.report.name, fit.offers[menu.name], chosen)
 
     def _added(self, fit: Fitted, menu: Menu, picker: Picker) -> tuple[str, ...]:
@@ -396,17 +515,18 @@ class _Shape:
             refusals[Method.PARTITION] = "requires a time dimension"
         if self._values.get(RESET):
             refusals[Method.APPEND] = "requires Reset schema: off"
+        options = (
+            Option(
+                str(each_method),
+                METHOD_TITLES[each_method],
+                meaning,
+                None if each_method == method else refusals.get(each_method),
+                each_method == method,
+            )
+            for each_method, meaning in UPDATE_METHODS.items()
+        )
         return UpdatePane(
-            methods=tuple(
-                Option(
-                    str(each_method),
-                    TITLES[each_method],
-                    meaning,
-                    None if each_method == method else refusals.get(each_method),
-                    each_method == method,
-                )
-                for each_method, meaning in UPDATE_METHODS.items()
-            ),
+            methods=tuple(option for option in options if self._everything or option.refusal is None),
             method=method,
             key=key(replace(dataset, update=replace(dataset.update, key=None))) if dataset else (),
             other_key=self._fields.last("update.key"),
@@ -455,6 +575,30 @@ def _reports(saved: SavedDataset | None) -> Iterator[Report]:
     """Those that a new dataset can have, and the dataset's own."""
     own = json.loads(saved.spec).get("report") if saved else None
     return (report for report in catalog.REPORTS.values() if not report.deprecated or report.name == own)
+
+
+def _titles(panes: Iterable[Pane]) -> Iterator[str]:
+    """What is chosen in menus of few values, as far as it says something."""
+    for pane in panes:
+        is_shown = pane.source == "dimensions" or (pane.source == "choices" and not pane.is_settled)
+        if is_shown and pane.name != "id_dimension" and not (pane.is_default and not pane.required):
+            yield from (option.title for option in pane.options if option.chosen)
+
+
+def _sections(
+    lines: Mapping[str, str], lacking: Mapping[str, str], problems: Iterable[Said], opened: str
+) -> Iterator[Section]:
+    menus_at_fault = [section_of(problem.menu) for problem in problems]
+    for number, name in enumerate(TITLES, 1):
+        yield Section(
+            name=name,
+            number=number,
+            line=lines[name],
+            lacking=lacking.get(name, ""),
+            errors=menus_at_fault.count(name),
+            is_open=name == opened,
+            following=following(name),
+        )
 
 
 def _options(offers: Iterable[Offer], chosen: tuple[str, ...]) -> tuple[Option, ...]:

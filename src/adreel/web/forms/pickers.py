@@ -68,7 +68,8 @@ class Question:
 class Picker:
     """A list as it is shown: `blocks` are values side by side that count the same thing in different places.
 
-    `matching` values were found, of `total`; those in `blocks` have boxes now. `kept` are chosen.
+    `matching` values were found, of `total`; those in `blocks` have boxes now. `hidden` more match and are not
+    available. `kept` are chosen.
     """
 
     question: Question
@@ -79,6 +80,7 @@ class Picker:
     total: int
     available: tuple[str, ...]
     kept: tuple[Kept, ...]
+    hidden: int = 0
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -95,12 +97,22 @@ class Picker:
 
 
 def metric_picker(
-    question: Question, offers: Mapping[str, Offer], chosen: Collection[str], sets: tuple[MetricSet, ...]
+    question: Question,
+    offers: Mapping[str, Offer],
+    chosen: Collection[str],
+    sets: tuple[MetricSet, ...],
+    *,
+    everything: bool,
 ) -> Picker:
-    """The metrics, available ones first; `chosen` are in the order of the columns, `sets` the presets to add."""
-    catalogue = catalog.metrics()
+    """The metrics; `chosen` are in the order of the columns, `sets` the presets to add.
+
+    With `everything` unavailable ones come after the rest.
+    """
     refused = frozenset(name for name, offer in offers.items() if offer.refusal is not None)
-    metrics = search_metrics(question.words, question.group, refused)
+    matching = search_metrics(question.words, question.group, refused)
+    if not everything:
+        offers = {name: offer for name, offer in offers.items() if offer.refusal is None}
+    metrics = [metric for metric in matching if metric.name in offers]
     blocks = tuple(_metric_blocks(metrics, offers, frozenset(chosen), question.most))
     return Picker(
         question=question,
@@ -108,9 +120,10 @@ def metric_picker(
         sets=sets,
         blocks=blocks,
         matching=len(metrics),
-        total=len(catalogue),
+        total=len(offers),
         available=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
         kept=tuple(_kept_metric(name) for name in chosen),
+        hidden=len(matching) - len(metrics),
     )
 
 
@@ -129,7 +142,7 @@ def _metric_blocks(
         if len(shown) >= most:
             return
         if metric.name not in shown:
-            names = [name for name in (metric.name, *metric.twins) if name in catalogue and name not in shown]
+            names = [name for name in (metric.name, *metric.twins) if name in offers and name not in shown]
             shown.update(names)
             yield tuple(_metric_pick(catalogue[name], offers[name], name in chosen) for name in names)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from adreel.datasets.validation import Checked, check
 from adreel.datasets.values import FIRST_DATES, scalar
 from adreel.dates import Dates
 from adreel.errors import DatasetError, Problem
+from adreel.web.forms.sections import section_of
 from adreel.web.wording import on_page
 
 HARMLESS = frozenset({"name", "description", "tags", "update", "reset_schema", "schedule", "retry", "stale_after"})
@@ -84,7 +85,8 @@ def found_in(values: Mapping[str, Any], now: datetime) -> Found:
     general = tuple(_general_problems(values))
     checked = _check(values, now)
     in_file = (_of_form(problem, values) for problem in checked.problems)
-    problems = tuple(dict.fromkeys((*general, *in_file, *_own_problems(values, checked.dataset))))
+    every = tuple(dict.fromkeys((*general, *in_file, *_own_problems(values, checked.dataset))))
+    problems = tuple(_at_their_roots(every, values))
     roots = {_root(problem) for problem in problems}
     described = _described(checked.draft, problems) if checked.draft and roots <= HARMLESS | _OF_RUNS else None
     return Found(problems, described if roots <= HARMLESS else None, described)
@@ -98,6 +100,18 @@ def _described(draft: Dataset, problems: tuple[Problem, ...]) -> Dataset:
     if draft.dates is None and any(menu.split(".")[0] == "dates" for menu in menus_at_fault):
         draft = replace(draft, dates=Dates(period=FIRST_DATES["period"]))
     return draft
+
+
+def _at_their_roots(problems: tuple[Problem, ...], values: Mapping[str, Any]) -> Iterator[Problem]:
+    """The problems without those of empty menus that another one decides about: the ID follows from the level."""
+    report = catalog.REPORTS.get(scalar(values.get("report")))
+    at_fault = {problem.menu for problem in problems}
+    following = {
+        menu.name
+        for menu in (report.menus if report else ())
+        if menu.choices and all(any(when.menu in at_fault for when in choice.when) for choice in menu.choices)
+    }
+    return (problem for problem in problems if problem.menu not in following or not _is_missing(problem, values))
 
 
 def preventing_preview(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -153,11 +167,11 @@ def _given(menu: str, values: Mapping[str, Any]) -> Any:
 
 
 def shown_at_menus(
-    problems: Iterable[Problem], report: Report | None, values: Mapping[str, Any], *, tried: bool
+    problems: Iterable[Problem], report: Report | None, values: Mapping[str, Any], *, tried_in: Collection[str] = ()
 ) -> tuple[tuple[Said, ...], tuple[str, ...]]:
     """What to say at the menus, and the titles of what is only missing.
 
-    Nobody is told of an empty field before they `tried` to save.
+    Nobody is told of an empty field before they tried to save, or to leave one of the panes `tried_in`.
     """
     titles = {**{menu.name: menu.title for menu in (report.menus if report else ())}, **_TITLES}
     shown: dict[Said, None] = {}
@@ -166,7 +180,7 @@ def shown_at_menus(
         root = _root(problem)
         title = titles.get(problem.menu) or titles.get(root, root)
         is_missing = _is_missing(problem, values)
-        if tried or not is_missing:
+        if not is_missing or section_of(problem.menu) in tried_in:
             is_required = is_missing and problem.reason.lower().startswith("required")
             words = f"{to_fill([problem], report, values)}." if is_required else sentence(problem)
             shown[Said(problem.menu, title, words)] = None

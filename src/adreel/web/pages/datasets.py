@@ -17,7 +17,7 @@ from adreel.datasets.kept_tables import where_kept
 from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.datasets.stored import as_file, source_of
 from adreel.errors import AdreelError, InputError
-from adreel.store import SavedDataset
+from adreel.store import Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.pages.wording import refusal
@@ -118,11 +118,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class DatasetsPage(Page):
-    """The list with its filters; `accounts` is how many accounts the person sees, for a workspace that is new."""
+    """The list with its filters; `accounts` is how many accounts the person sees, for a workspace that is new.
+
+    `drafts` are the person's of new datasets, and `discarded` the key of one that was just put away.
+    """
 
     template: ClassVar[str] = "datasets.html"
     listing: Listing
     accounts: int
+    drafts: tuple[Draft, ...]
+    discarded: str
     columns: tuple[tuple[str, str, bool], ...] = COLUMNS
     switches: tuple[tuple[str, str], ...] = SWITCHES
     longest_error: int = LONGEST_ERROR
@@ -171,7 +176,10 @@ def datasets(request: Request, deps: Here, who: Who) -> Response:
         answer = respond(request, DatasetsPart(listing), visitor=who)
         answer.headers["HX-Replace-Url"] = listing.address
         return answer
-    return respond(request, DatasetsPage(listing, 0 if listing.total else len(who.guard.accounts())), visitor=who)
+    accounts = 0 if listing.total else len(who.guard.accounts())
+    drafts = deps.store.drafts.list(who.user) if who.may_edit else ()
+    discarded = request.query_params.get("discarded", "")
+    return respond(request, DatasetsPage(listing, accounts, drafts, discarded), visitor=who)
 
 
 def _listing(deps: Deps, who: Visitor, query: QueryParams) -> Listing:

@@ -1,4 +1,4 @@
-"""The Details pane: a dataset created, changed, previewed and saved."""
+"""The form of a dataset: created, changed, previewed and saved."""
 
 from __future__ import annotations
 
@@ -16,27 +16,31 @@ from starlette.responses import Response
 
 from adreel import catalog
 from adreel.access import AccountRight, DatasetRight, RoleRight
+from adreel.catalog.templates import Template
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
 from adreel.datasets.saved_presets import metric_sets
 from adreel.datasets.schema import Column, columns
 from adreel.datasets.stored import converted, dataset_of, source_of
+from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
-from adreel.store import Account, SavedDataset
+from adreel.store import Account, Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import with_start
-from adreel.web.pages import transfers
+from adreel.web.pages import drafts, transfers
+from adreel.web.pages.drafts import continued, keep_draft, with_draft
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
 
 router = APIRouter()
+router.include_router(drafts.router)
 router.include_router(transfers.router)
 
 PREVIEW_ROWS = 20
@@ -67,12 +71,19 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class NewDatasetPage(Page):
-    """The page of a new dataset; `like` is the name of the one that it began as a copy of."""
+    """The page of a new dataset; `like` is the name of the one that it began as a copy of.
+
+    `begun` is the template that filled it in. `drafts` and `templates` are those to begin with instead.
+    """
 
     template: ClassVar[str] = "details.html"
     form: Form
     like: str
     preview: Preview | None
+    begun: Template | None = None
+    templates: tuple[Template, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+    discarded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,8 @@ class DatasetSettings(Page):
     form: Form
     clashes: tuple[Clash, ...] | None
     preview: Preview | None
+    drafts: tuple[Draft, ...] = ()
+    discarded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +132,53 @@ Posted = Annotated[FormFields, Depends(_posted)]
 
 
 @router.get("/datasets/new")
-def new(request: Request, deps: Here, who: Who, account: str = "", report: str = "", like: str = "") -> Response:
-    """An empty form, or one filled as another dataset is."""
+def new(
+    request: Request,
+    deps: Here,
+    who: Who,
+    account: str = "",
+    report: str = "",
+    like: str = "",
+    template: str = "",
+    draft: str = "",
+    discarded: str = "",
+) -> Response:
+    """An empty form, or one filled from a template, a draft, or as another dataset is."""
     who.guard.need_role(RoleRight.CREATE)
+    if draft:
+        return _page_of(request, deps, who, continued(deps.store.drafts.get(who.user, draft)))
     if like:
         saved = who.guard.dataset(like)
         fields, notes = _copied(saved, deps)
-        return respond(
-            request, NewDatasetPage(form_of(fields, _around(deps, who, fields), notes=notes), saved.name, None)
-        )
+        return _page_of(request, deps, who, fields, notes, like=saved.name)
     accounts = _usable(who)
-    only = accounts[0].name if len(accounts) == 1 else ""
+    account = account or (accounts[0].name if len(accounts) == 1 else "")
+    if template:
+        begun = template_named(template)
+        values = file_of(begun, account, free_name(who.guard, begun.title))
+        return _page_of(request, deps, who, fields_of(values), begun=begun)
     offered = [report.name for report in catalog.REPORTS.values() if not report.deprecated]
-    fields = fields_of({"account": account or only, "report": report if report in offered else offered[0]})
-    return respond(request, NewDatasetPage(form_of(fields, _around(deps, who, fields)), "", None))
+    # Rows of days are what most people ask for, and what can be updated day by day.
+    first = {"account": account, "report": report if report in offered else offered[0], "time_dimension": "day"}
+    shape = form_of(with_draft(fields_of(first)), _around(deps, who, fields_of(first)))
+    drafts = deps.store.drafts.list(who.user)
+    page = NewDatasetPage(shape, "", None, None, tuple(catalog.TEMPLATES.values()), drafts, discarded)
+    return respond(request, page)
+
+
+def _page_of(
+    request: Request,
+    deps: Deps,
+    who: Visitor,
+    fields: FormFields,
+    notes: tuple[str, ...] = (),
+    *,
+    like: str = "",
+    begun: Template | None = None,
+) -> Response:
+    """The page of a form that is filled in."""
+    fields = with_draft(fields)
+    return respond(request, NewDatasetPage(form_of(fields, _around(deps, who, fields), notes=notes), like, None, begun))
 
 
 def _copied(saved: SavedDataset, deps: Deps) -> tuple[FormFields, tuple[str, ...]]:
@@ -147,11 +193,16 @@ def _copied(saved: SavedDataset, deps: Deps) -> tuple[FormFields, tuple[str, ...
 
 
 @router.get("/datasets/{slug}/settings")
-def settings(request: Request, deps: Here, who: Who, slug: str) -> Response:
-    """A saved dataset's form."""
+def settings(request: Request, deps: Here, who: Who, slug: str, draft: str = "", discarded: str = "") -> Response:
+    """A saved dataset's form, or the draft of another one."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
-    fields = fields_of(source_of(saved).values)
-    return _settings(request, deps, who, saved, form_of(fields, _around(deps, who, fields, saved)))
+    if draft:
+        fields = continued(deps.store.drafts.get(who.user, draft), saved)
+        return _settings(request, deps, who, saved, form_of(fields, _around(deps, who, fields, saved)))
+    fields = with_draft(fields_of(source_of(saved).values))
+    drafts = deps.store.drafts.list(who.user, saved)
+    shape = form_of(fields, _around(deps, who, fields, saved))
+    return _settings(request, deps, who, saved, shape, drafts=drafts, discarded=discarded)
 
 
 @router.post("/datasets/form")
@@ -159,6 +210,14 @@ def form(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The form after something in it was changed, or a button in it was pressed."""
     who.guard.need_role(RoleRight.CREATE)
     return _answer(request, deps, who, fields)
+
+
+@router.post("/datasets/draft")
+def keep(deps: Here, who: Who, fields: Posted) -> Response:
+    """Keeps what is typed as a draft, where the page needs no answer, as it is being left."""
+    who.guard.need_role(RoleRight.CREATE)
+    keep_draft(deps, who, fields, _edited(who, fields))
+    return Response(status_code=204)
 
 
 @router.post("/datasets/form/advertisers")
@@ -172,7 +231,8 @@ async def ask_advertisers(request: Request, deps: Here, who: Who, fields: Posted
 def _answer(request: Request, deps: Deps, who: Visitor, fields: FormFields, preview: Preview | None = None) -> Response:
     """The form, in a page of its own where no part of one was asked for."""
     saved = _edited(who, fields)
-    shape = form_of(fields, _around(deps, who, fields, saved))
+    fields, notes = keep_draft(deps, who, fields, saved)
+    shape = form_of(fields, _around(deps, who, fields, saved), notes=notes)
     if is_fragment(request):
         return respond(request, FormPart(shape))
     if saved is None:
@@ -189,12 +249,14 @@ def _settings(
     *,
     clashes: tuple[Clash, ...] | None = None,
     preview: Preview | None = None,
+    drafts: tuple[Draft, ...] = (),
+    discarded: str = "",
     status: int = 200,
 ) -> Response:
     if is_fragment(request):
         return respond(request, FormPart(shape, clashes), status)
     head = heading(deps, who, saved, "settings", f"/datasets/{saved.slug}/settings")
-    return respond(request, DatasetSettings(head, shape, clashes, preview), status)
+    return respond(request, DatasetSettings(head, shape, clashes, preview, drafts, discarded), status)
 
 
 def _edited(who: Visitor, fields: FormFields) -> SavedDataset | None:
@@ -250,7 +312,7 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
     except DatasetError as error:
         report = catalog.REPORTS.get(scalar(values["report"]))
         order = to_fill(error.problems, report, values)
-        shown = shown_at_menus(error.problems, report, values, tried=False)[0]
+        shown = shown_at_menus(error.problems, report, values)[0]
         refusal = f"{order} to see a preview." if order else "Fix these settings to see a preview."
         return Preview((), (), refusal, shown)
     except AdreelError as error:
@@ -272,9 +334,11 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     values = posted_values(fields)
     refused = tuple(_refusals(deps, who, values, None))
     if refused:
-        shape = form_of(fields, _around(deps, who, fields), refused)
+        fields, notes = keep_draft(deps, who, fields, None)
+        shape = form_of(fields, _around(deps, who, fields), refused, notes)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDatasetPage(shape, "", None), 422)
     saved = service.create(who.guard, parse(Source(values, {}), deps.clock()))
+    deps.store.drafts.remove(who.user, fields.last("draft"))
     message = " ".join((_begun(deps, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
@@ -306,8 +370,10 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
         losses = service.losses(who.guard, dataset, deps.lake, now, saved)
         refused = _changed(who, saved, dataset, now)
     if refused:
-        shape = form_of(fields, _around(deps, who, fields, saved), refused)
+        fields, notes = keep_draft(deps, who, fields, saved)
+        shape = form_of(fields, _around(deps, who, fields, saved), refused, notes)
         return _settings(request, deps, who, saved, shape, status=422)
+    deps.store.drafts.remove(who.user, fields.last("draft"))
     return go(request, f"/datasets/{slug}", " ".join(("Settings saved. The next run uses them.", *losses)))
 
 

@@ -1,4 +1,4 @@
-// The Details pane: answers of the server update the form, and keep what the person changed since the request.
+// The form of a dataset: answers of the server update it, and keep what the person changed since the request.
 (() => {
   "use strict";
 
@@ -6,6 +6,8 @@
   const opened = new Set();
   let menu = null;
   let refused = false;
+  let continued = false;
+  let pane = null;
   const requested = new WeakMap();
   let changes = 0;
 
@@ -35,9 +37,56 @@
     error.replaceWith(note);
   };
 
+  // -- panes: one is open at a time, and the form says which
+
+  const openPane = () => document.querySelector("details.pane[open]");
+
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.matches?.("details.pane")) return;
+    form().elements.pane.value = openPane()?.dataset.pane ?? "";
+  }, true);
+
+  // A pane that a click opens stays where it was clicked, though the one above it closes.
+  document.addEventListener("click", (event) => {
+    const line = event.target.closest(".pane-line");
+    if (!line || line.parentElement.open) return;
+    const before = line.getBoundingClientRect().top;
+    window.requestAnimationFrame(() => {
+      window.scrollBy({ top: line.getBoundingClientRect().top - Math.max(0, Math.min(before, 160)), behavior: "instant" });
+    });
+  });
+
+  // A link to a menu opens what it is folded in, and puts the focus into it.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    const target = link && document.getElementById(decodeURIComponent(link.hash.slice(1)));
+    if (!target || !isOurs(target)) return;
+    event.preventDefault();
+    if (target.id === "panes") {
+      const first = openPane() ?? document.querySelector("details.pane");
+      first.open = true;
+      show(first);
+      return;
+    }
+    for (let part = target; part; part = part.parentElement) if (part.matches("details")) part.open = true;
+    target.scrollIntoView({ block: "center" });
+    (focusable(target) ?? target).focus({ preventScroll: true });
+  });
+  const focusable = (element) => {
+    const fields = "input:not([type=hidden]):not([disabled]), select, textarea, button";
+    return element.querySelector(`[aria-invalid=true]:is(${fields})`) ?? element.querySelector(fields);
+  };
+  const show = (part) => {
+    part.querySelector("summary").focus({ preventScroll: true });
+    part.scrollIntoView({ block: "start" });
+  };
+
+  // -- answers
+
   // The answer to a request from before the last change is dropped: a newer one follows.
   document.addEventListener("htmx:before:request", (event) => {
     requested.set(event.detail.ctx, changes);
+    if (isOurs(event.target)) typed = false;
   });
   document.addEventListener("htmx:before:swap", (event) => {
     const context = event.detail.ctx;
@@ -45,36 +94,73 @@
     if (saved) saving = false;
     if (context.target !== form()) return;
     // A button changes the form without a change in a field of it.
-    if (context.sourceElement.matches("[name=do]")) outdate();
+    if (context.sourceElement.matches("[name=do]:not([data-continue])")) outdate();
     if (requested.has(context) && requested.get(context) !== changes) {
       event.preventDefault();
       return;
     }
     refused = saved;
+    continued = context.sourceElement.matches("[data-continue]");
+    pane = refused || continued ? null : openPane()?.id ?? "";
     menu = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
     opened.clear();
-    for (const part of form().querySelectorAll("details[open][id]")) opened.add(part.id);
+    for (const part of form().querySelectorAll("details[open][id]:not(.pane)")) opened.add(part.id);
   });
 
   // A morph closes what the answer has closed.
   document.addEventListener("htmx:after:settle", (event) => {
+    if (event.target.closest?.("#preview")) readExamples();
     if (!isOurs(event.target)) return;
     for (const id of opened) {
       const part = document.getElementById(id);
       if (part) part.open = true;
     }
+    // The person may have opened another pane since the request.
+    if (pane !== null) for (const part of document.querySelectorAll("details.pane")) part.open = part.id === pane;
+    form().elements.pane.value = openPane()?.dataset.pane ?? "";
+    showExamples();
     if (refused) {
       refused = false;
       focusErrors();
+      return;
+    }
+    if (continued) {
+      continued = false;
+      const part = openPane();
+      const fault = part?.querySelector(".menu-pane[aria-invalid=true], [aria-invalid=true], .said p");
+      if (fault) {
+        const at = fault.closest(".menu-pane, .pane-part") ?? fault;
+        at.scrollIntoView({ block: "center" });
+        (focusable(at) ?? at).focus({ preventScroll: true });
+      } else if (part) show(part);
       return;
     }
     // The focus of a button that was removed goes to its menu.
     if (menu && menu.isConnected && document.activeElement === document.body) menu.focus({ preventScroll: true });
   });
 
+  // -- the first row of the preview, beside the names of the columns
+
+  let examples = new Map();
+  const readExamples = () => {
+    const names = [...document.querySelectorAll("#preview [data-column]")].map((head) => head.dataset.column);
+    const cells = document.querySelectorAll("#preview tbody tr:first-child td");
+    examples = new Map(names.map((name, place) => [name, cells[place]?.textContent ?? ""]));
+    showExamples();
+  };
+  const showExamples = () => {
+    for (const head of document.querySelectorAll(".example-head")) head.hidden = examples.size === 0;
+    for (const cell of document.querySelectorAll("[data-example]")) {
+      cell.hidden = examples.size === 0;
+      cell.textContent = examples.get(cell.dataset.example) ?? "";
+    }
+  };
+
+  // -- unsaved changes
+
   // Leaving the page with unsaved changes asks first, also after a save that was refused. Searching and paging in lists
   // are no changes; a choice is a tick where its row is shown, else a hidden field.
-  const viewOnly = /\.(search|searched|group|most|seen)$/;
+  const viewOnly = /\.(search|searched|group|most|seen)$|^(pane|unavailable|draft.*|tried.*)$/;
   const filledIn = () => {
     const fields = [...new FormData(form())].filter(([name]) => !viewOnly.test(name));
     return [...new Set(fields.map(([name, value]) => `${name.replace(/\.tick$/, "")}=${value}`))].sort().join("\n");
@@ -82,13 +168,63 @@
   const before = form().elements.tried ? null : filledIn();
   let saving = false;
   document.addEventListener("submit", (event) => { saving = isOurs(event.target); });
-  document.addEventListener("htmx:before:request", (event) => { saving = event.target.matches("[data-save]"); });
+  document.addEventListener("htmx:before:request", (event) => {
+    saving = event.target.matches("[data-save]");
+    if (saving) sessionStorage.removeItem(unsent);
+  });
   window.addEventListener("pageshow", () => { saving = false; });
   window.addEventListener("beforeunload", (event) => {
     if (!saving && filledIn() !== before) event.preventDefault();
   });
 
+  // What is typed and not sent yet, as a field sends itself when it is left, is kept as a draft too. The tab remembers
+  // it until the server has it: whoever has to sign in again finds it afterwards.
+  const unsent = "adreel-unsent";
+  let typed = false;
+  let waiting = 0;
+  const fields = () => new URLSearchParams(new FormData(form())).toString();
+  const send = async (body) => {
+    const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+    const answer = await fetch("/datasets/draft", { method: "POST", body, headers, keepalive: body.length < 60_000 });
+    return answer.status === 204;
+  };
+  const keep = async () => {
+    window.clearTimeout(waiting);
+    if (!typed || saving || !form().elements.draft) return;
+    typed = false;
+    const body = fields();
+    try {
+      if (await send(body) && body === fields()) sessionStorage.removeItem(unsent);
+    } catch {
+      typed = true;
+    }
+  };
+  for (const kind of ["input", "change"]) {
+    document.addEventListener(kind, (event) => {
+      if (!isOurs(event.target) || !form().elements.draft) return;
+      sessionStorage.setItem(unsent, JSON.stringify({ user: form().dataset.user, body: fields() }));
+      if (kind === "change") return;
+      typed = true;
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(keep, 1000);
+    }, true);
+  }
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") keep(); });
+  document.addEventListener("htmx:after:settle", (event) => {
+    if (isOurs(event.target) && !typed) sessionStorage.removeItem(unsent);
+  });
+  document.addEventListener("submit", (event) => { if (isOurs(event.target)) sessionStorage.removeItem(unsent); });
+  const left = JSON.parse(sessionStorage.getItem(unsent) ?? "null");
+  sessionStorage.removeItem(unsent);
+  if (left && left.user === form().dataset.user) {
+    send(left.body).then((isKept) => { if (isKept) window.location.reload(); }, () => {});
+  }
+
   // The list of errors gets the focus on load and after a save that was refused.
   const focusErrors = () => (document.getElementById("clash") ?? document.getElementById("summary"))?.focus();
   focusErrors();
+  readExamples();
+  // A form that is filled in already is gone on with where it is open.
+  const filled = new URLSearchParams(window.location.search);
+  if (filled.has("template") || filled.has("draft")) openPane()?.querySelector("summary").focus({ preventScroll: true });
 })();

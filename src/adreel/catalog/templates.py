@@ -1,0 +1,193 @@
+"""Templates: ready questions, each with the report, menus, dates, update method and schedule that answer it.
+
+A template is a dataset file without name and account, with the keys and values of dataset files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A ready question. `icon` names its picture on pages; `values` are keys of dataset files, with the report."""
+
+    name: str
+    title: str
+    question: str
+    icon: str
+    values: Mapping[str, Any] = field(hash=False)
+
+
+_RESULTS = (
+    "spend",
+    "impressions",
+    "clicks",
+    "ctr",
+    "cpc",
+    "cpm",
+    "conversion",
+    "cost_per_conversion",
+    "conversion_rate_v2",
+)
+"""What most people look at first."""
+
+_MONTH = MappingProxyType({"period": "last_30_days"})
+_MORNING = MappingProxyType({"every": "day", "at": ("06:00",)})
+_MONDAY = MappingProxyType({"every": "week", "on": ("monday",), "at": ("06:00",)})
+
+
+def _update(method: str, **options: Any) -> Mapping[str, Any]:
+    return MappingProxyType({"method": method, **options})
+
+
+def _template(name: str, title: str, question: str, icon: str, **values: Any) -> Template:
+    return Template(name, title, question, icon, MappingProxyType(values))
+
+
+_ALL = (
+    _template(
+        "ad_daily",
+        "Daily ad performance",
+        "What did each ad cost and bring, day by day?",
+        "calendar",
+        report="performance",
+        data_level="ad",
+        time_dimension="day",
+        metrics=("campaign_name", "adgroup_name", "ad_name", *_RESULTS),
+        dates=_MONTH,
+        update=_update("upsert", lookback=7),
+        schedule=_MORNING,
+    ),
+    _template(
+        "campaign_daily",
+        "Campaign overview by day",
+        "How do campaigns develop against each other?",
+        "flag",
+        report="performance",
+        data_level="campaign",
+        time_dimension="day",
+        metrics=("campaign_name", "objective_type", *_RESULTS, "reach", "frequency"),
+        dates=_MONTH,
+        update=_update("upsert", lookback=7),
+        schedule=_MORNING,
+    ),
+    _template(
+        "creative_leaderboard",
+        "Creative leaderboard",
+        "Which videos earned the most clicks and conversions?",
+        "trophy",
+        report="creatives",
+        material_type="video",
+        metrics=("spend", "impressions", "clicks", "ctr", "cpc", "conversion"),
+        dates=_MONTH,
+        update=_update("replace"),
+        schedule=_MORNING,
+    ),
+    _template(
+        "video_retention",
+        "Video retention",
+        "How long do people watch, and where do they leave?",
+        "play",
+        report="performance",
+        data_level="ad",
+        time_dimension="day",
+        metrics=(
+            "ad_name",
+            "spend",
+            "impressions",
+            "video_play_actions",
+            "video_watched_2s",
+            "video_watched_6s",
+            "video_views_p25",
+            "video_views_p50",
+            "video_views_p75",
+            "video_views_p100",
+            "average_video_play",
+        ),
+        dates=_MONTH,
+        update=_update("upsert", lookback=7),
+        schedule=_MORNING,
+    ),
+    _template(
+        "hourly_pacing",
+        "Hourly pacing",
+        "How fast is today's budget being spent?",
+        "clock",
+        report="performance",
+        data_level="campaign",
+        time_dimension="hour",
+        metrics=("campaign_name", "spend", "impressions", "clicks", "conversion"),
+        dates=MappingProxyType({"start": "yesterday", "end": "today"}),
+        update=_update("partition"),
+        schedule=MappingProxyType({"every": "1 hour"}),
+    ),
+    _template(
+        "age_gender",
+        "Age and gender",
+        "Which ages and genders respond to the ads?",
+        "people",
+        report="performance",
+        report_type="audience",
+        data_level="campaign",
+        time_dimension="day",
+        audience_dimensions=("age", "gender"),
+        metrics=("spend", "impressions", "clicks", "ctr", "conversion", "cost_per_conversion"),
+        dates=_MONTH,
+        update=_update("upsert", lookback=7),
+        schedule=_MORNING,
+    ),
+    _template(
+        "country_spend",
+        "Spend by country",
+        "In which countries is the budget spent?",
+        "globe",
+        report="performance",
+        data_level="campaign",
+        time_dimension="day",
+        targeting_dimension=("country_code",),
+        metrics=("spend", "impressions", "clicks", "ctr", "conversion", "cost_per_conversion"),
+        dates=_MONTH,
+        update=_update("upsert", lookback=7),
+        schedule=_MORNING,
+    ),
+    _template(
+        "placement",
+        "Placements",
+        "Where do the ads run, and what does each place cost?",
+        "grid",
+        report="performance",
+        report_type="audience",
+        data_level="campaign",
+        time_dimension="day",
+        audience_dimensions=("placement",),
+        metrics=("spend", "impressions", "clicks", "ctr", "conversion", "cost_per_conversion"),
+        dates=_MONTH,
+        update=_update("upsert", lookback=7),
+        schedule=_MORNING,
+    ),
+    _template(
+        "ad_accounts",
+        "Ad accounts at a glance",
+        "Which ad accounts are there, with which currency, zone and status?",
+        "building",
+        report="advertisers",
+        update=_update("replace"),
+        schedule=_MONDAY,
+    ),
+    _template(
+        "audience_list",
+        "Audience list",
+        "Which custom audiences exist, and how large are they?",
+        "list",
+        report="custom_audiences",
+        update=_update("replace"),
+        schedule=_MONDAY,
+    ),
+)
+
+TEMPLATES: Mapping[str, Template] = MappingProxyType({template.name: template for template in _ALL})
+"""Every template by its name, in the order in which pages show them."""

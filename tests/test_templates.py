@@ -1,0 +1,119 @@
+"""Templates: every ready question gives a dataset that runs, whichever way it is created."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adreel import catalog
+from adreel.datasets.dataset import Source
+from adreel.datasets.stored import source_of
+from adreel.datasets.validation import parse
+from adreel.store import RunState
+from api_home import program
+from form_page import Pairs, sent
+from home import make_home
+from web_home import Site, Visit, open_site, words_of
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A small world with one account, and nothing saved at first."""
+    home = make_home(tmp_path_factory.mktemp("templates") / "home", advertisers=2, ads=6, days=40)
+    home.add_account()
+    with open_site(home) as site:
+        yield site
+
+
+def as_data(pairs: Pairs) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def from_page(visit: Visit, template: str, **changes: str) -> str:
+    """The address of the dataset that one click on the template and one on Save create."""
+    page = visit.good("/datasets/new", template=template)
+    pairs = [(field, changes.get(field, value)) for field, value in sent(page)]
+    return visit.sent("/datasets/new", as_data([*pairs, ("then", "open")]))
+
+
+@pytest.mark.parametrize("name", catalog.TEMPLATES)
+def test_every_template_is_the_same_dataset_from_page_api_and_command_line_and_its_run_is_verified(
+    shop: Site, name: str
+) -> None:
+    template = catalog.TEMPLATES[name]
+    shop.home.good("datasets", "create", "--template", name, "--account", "demo", "--name", f"{name} cli")
+    slug = from_page(shop.visit("admin"), name, name=f"{name} page").rpartition("/")[2]
+    answer = program(shop).get(f"/templates/{name}")
+    body = answer["values"] | {"name": f"{name} api", "account": "demo", "description": template.question}
+    program(shop).good("POST", "/datasets", 201, json=body)
+    now = shop.home.now
+    (of_page, of_cli, of_api) = (
+        parse(Source({**source_of(shop.store.datasets.get(f"{name} {way}")).values, "name": "Same"}, {}), now)
+        for way in ("page", "cli", "api")
+    )
+    assert of_page == of_cli == of_api
+    # Saving on the page has asked for the first run.
+    (run,) = shop.work()
+    assert run.dataset_slug == slug
+    assert run.state in (RunState.VERIFIED, RunState.VERIFIED_WITH_WARNINGS), (run.error, run.warnings)
+    assert run.verification["verified"], run.verification
+    assert run.rows > 0
+
+
+def test_pages_api_and_command_line_list_the_same_templates(shop: Site) -> None:
+    listed = shop.home.json("templates")
+    assert listed == program(shop).get("/templates")["items"]
+    assert [template["name"] for template in listed] == list(catalog.TEMPLATES)
+    page = words_of(shop.visit("admin").good("/datasets/new"))
+    printed = shop.home.good("templates").stdout
+    for template in catalog.TEMPLATES.values():
+        assert f"{template.title} {template.question}" in page
+        assert template.name in printed
+        assert template.question in printed
+
+
+def test_every_template_has_a_picture_of_its_own(shop: Site) -> None:
+    page = shop.visit("admin").good("/datasets/new")
+    drawn = [part.split("</svg>")[0].partition(">")[2] for part in page.split('class="template-icon"')[1:]]
+    assert len(drawn) == len(catalog.TEMPLATES)
+    assert all("<" in drawing for drawing in drawn)
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_a_template_printed_as_a_file_can_be_changed_and_created(shop: Site, tmp_path: Path) -> None:
+    text = shop.home.good("templates", "ad_daily").stdout
+    values: dict[str, Any] = yaml.safe_load(text)
+    assert values["account"] == "ACCOUNT"
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump(values | {"account": "demo", "name": "From a file"}))
+    shop.home.good("datasets", "create", "-f", str(file))
+    assert json.loads(shop.store.datasets.get("From a file").spec)["data_level"] == "ad"
+
+
+def test_a_second_dataset_of_a_template_gets_a_number_and_what_is_unclear_is_refused(shop: Site) -> None:
+    create = ("datasets", "create")
+    for _ in range(2):
+        shop.home.good(*create, "--template", "ad_accounts")
+    assert {"Ad accounts at a glance", "Ad accounts at a glance 2"} <= {
+        dataset.name for dataset in shop.store.datasets.list()
+    }
+    page = shop.visit("admin").good("/datasets/new", template="ad_accounts")
+    assert ("name", "Ad accounts at a glance 3") in sent(page)
+    assert "Did you mean 'ad_daily'?" in shop.home.bad(*create, "--template", "ad_dayly")[1]
+    assert "Did you mean 'ad_daily'?" in program(shop).bad("GET", "/templates/ad_dayly", 404)["message"]
+    assert shop.visit("admin").get("/datasets/new", template="ad_dayly").status_code == 404
+    assert "Use one of -f FILE and --template NAME" in shop.home.bad(*create)[1]
+    file = shop.home.file()
+    assert "Use one of" in shop.home.bad(*create, "-f", file, "--template", "ad_daily")[1]
+    assert "a file has its own account and name" in shop.home.bad(*create, "-f", file, "--name", "X")[1]
+    shop.home.add_account("other")
+    message = shop.home.bad(*create, "--template", "ad_daily")[1]
+    assert "Name the account with --account. Available: demo, other." in message
