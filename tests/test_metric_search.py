@@ -98,7 +98,7 @@ def test_form_command_line_and_api_have_one_search(home: Home) -> None:
             names = [metric.name for metric in search_metrics(words)]
             assert [metric["name"] for metric in api.get("/metrics", q=words, limit=1000)["items"]] == names
             assert [metric["name"] for metric in home.json("metrics", *words.split())] == names
-            picker = metric_picker(Question(words, "", 2000), offers, (), ())
+            picker = metric_picker(Question(words, "", 2000), offers, (), (), everything=True)
             assert set(picker.shown) >= set(names)
             assert picker.matching == len(names)
         assert api.get("/metrics/spend")["synonyms"] == ["budget spent", "amount spent", "ad spend", "cost"]
