@@ -80,7 +80,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "backfill": "1",
     }
     return Prepared(
-        home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
+        home,
+        parameters
+        | {"report": "performance", "metric": "spend", "dimension": "country_code", "template": "ad_daily"}
+        | {"version": "0"},
     )
 
 
@@ -145,6 +148,7 @@ def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
+NOT_THERE["template"] = "none"
 NOT_THERE |= {"address": "99", "account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
 NOT_THERE |= {"backfill": "99"}
 
