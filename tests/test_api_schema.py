@@ -83,7 +83,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "preset": "1",
     }
     return Prepared(
-        home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
+        home,
+        parameters
+        | {"report": "performance", "metric": "spend", "dimension": "country_code", "template": "ad_daily"}
+        | {"version": "0"},
     )
 
 
@@ -150,6 +153,7 @@ def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
 NOT_THERE |= {
     "preset": "none",
+    "template": "none",
     "address": "99",
     "account": "99",
     "user": "99",

@@ -24,7 +24,7 @@ from adreel.lake import Lake
 from adreel.settings import Settings
 from adreel.store import Role, RunState, Store, WorkerInfo
 from adreel.store.audit import AuditAction, AuditFilter
-from adreel.store.drafts import Writer
+from adreel.store.drafts import DraftWriter
 from adreel.worker.schedules import enqueue_due
 from api_home import program, table
 from home import Home, make_home
@@ -55,7 +55,9 @@ def filled(site: Site) -> Site:
     kept = table(site, asking, name="Kept", dates=DATES)
     asking.good("DELETE", f"/datasets/{kept}?keep_table=true", 204)
     site.user("ada", Role.VIEWER)
-    site.store.drafts.keep(site.store.users.get("admin"), Writer("key", "tab", 0), "Half done", [("name", "Half done")])
+    site.store.drafts.keep(
+        site.store.users.get("admin"), DraftWriter("key", "tab", 0), "Half done", [("name", "Half done")]
+    )
     return site
 
 

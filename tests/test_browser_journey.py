@@ -94,7 +94,7 @@ def describe_a_dataset(page: Page) -> None:
     page.get_by_role("checkbox", name="Paid likes likes").check()
     expect(page.get_by_role("button", name="Remove Paid likes", exact=True)).to_be_visible()
     page.get_by_label("Search metrics").fill("live name")
-    expect(page.get_by_text("1 more is unavailable.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d+ more (is|are) unavailable"))).to_be_visible()
     page.get_by_role("checkbox", name="Show unavailable options").check()
     greyed = page.get_by_role("checkbox", name="LIVE name live_name")
     expect(greyed).to_have_attribute("aria-disabled", "true")

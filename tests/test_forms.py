@@ -35,7 +35,7 @@ from adreel.web.assets import Assets
 from adreel.web.forms.fields import FormFields, fields_of, ids_in, tags_in, tags_text
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import readable
-from adreel.web.forms.sections import TITLES, Section
+from adreel.web.forms.sections import TITLES, FormSection
 from adreel.web.render import Pages
 from form_page import sent
 
@@ -435,7 +435,7 @@ def test_a_preview_needs_neither_a_name_nor_a_valid_update_method() -> None:
 # -- panes
 
 
-def section(form: Form, name: str) -> Section:
+def section(form: Form, name: str) -> FormSection:
     return next(section for section in form.sections if section.name == name)
 
 

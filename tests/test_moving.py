@@ -19,7 +19,7 @@ from adreel.settings import Secret, Settings
 from adreel.store import LogLine, Progress, RunOutcome, RunState, Store
 from adreel.store.audit import AuditAction, AuditFilter
 from adreel.store.database import open_database
-from adreel.store.drafts import Writer
+from adreel.store.drafts import DraftWriter
 from adreel.store.file_locks import FileLocks
 from adreel.store.tables import alembic_version, metadata
 from home import Home
@@ -41,7 +41,9 @@ def full(home: Home) -> Home:
         store.sessions.begin(ada, "agent\0 with a NUL")
         shop = add_account(store, "Shop \N{SNOWMAN}", ada)
         saved = add_dataset(store, shop, "Spend")
-        store.drafts.keep(ada, Writer("key", "tab", 0), "Half \N{SNOWMAN}", [("name", "a\0b"), ("metrics", "spend")])
+        store.drafts.keep(
+            ada, DraftWriter("key", "tab", 0), "Half \N{SNOWMAN}", [("name", "a\0b"), ("metrics", "spend")]
+        )
         run = store.runs.begin(store.runs.add(saved, "ab12", ("2026-01-01", "2026-01-02")).id)
         store.runs.progress(run.id, Progress(requests=3, rows=2_000_000_000, share=1 / 3))
         outcome = RunOutcome(RunState.VERIFIED, version=0, warnings=("a\0b", "ü"), skipped={"1": "no"}, table_rows=7)

@@ -49,7 +49,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class DraftWriter:
     """The page that writes: which draft it has, and in which revision it opened that."""
 
     key: str
@@ -69,7 +69,7 @@ class Drafts:
     def keep(
         self,
         user: User,
-        writer: Writer,
+        writer: DraftWriter,
         title: str,
         fields: Sequence[tuple[str, str]],
         dataset: SavedDataset | None = None,
@@ -136,7 +136,7 @@ class Drafts:
             connection.execute(delete(drafts).where(_own(user, key)))
 
 
-def _check(writer: Writer, pairs: list[list[str]]) -> None:
+def _check(writer: DraftWriter, pairs: list[list[str]]) -> None:
     for key in (writer.key, writer.tab):
         if not 0 < len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
             raise InputError("The draft's key is not valid. Open the form again.")
@@ -144,7 +144,7 @@ def _check(writer: Writer, pairs: list[list[str]]) -> None:
         raise InputError(f"The form is too large for a draft: at most {LARGEST:,} characters.")
 
 
-def _key(connection: Connection, user: User, writer: Writer) -> str:
+def _key(connection: Connection, user: User, writer: DraftWriter) -> str:
     """The key to write to: another one where a second page wrote after this one had opened the draft."""
     row = _row(connection, user, writer.key)
     if row is None or row.tab == writer.tab or row.revision == writer.seen:

@@ -34,7 +34,7 @@ from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_
 from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
 from adreel.web.forms.sections import (
     TITLES,
-    Section,
+    FormSection,
     credentials_line,
     details_line,
     following,
@@ -177,7 +177,7 @@ class Form:
     """
 
     fields: FormFields
-    sections: tuple[Section, ...]
+    sections: tuple[FormSection, ...]
     tried_sections: tuple[str, ...]
     everything: bool
     saved: SavedDataset | None
@@ -587,10 +587,10 @@ def _titles(panes: Iterable[Pane]) -> Iterator[str]:
 
 def _sections(
     lines: Mapping[str, str], lacking: Mapping[str, str], problems: Iterable[Said], opened: str
-) -> Iterator[Section]:
+) -> Iterator[FormSection]:
     menus_at_fault = [section_of(problem.menu) for problem in problems]
     for number, name in enumerate(TITLES, 1):
-        yield Section(
+        yield FormSection(
             name=name,
             number=number,
             line=lines[name],

@@ -39,7 +39,7 @@ BETWEEN = " \N{MIDDLE DOT} "
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class FormSection:
     """A pane. `line` says what is chosen in it, `lacking` what to do before it is done; `errors` are told in it.
 
     `following` is the name of the pane that Continue opens, empty for the last one.

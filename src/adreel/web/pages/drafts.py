@@ -15,7 +15,7 @@ from adreel.access import RoleRight
 from adreel.datasets.stored import source_of
 from adreel.errors import InputError, NotFoundError
 from adreel.store import Draft, SavedDataset
-from adreel.store.drafts import Writer
+from adreel.store.drafts import DraftWriter
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.fields import FormFields, fields_of, ids_in, ticked
 from adreel.web.forms.panes import posted_values
@@ -66,7 +66,7 @@ def keep_draft(
         drafts.remove(who.user, key)
         return fields, ()
     pairs = [(name, value) for name, values in _chosen(fields).items() for value in values]
-    writer = Writer(key, fields.last("draft.tab"), int(seen) if seen.isascii() and seen.isdecimal() else 0)
+    writer = DraftWriter(key, fields.last("draft.tab"), int(seen) if seen.isascii() and seen.isdecimal() else 0)
     try:
         draft = drafts.keep(who.user, writer, _title(fields), pairs, saved)
     except InputError as error:
