@@ -197,6 +197,33 @@ def test_cards_are_offered_and_their_data_is_never_added_over_currencies(asking:
     asking.bad("GET", "/datasets/spend/cards/spend", 422, params={"currency": "XXX"})
 
 
+def test_charts_are_chosen_by_days_filters_and_metric_as_on_the_page(asking: Program) -> None:
+    rows = asking.get("/datasets/spend/rows", limit=1000)["items"]
+    account = next(row["advertiser_id"] for row in rows if row["currency"] == "EUR")
+    last = max(row["stat_time_day"] for row in rows)
+    values = asking.get("/datasets/spend/filters/advertiser", search=account)
+    assert [value["value"] for value in values["values"]] == [account]
+    assert values["values"][0]["rows"] == sum(row["advertiser_id"] == account for row in rows)
+    ad = next(row["ad_id"] for row in rows if row["advertiser_id"] == account)
+    ads = asking.get("/datasets/spend/filters/ad", advertiser=[account], ad=[ad], limit=1)
+    assert [value["value"] for value in ads["selected"]] == [ad]
+    chosen = {"start": last, "end": last, "compare": "none", "advertiser": [account], "ad": [ad]}
+    answer = asking.get("/datasets/spend/cards/spend", metric="clicks", **chosen)
+    (shown,) = [row for row in rows if row["ad_id"] == ad and row["stat_time_day"] == last]
+    assert answer["chart"]["title"] == "Clicks (destination) by day"
+    assert answer["chart"]["panels"][0]["series"][0]["values"] == [shown["clicks"]]
+    assert answer["facts"]["window"] == {"start": last, "end": last}
+    assert [entry["key"] for entry in answer["facts"]["filters"]] == ["ad"]
+    budget = {"budget": "100", "budget_currency": "EUR", "budget_start": last, "budget_end": last}
+    pacing = asking.get("/datasets/spend/cards/pacing", advertiser=[account], **budget)
+    numbers = {number["title"]: number["value"] for number in pacing["chart"]["numbers"]}
+    of_day = [row["spend"] for row in rows if row["advertiser_id"] == account and row["stat_time_day"] == last]
+    assert numbers["Cost to date"] == pytest.approx(sum(of_day))
+    asking.bad("GET", "/datasets/spend/filters/objective", 404)
+    asking.bad("GET", "/datasets/spend/cards/spend", 422, params={"start": last})
+    asking.bad("GET", "/datasets/spend/cards/pacing", 422, params={"budget": "lots"})
+
+
 def test_sql_is_answered_with_types_and_says_if_there_is_more(asking: Program) -> None:
     body = {"sql": "select currency, sum(spend) as cost from spend group by all order by 1", "limit": 2}
     answer = exact(asking.ask("POST", "/query", json=body))

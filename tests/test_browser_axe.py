@@ -82,6 +82,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/backfill": "part of a dialog of each page of a dataset",
         "/datasets/{slug}/cards/all": "part of the cards",
         "/datasets/{slug}/cards/one": "part of the cards",
+        "/datasets/{slug}/cards/values": "part of the cards",
         "/datasets/{slug}/data/filter": "part of the table",
         "/datasets/{slug}/difference": "part of the versions",
         "/status/requests": "part of the status page",
@@ -263,6 +264,17 @@ def charts_as_tables(person: Person, town: Town) -> None:
         table.click()
 
 
+def chosen_charts(person: Person, town: Town) -> None:
+    """A budget and another metric, with the search for ad accounts open."""
+    page = person.page
+    budget = "budget=5000&budget_currency=EUR&budget_start=2026-11-01&budget_end=2026-11-30"
+    person.goto(f"/datasets/spend_by_ad/cards?currency=EUR&days=3&compare=none&metric=accounts:clicks&{budget}")
+    expect(page.get_by_text("Projected at the end")).to_be_visible()
+    expect(page.get_by_role("heading", name="Top ad accounts by clicks (destination)")).to_be_visible()
+    page.locator("summary").filter(has_text="Ad account").click()
+    expect(page.get_by_role("checkbox")).not_to_have_count(0)
+
+
 def answered_query(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/query")
@@ -333,6 +345,7 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
         "menus": ("admin", opened_menus),
         "filtered rows": ("admin", filtered_rows),
         "charts as tables": ("admin", charts_as_tables),
+        "chosen charts": ("admin", chosen_charts),
         "an answer": ("admin", answered_query),
         "a query that fails": ("admin", failed_query),
         "suggestions": ("admin", suggestions),
