@@ -101,10 +101,10 @@ def test_joins_in_several_parts_are_the_same_as_in_one(lake: Lake, monkeypatch: 
     before: list[Row] = [row(f"ad {number}", 1, number) for number in range(3_000)]
     put(lake, "run1", "replace", before)
     put(lake, "run2", "replace", [row(f"ad {number}", 1, number + number % 3) for number in range(3_000)])
-    one = read(lake, day=day(1), by="spend", where=(Filter("spend", "<", "90"),))
+    in_one_part = read(lake, day=day(1), by="spend", where=(Filter("spend", "<", "90"),))
     monkeypatch.setattr("adreel.lake.changed_rows.SLICE_CELLS", 1)
-    assert read(lake, day=day(1), by="spend", where=(Filter("spend", "<", "90"),)) == one
-    assert one[0] == (60, 0, 0)
+    assert read(lake, day=day(1), by="spend", where=(Filter("spend", "<", "90"),)) == in_one_part
+    assert in_one_part[0] == (60, 0, 0)
 
 
 # -- page, command line, API
@@ -190,10 +190,10 @@ def test_changed_rows_are_filtered_and_exported_whole(twice: Site, tmp_path: Pat
     with target.open(newline="") as file:
         assert {line["ad_id"] for line in csv.DictReader(file)} == expected.keys()
     name = lines[0]["ad_name"]
-    found = visit.words(BASE, before=0, after=1, day=DAY, column="ad_name", value=name)
-    assert "Remove" not in found
-    assert f"contains {name}" in found
-    assert f"{sum(name in line['ad_name'] for line in lines)} row" in found
+    text = visit.words(BASE, before=0, after=1, day=DAY, column="ad_name", value=name)
+    assert "Remove" not in text
+    assert f"contains {name}" in text
+    assert f"{sum(name in line['ad_name'] for line in lines)} row" in text
 
 
 def test_what_cannot_be_compared_is_said_on_the_page(twice: Site) -> None:

@@ -35,7 +35,7 @@ def ran(home: Home) -> Iterator[Site]:
         yield site
 
 
-def made(visit: Visit, name: str = "Sheet", query: str = "", days: str = "30") -> str:
+def new_link(visit: Visit, name: str = "Sheet", query: str = "", days: str = "30") -> str:
     """The path of a new link."""
     answer = visit.post(LINKS, {"name": name, "query": query, "days": days})
     assert answer.status_code == 200, words_of(answer.text)
@@ -52,7 +52,7 @@ def test_a_link_gives_what_was_looked_at_without_signing_in_and_follows_the_newe
     query = "where=spend%3A%3E%3D%3A20&sort=-spend&show=ad_name&show=ad_id&show=spend"
     visit = ran.visit("admin")
     assert "Cost is at least 20; Cost, largest first" in words_of(visit.good(f"{LINKS}?{query}"))
-    path = made(visit, query=query)
+    path = new_link(visit, query=query)
     answer = ran.visit().get(path)
     assert answer.status_code == 200
     assert (answer.headers["referrer-policy"], answer.headers["x-robots-tag"]) == ("no-referrer", "noindex, nofollow")
@@ -81,10 +81,13 @@ def test_a_link_gives_what_was_looked_at_without_signing_in_and_follows_the_newe
 
 def test_a_link_says_in_plain_words_when_it_is_over(ran: Site) -> None:
     visit, stranger = ran.visit("admin"), ran.visit()
-    revoked, expired = made(visit, "First"), made(visit, "Second", days="30")
+    revoked, expired = new_link(visit, "First"), new_link(visit, "Second", days="30")
     assert visit.sent(f"{LINKS}/1/revoke") == LINKS
     answer = stranger.get(revoked)
-    assert (answer.status_code, answer.text) == (410, "This link was revoked. Ask whoever sent it for a new one.\n")
+    assert (answer.status_code, answer.text) == (
+        410,
+        "This link was revoked. Ask the person who sent it for a new one.\n",
+    )
     ran.home.now += timedelta(days=30)
     answer = stranger.get(expired)
     assert (answer.status_code, "This link expired on 2026-12-22." in answer.text) == (410, True)
@@ -92,7 +95,7 @@ def test_a_link_says_in_plain_words_when_it_is_over(ran: Site) -> None:
     assert (unknown.status_code, "does not exist" in unknown.text) == (404, True)
     actions = [entry.action for entry in ran.store.audit.page(AuditFilter()) if entry.subject_kind == "link"]
     assert actions == [AuditAction.LINK_REVOKE, AuditAction.LINK_CREATE, AuditAction.LINK_CREATE]
-    forever = made(ran.visit("admin"), "Third", days="")
+    forever = new_link(ran.visit("admin"), "Third", days="")
     ran.home.now += timedelta(days=4_000)
     assert stranger.get(forever).status_code == 200
     ran.store.datasets.delete(ran.store.datasets.get("spend"))
@@ -103,7 +106,7 @@ def test_a_link_ends_with_the_rights_of_who_made_it(ran: Site) -> None:
     user = ran.user("eddy", Role.EDITOR)
     account = ran.store.accounts.get("demo")
     ran.store.shares.set(account, user, Level.READ)
-    path, stranger = made(ran.visit(user)), ran.visit()
+    path, stranger = new_link(ran.visit(user)), ran.visit()
     assert stranger.get(path).status_code == 200
     ran.store.shares.set(account, user, Level.NONE)
     answer = stranger.get(path)
@@ -119,7 +122,7 @@ def test_a_link_ends_with_the_rights_of_who_made_it(ran: Site) -> None:
 
 
 def test_a_link_opens_nothing_but_its_rows(ran: Site) -> None:
-    path = made(ran.visit("admin"))
+    path = new_link(ran.visit("admin"))
     secret = path.split("/")[-1].removesuffix(".csv")
     visit = ran.visit()
     for address in ("/datasets/spend/data", "/datasets/spend/export", "/api/v1/datasets/spend/rows"):
@@ -141,7 +144,7 @@ def test_the_secret_of_a_link_is_nowhere_but_in_its_address(ran: Site) -> None:
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
-    path = made(ran.visit("admin"))
+    path = new_link(ran.visit("admin"))
     client = TestClient(RequestLog(ran.app), base_url=ADDRESS)
     try:
         for address in (path, f"{path}x", path.removesuffix(".csv")):
@@ -158,7 +161,7 @@ def test_the_secret_of_a_link_is_nowhere_but_in_its_address(ran: Site) -> None:
 
 
 def test_links_are_asked_for_only_so_often(ran: Site) -> None:
-    path, stranger = made(ran.visit("admin")), ran.visit()
+    path, stranger = new_link(ran.visit("admin")), ran.visit()
     statuses = [stranger.get(path).status_code for _ in range(MOST_OF_LINK + 1)]
     assert statuses == [200] * MOST_OF_LINK + [429]
     wrong = [stranger.get("/links/wrong.csv") for _ in range(MOST_WRONG + 1)]
@@ -178,7 +181,7 @@ def test_viewers_and_read_only_tokens_make_no_links_and_only_makers_and_editors_
     assert "Share as CSV link" not in visit.good("/datasets/spend/data")
     assert "Create link" not in visit.good(LINKS)
     assert program(ran, read_only=True).bad("POST", "/datasets/spend/links", 403, json={"name": "x"})
-    made(ran.visit("admin"))
+    new_link(ran.visit("admin"))
     assert ran.visit(editor).post(f"{LINKS}/1/revoke").status_code == 403
     ran.store.shares.set(account, editor, Level.EDIT)
     assert ran.visit(editor).post(f"{LINKS}/1/revoke").status_code == 303

@@ -41,7 +41,7 @@ def about(
 ) -> About:
     """The facts of a look at a version (None for the newest). Raises NotFoundError for a version that is not there."""
     table = readable_table(lake, saved, now, version)
-    known = known_columns(saved, now)
+    selected = known_columns(saved, now)
     day = None
     with suppress(DatasetError):
         day = day_column(parse(source_of(saved), now))
@@ -49,13 +49,13 @@ def about(
         ("Dataset", saved.name),
         ("Table", saved.slug),
         *_version_facts(store, lake, saved, table.version),
-        ("Filter and order", look.words(known) or "None: all rows as in the table"),
+        ("Filter and order", look.words(selected) or "None: all rows as in the table"),
         ("Time zone", ZONE_RULE),
         ("Sums", SUM_RULE),
         ("Exported", f"{now:%Y-%m-%d %H:%M} UTC"),
     ]
     fields = {field.name: field for field in table.readable}
-    described = tuple(_about_column(fields[name], known.get(name)) for name in look.shown(table.readable.names))
+    described = tuple(_about_column(fields[name], selected.get(name)) for name in look.shown(table.readable.names))
     return About(tuple(facts), described, day)
 
 

@@ -83,10 +83,10 @@ class ChangedRows:
     """The rows that differ, to be read in parts."""
 
     def __init__(
-        self, reader: ChangedRowsReader, known: Mapping[str, Column], advertisers: Mapping[str, str], by: str | None
+        self, reader: ChangedRowsReader, selected: Mapping[str, Column], advertisers: Mapping[str, str], by: str | None
     ) -> None:
         self._reader = reader
-        self._known = known
+        self._selected = selected
         self._advertisers = advertisers
         self.by = by
         """The metric that they are sorted by."""
@@ -116,14 +116,14 @@ class ChangedRows:
 
     def title(self, name: str) -> str:
         """A column's title."""
-        if name in self._known:
-            return self._known[name].title
+        if name in self._selected:
+            return self._selected[name].title
         metric = catalog.metrics().get(name)
         return metric.title if metric else name
 
     def _type(self, name: str) -> str:
         metric = catalog.metrics().get(name)
-        return self._known[name].type if name in self._known else metric.type if metric else ""
+        return self._selected[name].type if name in self._selected else metric.type if metric else ""
 
     def rows(self, offset: int, limit: int) -> tuple[RowChange, ...]:
         """Some of the rows, those first whose metric changed most."""

@@ -90,9 +90,11 @@ def opened(store: Store, secret: str, now: datetime) -> LinkContent:
     if link is None:
         raise NotFoundError("This link does not exist, or the dataset or user that it belonged to was deleted.")
     if link.revoked_at is not None:
-        raise LinkOverError("This link was revoked. Ask whoever sent it for a new one.")
+        raise LinkOverError("This link was revoked. Ask the person who sent it for a new one.")
     if link.expires_at is not None and link.expires_at <= now:
-        raise LinkOverError(f"This link expired on {link.expires_at:%Y-%m-%d}. Ask whoever sent it for a new one.")
+        raise LinkOverError(
+            f"This link expired on {link.expires_at:%Y-%m-%d}. Ask the person who sent it for a new one."
+        )
     saved = store.datasets.get(link.dataset_id)
     user = store.users.get(link.user_id) if link.user_id is not None else None
     if not Guard(store, Actor(user)).may(DatasetRight.SEE, saved):

@@ -44,9 +44,9 @@ class TableLook:
         """Those of a table's columns that are shown, in order; all if the table has none of them."""
         return tuple(name for name in self.columns if name in names) or tuple(names)
 
-    def words(self, known: Mapping[str, Column]) -> str:
+    def words(self, selected: Mapping[str, Column]) -> str:
         """Its filters and order as a person reads them; empty for all rows as they are."""
-        titles = {name: column.title for name, column in known.items()}
+        titles = {name: column.title for name, column in selected.items()}
         parts = [condition.sentence(titles.get(condition.column)) for condition in self.where]
         parts += [
             f"{titles.get(order.column, order.column)}, {'largest' if order.descending else 'smallest'} first"

@@ -18,7 +18,7 @@ _DAYS = ("stat_time_day", "stat_time_hour", "start_date", "end_date")
 _CONTEXT = ("currency", "timezone", "stat_time_hour_utc")
 
 
-def default_columns(names: Sequence[str], known: Mapping[str, Column]) -> tuple[str, ...]:
+def default_columns(names: Sequence[str], selected: Mapping[str, Column]) -> tuple[str, ...]:
     """A table's columns as they are shown at first: days, names, other texts, metrics, and last what explains them.
 
     Ids are last where the table has names for them, and before the metrics where it has none; that of the ad account is
@@ -40,7 +40,7 @@ def default_columns(names: Sequence[str], known: Mapping[str, Column]) -> tuple[
             return 6
         if name in NAME_COLUMNS:
             return 2
-        return 4 if name in known and known[name].part == "metrics" and known[name].type != "string" else 3
+        return 4 if name in selected and selected[name].part == "metrics" and selected[name].type != "string" else 3
 
     # The narrowest entity first: the ad, then the ad group, then the campaign, then the ad account.
     narrow = ("ad_name", "adgroup_name", "campaign_name", "advertiser_name")

@@ -80,9 +80,9 @@ class ExportLinks:
 
     def list(self, saved: SavedDataset) -> tuple[ExportLink, ...]:
         """The dataset's links that were not revoked, in the order in which they were made, also expired ones."""
-        here = (export_links.c.dataset_id == saved.id) & export_links.c.revoked_at.is_(None)
+        of_dataset = (export_links.c.dataset_id == saved.id) & export_links.c.revoked_at.is_(None)
         with self._database.read() as connection:
-            rows = connection.execute(select(*_PUBLIC).where(here).order_by(export_links.c.id))
+            rows = connection.execute(select(*_PUBLIC).where(of_dataset).order_by(export_links.c.id))
             return tuple(_link(row) for row in rows)
 
     def get(self, saved: SavedDataset, link_id: int) -> ExportLink:

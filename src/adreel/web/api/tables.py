@@ -309,7 +309,7 @@ class DifferenceQuery(Body):
     after: int | None = Field(None, ge=0, le=2**53, description="Default: the newest.")
 
 
-class ChangedRowsQuery(DifferenceQuery, Paging):
+class DifferenceRowsQuery(DifferenceQuery, Paging):
     """Which changed rows."""
 
     day: date | None = Field(None, description="The day. Required where rows have days.", examples=["2026-01-31"])
@@ -477,7 +477,7 @@ def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[Differe
     response_model=ChangedRowsAnswer,
     responses=failures(404),
 )
-def list_changed_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[ChangedRowsQuery, Query()]) -> Response:
+def list_changed_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[DifferenceRowsQuery, Query()]) -> Response:
     """The rows of one day that differ between two versions, with names, values before and after, and changes."""
     saved = with_table(deps, who, dataset)
     before, after = versions_to_compare(deps.lake, saved, query.before, query.after)

@@ -40,7 +40,7 @@ MOST_METRICS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class RowName:
     """An entity of a row's key: its name, or its id where it has none; `detail` is the id beside a name."""
 
     title: str
@@ -49,7 +49,7 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ValueStep:
     """A value before and after, as texts; empty if it did not change. `tone` is up, down or empty."""
 
     before: str
@@ -59,21 +59,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChangedLine:
     """A row of the table."""
 
     kind: str
-    names: tuple[Name, ...]
-    steps: tuple[Step | None, ...]
+    names: tuple[RowName, ...]
+    steps: tuple[ValueStep | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ChangedLines:
     """The rows of a page, and what there is besides."""
 
     metrics: tuple[MetricHead, ...]
     all_metrics: tuple[MetricHead, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ChangedLine, ...]
     by: str | None
     changed: int
     added: int
@@ -97,7 +97,7 @@ class ChangedRowsPage(Page):
     template: ClassVar[str] = "changed_rows.html"
     head: Heading
     search: ChangedRowsSearch
-    shown: Lines | None
+    shown: ChangedLines | None
     fault: str
     page: int
     pages: int
@@ -233,48 +233,48 @@ def _columns(deps: Deps, saved: SavedDataset, search: ChangedRowsSearch) -> tupl
         names = deps.lake.table(saved.table_slug, search.after).schema.names
     except NotFoundError:
         return ()
-    known: Mapping[str, Any] = known_columns(saved, deps.clock())
+    selected: Mapping[str, Any] = known_columns(saved, deps.clock())
     first = set(NAME_COLUMNS.values())
     ordered = sorted(names, key=lambda name: name not in first)
-    return tuple((name, known[name].title if name in known else name) for name in ordered)
+    return tuple((name, selected[name].title if name in selected else name) for name in ordered)
 
 
 # -- lines
 
 
-def _lines(found_rows: domain.ChangedRows, page: int) -> Lines:
+def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
     head, every = found_rows.head, found_rows.metrics
     metrics = every[:MOST_METRICS]
     lines = tuple(
-        Line(
+        ChangedLine(
             row.kind,
             _names(found_rows, row),
             tuple(_step(metric, row.values[metric.name], row.currency) for metric in metrics),
         )
         for row in found_rows.rows((page - 1) * PAGE, PAGE)
     )
-    return Lines(metrics, every, lines, found_rows.by, head.changed, head.added, head.removed, head.total)
+    return ChangedLines(metrics, every, lines, found_rows.by, head.changed, head.added, head.removed, head.total)
 
 
-def _names(found_rows: domain.ChangedRows, row: RowChange) -> tuple[Name, ...]:
+def _names(found_rows: domain.ChangedRows, row: RowChange) -> tuple[RowName, ...]:
     names = []
     # The ad itself before the account that it is in.
     for column, value in sorted(row.key.items(), key=lambda pair: pair[0] == ADVERTISER):
         name, shown = row.names.get(column, ""), cell(column, value).text
-        names.append(Name(found_rows.title(column), name or shown, shown if name else ""))
+        names.append(RowName(found_rows.title(column), name or shown, shown if name else ""))
     return tuple(names)
 
 
-def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> Step | None:
+def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> ValueStep | None:
     if not value.differs:
         return None
     money = currency if metric.type == "money" else None
     if not metric.numeric:
-        return Step(_text(metric.name, value.before), _text(metric.name, value.after), "", "")
+        return ValueStep(_text(metric.name, value.before), _text(metric.name, value.after), "", "")
     change = value.change
     tone = "" if not change else "up" if change > 0 else "down"
     signed = "" if change is None else amount(change, money, signed=True)
-    return Step(_text(metric.name, value.before), _text(metric.name, value.after), signed, tone)
+    return ValueStep(_text(metric.name, value.before), _text(metric.name, value.after), signed, tone)
 
 
 def _text(name: str, value: Any) -> str:

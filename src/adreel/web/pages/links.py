@@ -49,7 +49,7 @@ class LinkRow:
 
 
 @dataclass(frozen=True, slots=True)
-class NewLink:
+class NewFormula:
     """The formula of a link that was just made; shown once."""
 
     name: str
@@ -71,7 +71,7 @@ class Links(Page):
     back: str
     typed: str
     problem: str
-    new_link: NewLink | None
+    new_link: NewFormula | None
     days: Mapping[str, str]
 
 
@@ -98,8 +98,8 @@ def create(
         page = _links(request, deps, who, saved, asked, typed=name[:200], problem=sentence(error))
         return respond(request, page, status_of(error), who)
     web_url = deps.settings.web_url.rstrip("/")
-    made = NewLink(link.name, csv_links.formula(web_url, secret), f"{web_url}{csv_links.path_of(secret)}")
-    return respond(request, _links(request, deps, who, saved, asked, new_link=made), visitor=who)
+    new_link = NewFormula(link.name, csv_links.formula(web_url, secret), f"{web_url}{csv_links.path_of(secret)}")
+    return respond(request, _links(request, deps, who, saved, asked, new_link=new_link), visitor=who)
 
 
 @router.post("/datasets/{slug}/links/{link_id:int}/revoke")
@@ -142,9 +142,9 @@ def _links(
     *,
     typed: str = "",
     problem: str = "",
-    new_link: NewLink | None = None,
+    new_link: NewFormula | None = None,
 ) -> Links:
-    now, known = deps.clock(), known_columns(saved, deps.clock())
+    now, selected = deps.clock(), known_columns(saved, deps.clock())
     kept = [(name, value) for name, value in query.multi_items() if name in ("where", "sort", "show")]
     base = f"/datasets/{saved.slug}"
     look_words, size_words = "", ""
@@ -154,7 +154,7 @@ def _links(
     rows = tuple(
         LinkRow(
             link,
-            TableLook.of_json(link.look).words(known),
+            TableLook.of_json(link.look).words(selected),
             len(link.look["columns"]),
             link.expires_at is not None and link.expires_at <= now,
             may_revoke(who.guard, saved, link),
