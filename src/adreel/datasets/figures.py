@@ -61,7 +61,7 @@ def keep_figures(store: Store, lake: Lake, run: Run, now: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ZoneSums:
     """The sums of an ad account's rows of one currency and zone, by day; both are empty where they are not known."""
 
     currency: str
@@ -165,9 +165,9 @@ class _VersionReader:
         metrics = tuple(name for name in METRICS if name in dataset.metrics)
         slug = self._saved.table_slug
         groups = self._lake.day_sums(slug, run.version, metrics, ACCOUNT_COLUMNS) if metrics else {}
-        accounts: dict[str, list[_Part]] = defaultdict(list)
+        accounts: dict[str, list[_ZoneSums]] = defaultdict(list)
         for (advertiser, currency, zone), days in groups.items():
-            accounts[advertiser].append(_Part(currency or "", zone or "", days))
+            accounts[advertiser].append(_ZoneSums(currency or "", zone or "", days))
         coverage = from_json(self._versions[run.version].coverage)
         for advertiser, parts in accounts.items():
             currencies = {part.currency for part in parts if part.currency}
@@ -230,7 +230,7 @@ class _VersionReader:
         return None
 
 
-def _amounts(parts: Iterable[_Part], place: int, read: Span) -> dict[date, Decimal]:
+def _amounts(parts: Iterable[_ZoneSums], place: int, read: Span) -> dict[date, Decimal]:
     """The sums at `place` on the days that were read."""
     amounts: dict[date, Decimal] = {}
     for part in parts:

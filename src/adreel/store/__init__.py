@@ -25,7 +25,7 @@ from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
-from adreel.store.figures import AdvertiserAmounts, DailySums, Figures, FiguresState, VersionFigures
+from adreel.store.figures import AdvertiserAmounts, DailySums, FiguresState, KeptFigures, VersionFigures
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
@@ -95,8 +95,8 @@ __all__ = [
     "Cost",
     "DailySums",
     "Datasets",
-    "Figures",
     "FiguresState",
+    "KeptFigures",
     "Latest",
     "Level",
     "LogLine",
@@ -184,7 +184,7 @@ class Store:
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)
-        self.figures = Figures(database)
+        self.figures = KeptFigures(database)
         self.consents = Consents(database, clock)
         self.workspace = Workspaces(database, clock)
         self.audit = Audit(database, clock)
