@@ -17,7 +17,7 @@ from typing import Any
 from adreel.datasets.coverage import DaysOf, from_json
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import complete_at, report_delay
-from adreel.datasets.provenance import provenance
+from adreel.datasets.provenance import methods_of
 from adreel.datasets.restatement import ACCOUNT_COLUMNS, MOST_READINGS, restated_sums
 from adreel.datasets.runs import runs_by_version
 from adreel.datasets.stored import dataset_of
@@ -201,7 +201,7 @@ class _VersionReader:
             and not dataset.breakdowns
             and dataset.update.key is None
         )
-        return adds_up and Method.APPEND not in provenance(self._store, self._lake, self._saved).methods
+        return adds_up and Method.APPEND not in methods_of(tuple(self._versions.values()))
 
     def _complete_day(self, advertiser: str, zone: str, read: Span, delay: timedelta) -> date | None:
         """The last of the days that TikTok had completed when they were read last."""
