@@ -357,7 +357,8 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
         def change(members: dict[str, bytes]) -> Mapping[str, bytes]:
             header = json.loads(members[HEADER]) | {"revision": revision, "adreel": "9.1"}
             header["sequences"].pop("backfills", None)
-            new = ("store/backfills/",)
+            tables = ("backfills", "version_figures", "restated_amounts", "daily_sums")
+            new = tuple(f"store/{table}/" for table in tables)
             return {
                 name: orjson.dumps(header) if name == HEADER else data
                 for name, data in members.items()

@@ -9,7 +9,7 @@ from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import counted, print_json, print_table, say
 from adreel.datasets.restatement import amount
-from adreel.datasets.restatement_calendar import Calendar, calendar
+from adreel.datasets.restatement_calendar import RestatementCalendar, calendar
 from adreel.dates import Span, read_day
 from adreel.errors import InputError
 from adreel.monitoring.home import Restated, restated
@@ -45,14 +45,14 @@ def _first_day(text: str | None, today: date) -> date | None:
 def _all(home: OpenHome, session: CommandContext, first: date | None, *, as_json: bool) -> None:
     zone = ZoneInfo(home.store.workspace.get().zone)
     since = None if first is None else datetime.combine(first, time(), zone)
-    found = restated(home.store, home.lake(), home.guard, session.clock(), since=since, read_at_once=ALL_AT_ONCE)
+    findings = restated(home.store, home.lake(), home.guard, session.clock(), since=since, read_at_once=ALL_AT_ONCE)
     if as_json:
-        print_json(found.as_json())
+        print_json(findings.as_json())
     else:
-        _print_all(found)
+        _print_all(findings)
 
 
-def _print_all(found: Restated) -> None:
+def _print_all(findings: Restated) -> None:
     heads = ("ad account", "metric", "restated", "days", "dataset", "versions")
     rows = [
         (
@@ -63,16 +63,16 @@ def _print_all(found: Restated) -> None:
             figure.dataset,
             f"{figure.before} to {figure.after}",
         )
-        for figure in found.figures
+        for figure in findings.figures
     ]
     if rows:
         print_table(heads, rows, hidden_first=("versions",))
-    for total in found.totals:
+    for total in findings.totals:
         say(f"{total.title}: {amount(total.amount, total.currency, signed=True)}.")
-    compared = f"{counted(found.versions, 'version')} compared since {found.since:%Y-%m-%d %H:%M} UTC."
+    compared = f"{counted(findings.versions, 'version')} compared since {findings.since:%Y-%m-%d %H:%M} UTC."
     say(compared if rows else f"No restatements. {compared}")
-    if found.missing:
-        say(f"{counted(found.missing, 'dataset')} could not be read.")
+    if findings.missing:
+        say(f"{counted(findings.missing, 'dataset')} could not be read.")
 
 
 def _days(days: list[date]) -> str:
@@ -90,7 +90,7 @@ def _one(
         _print_calendar(shown)
 
 
-def _print_calendar(shown: Calendar) -> None:
+def _print_calendar(shown: RestatementCalendar) -> None:
     figure = shown.figure
     if figure is not None and shown.days:
         rows = [

@@ -17,7 +17,7 @@ from typing import Any
 from adreel.datasets.coverage import DaysOf, from_json
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import complete_at, report_delay
-from adreel.datasets.provenance import provenance
+from adreel.datasets.provenance import methods_of
 from adreel.datasets.restatement import ACCOUNT_COLUMNS, MOST_READINGS, restated_sums
 from adreel.datasets.runs import runs_by_version
 from adreel.datasets.stored import dataset_of
@@ -61,7 +61,7 @@ def keep_figures(store: Store, lake: Lake, run: Run, now: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ZoneSums:
     """The sums of an ad account's rows of one currency and zone, by day; both are empty where they are not known."""
 
     currency: str
@@ -165,9 +165,9 @@ class _VersionReader:
         metrics = tuple(name for name in METRICS if name in dataset.metrics)
         slug = self._saved.table_slug
         groups = self._lake.day_sums(slug, run.version, metrics, ACCOUNT_COLUMNS) if metrics else {}
-        accounts: dict[str, list[_Part]] = defaultdict(list)
+        accounts: dict[str, list[_ZoneSums]] = defaultdict(list)
         for (advertiser, currency, zone), days in groups.items():
-            accounts[advertiser].append(_Part(currency or "", zone or "", days))
+            accounts[advertiser].append(_ZoneSums(currency or "", zone or "", days))
         coverage = from_json(self._versions[run.version].coverage)
         for advertiser, parts in accounts.items():
             currencies = {part.currency for part in parts if part.currency}
@@ -201,7 +201,7 @@ class _VersionReader:
             and not dataset.breakdowns
             and dataset.update.key is None
         )
-        return adds_up and Method.APPEND not in provenance(self._store, self._lake, self._saved).methods
+        return adds_up and Method.APPEND not in methods_of(tuple(self._versions.values()))
 
     def _complete_day(self, advertiser: str, zone: str, read: Span, delay: timedelta) -> date | None:
         """The last of the days that TikTok had completed when they were read last."""
@@ -230,7 +230,7 @@ class _VersionReader:
         return None
 
 
-def _amounts(parts: Iterable[_Part], place: int, read: Span) -> dict[date, Decimal]:
+def _amounts(parts: Iterable[_ZoneSums], place: int, read: Span) -> dict[date, Decimal]:
     """The sums at `place` on the days that were read."""
     amounts: dict[date, Decimal] = {}
     for part in parts:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from adreel.dates import Dates, read_day, span
-from adreel.lake import Lake
+from adreel.lake import Lake, Version
 from adreel.store import Run, SavedDataset, Store
 from adreel.update_methods import Method
 
@@ -28,8 +29,14 @@ class Provenance:
 
 def provenance(store: Store, lake: Lake, saved: SavedDataset) -> Provenance:
     """What made the newest version. Raises NotFoundError if there is none."""
-    methods: dict[Method, None] = {}
     versions = lake.versions(saved.table_slug)
+    # The store may not know the run: that of another home which has the same lake.
+    return Provenance(_read_at(store, saved) or versions[0].at, methods_of(versions))
+
+
+def methods_of(versions: Sequence[Version]) -> tuple[Method, ...]:
+    """The update methods whose rows may be in the newest of the versions, which are newest first."""
+    methods: dict[Method, None] = {}
     newest = versions[0].number if versions else 0
     for version in versions:
         if version.number > newest:
@@ -42,8 +49,7 @@ def provenance(store: Store, lake: Lake, saved: SavedDataset) -> Provenance:
         methods[method] = None
         if method is Method.REPLACE:
             break
-    # The store may not know the run: that of another home which has the same lake.
-    return Provenance(_read_at(store, saved) or versions[0].at, tuple(methods))
+    return tuple(methods)
 
 
 def _read_at(store: Store, saved: SavedDataset) -> datetime | None:

@@ -81,7 +81,7 @@ class CalendarVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
+class RestatementCalendar:
     """The restated days of a dataset, oldest first.
 
     `figure` is the one that is shown, None if TikTok restated nothing. `figures` are all that were restated, `versions`
@@ -154,7 +154,7 @@ def calendar(
     key: str = "",
     days: Span | None = None,
     read_at_once: int = READ_AT_ONCE,
-) -> Calendar:
+) -> RestatementCalendar:
     """The restated days of the dataset, of those in `days` if they are given.
 
     `key` names the figure: a column, or a column with the currency, such as `spend:EUR`; by default cost in the first
@@ -170,7 +170,7 @@ def calendar(
     for version in versions:
         for day, move in _moves(version, figure, days):
             moves[day].append(move)
-    return Calendar(
+    return RestatementCalendar(
         figure=figure,
         figures=figures,
         days=tuple(

@@ -81,7 +81,7 @@ def first_steps(store: Store, guard: Guard) -> FirstSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class NextRun:
+class ScheduledRun:
     """When the schedule of a dataset is due next."""
 
     dataset: str
@@ -89,11 +89,11 @@ class NextRun:
     at: datetime
 
 
-def next_runs(guard: Guard) -> tuple[NextRun, ...]:
+def next_runs(guard: Guard) -> tuple[ScheduledRun, ...]:
     """The next runs of schedules, earliest first."""
     due = [(saved.next_run_at, saved) for saved in guard.datasets() if saved.next_run_at is not None]
     due.sort(key=lambda pair: (pair[0], pair[1].name))
-    return tuple(NextRun(saved.slug, saved.name, at) for at, saved in due[:MOST_NEXT_RUNS])
+    return tuple(ScheduledRun(saved.slug, saved.name, at) for at, saved in due[:MOST_NEXT_RUNS])
 
 
 # -- which dataset speaks for an ad account

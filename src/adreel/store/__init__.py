@@ -28,7 +28,7 @@ from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
 from adreel.store.drafts import Draft, Drafts
 from adreel.store.export_links import ExportLinks
-from adreel.store.figures import AdvertiserAmounts, DailySums, Figures, FiguresState, VersionFigures
+from adreel.store.figures import AdvertiserAmounts, DailySums, FiguresState, KeptFigures, VersionFigures
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
@@ -111,8 +111,8 @@ __all__ = [
     "Drafts",
     "ExportLink",
     "ExportLinks",
-    "Figures",
     "FiguresState",
+    "KeptFigures",
     "Latest",
     "Level",
     "LogLine",
@@ -219,7 +219,7 @@ class Store:
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)
-        self.figures = Figures(database)
+        self.figures = KeptFigures(database)
         self.consents = Consents(database, clock)
         self.app = Apps(database, keys, clock)
         self.guide_steps = GuideSteps(database, clock)

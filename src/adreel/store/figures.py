@@ -85,7 +85,7 @@ class DailySums:
     days: Mapping[date, Decimal]
 
 
-class Figures:
+class KeptFigures:
     """The figures of one home."""
 
     __slots__ = ("_database",)

@@ -16,8 +16,8 @@ from adreel.charts.rows import money_decimals
 from adreel.monitoring.home import (
     CurrencySpend,
     FirstSteps,
-    NextRun,
     Restated,
+    ScheduledRun,
     Spend,
     SpendPeriod,
     first_steps,
@@ -48,7 +48,7 @@ class StatePart(Page):
 
     template: ClassVar[str] = "_home_state.html"
     state: HomeStatus
-    upcoming: tuple[NextRun, ...]
+    upcoming: tuple[ScheduledRun, ...]
 
 
 @dataclass(frozen=True, slots=True)

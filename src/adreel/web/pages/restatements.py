@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adreel.datasets.restatement import amount as in_words
-from adreel.datasets.restatement_calendar import Calendar, CalendarDay, CalendarFigure, calendar
+from adreel.datasets.restatement_calendar import CalendarDay, CalendarFigure, RestatementCalendar, calendar
 from adreel.dates import Span
 from adreel.errors import InputError
 from adreel.web.deps import Here, Who
@@ -33,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CalendarCell:
     """A day of the calendar; `tone` is its color, and `short` and `words` its amount, empty without a restatement."""
 
     day: date
@@ -45,7 +45,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class DayRow:
+class RestatedDayRow:
     """A restated day in the table: its amount, how many versions changed it, and the last of them."""
 
     day: date
@@ -67,7 +67,7 @@ class MoveRow:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow:
+class RestatingVersionRow:
     """A version of the table, and what it changed of the days that are shown."""
 
     version: int
@@ -79,7 +79,7 @@ class VersionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class CalendarLinks:
     """Addresses of the page for the same figure; `until` is the last day that is shown, None for the latest."""
 
     slug: str
@@ -100,11 +100,11 @@ class Restatements(Page):
 
     template: ClassVar[str] = "restatements.html"
     head: Heading
-    calendar: Calendar
-    links: Links
-    weeks: tuple[tuple[Cell, ...], ...]
-    days: tuple[DayRow, ...]
-    versions: tuple[VersionRow, ...]
+    calendar: RestatementCalendar
+    links: CalendarLinks
+    weeks: tuple[tuple[CalendarCell, ...], ...]
+    days: tuple[RestatedDayRow, ...]
+    versions: tuple[RestatingVersionRow, ...]
     total: str
     span: Span
     today: date
@@ -135,11 +135,11 @@ def restatements(
     page = Restatements(
         head=heading(deps, who, saved, "restatements", str(request.url.path) + _query(request)),
         calendar=shown,
-        links=Links(saved.slug, shown.figure.key if shown.figure else "", later and span.end),
+        links=CalendarLinks(saved.slug, shown.figure.key if shown.figure else "", later and span.end),
         weeks=_weeks(shown, span, today),
         days=tuple(_day_row(each, shown.figure) for each in reversed(shown.days)),
         versions=tuple(
-            VersionRow(
+            RestatingVersionRow(
                 each.version,
                 each.before,
                 each.read_at,
@@ -181,7 +181,7 @@ def _words(amount: Decimal, figure: CalendarFigure | None) -> str:
     return in_words(amount, figure.currency if figure else None, signed=True)
 
 
-def _weeks(shown: Calendar, span: Span, today: date) -> tuple[tuple[Cell, ...], ...]:
+def _weeks(shown: RestatementCalendar, span: Span, today: date) -> tuple[tuple[CalendarCell, ...], ...]:
     amounts = {each.day: each.amount for each in shown.days}
     most = max((abs(amount) for amount in amounts.values()), default=Decimal(0))
     cells = [
@@ -197,16 +197,16 @@ def _cell(
     figure: CalendarFigure | None,
     first: date,
     today: date,
-) -> Cell:
+) -> CalendarCell:
     is_first, is_future = day.day == 1 or day == first, day > today
     if day not in amounts:
-        return Cell(day, "", "", "", is_first, is_future)
+        return CalendarCell(day, "", "", "", is_first, is_future)
     amount = amounts[day]
     if not amount:
-        return Cell(day, "move-even", "\N{PLUS-MINUS SIGN}0", _words(amount, figure), is_first, is_future)
+        return CalendarCell(day, "move-even", "\N{PLUS-MINUS SIGN}0", _words(amount, figure), is_first, is_future)
     level = 1 + sum(abs(amount) >= most * Decimal(str(share)) for share in STEPS)
     tone = f"move-{'up' if amount > 0 else 'down'} move-{level}"
-    return Cell(day, tone, _short(amount), _words(amount, figure), is_first, is_future)
+    return CalendarCell(day, tone, _short(amount), _words(amount, figure), is_first, is_future)
 
 
 def _short(amount: Decimal) -> str:
@@ -220,9 +220,9 @@ def _short(amount: Decimal) -> str:
     return f"{sign}{size:.2f}" if size < 10 else f"{sign}{size:.1f}"
 
 
-def _day_row(day: CalendarDay, figure: CalendarFigure | None) -> DayRow:
+def _day_row(day: CalendarDay, figure: CalendarFigure | None) -> RestatedDayRow:
     versions = {move.version for move in day.moves}
-    return DayRow(day.day, _words(day.amount, figure), len(versions), day.moves[0].version)
+    return RestatedDayRow(day.day, _words(day.amount, figure), len(versions), day.moves[0].version)
 
 
 def _moves(day: CalendarDay | None, figure: CalendarFigure | None, names: Mapping[str, str]) -> tuple[MoveRow, ...]:

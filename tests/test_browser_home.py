@@ -1,0 +1,41 @@
+"""The first page in a browser: what was restated since yesterday is one key press away, and charts are drawn."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+import browser
+from browser import PASSWORD, opened, visiting
+from home import make_home
+
+chromium = browser.chromium
+
+
+def test_a_person_finds_the_restatement_of_yesterday_with_the_keyboard(chromium: Browser, tmp_path: Path) -> None:
+    with opened(make_home(tmp_path / "home", advertisers=3, ads=6, days=40)) as town:
+        admin = town.store.users.add_first("admin", PASSWORD)
+        daily = town.dataset(town.connect("Shop", admin), admin)
+        town.run(daily)
+        town.later(1)
+        town.run(daily)
+        with visiting(chromium, town, "admin") as person:
+            page = person.page
+            person.goto("/")
+            charts = page.locator("#home-spend [data-chart] canvas")
+            expect(charts.first).to_be_visible()
+            restated = page.get_by_role("region", name="Restated by ad account")
+            row = restated.get_by_role("row").nth(1)
+            advertiser = row.get_by_role("rowheader").inner_text()
+            link = row.get_by_role("link").first
+            day = link.inner_text()
+            link.press("Enter")
+            changes = page.get_by_role("region", name=f"Changes of {day}")
+            move = changes.get_by_role("row").filter(has_text=advertiser)
+            expect(move).to_have_count(1)
+            amount = page.get_by_role("link", name=re.compile(f"^{day}: ")).get_attribute("title")
+            assert amount is not None
+            moves = [int(text.replace(",", "")) for text in changes.locator("td.cell-number").all_inner_texts()]
+            assert amount == f"{day}: {sum(moves):+,}"
