@@ -108,6 +108,25 @@ def test_a_preset_that_is_chosen_in_the_form_adds_its_metrics_and_the_file_has_a
     assert "Video &lt;b&gt;" not in site.visit("grace").good("/datasets/new")
 
 
+def test_the_form_saves_its_metrics_as_a_preset_in_their_order(site: Site) -> None:
+    site.store.shares.set_everyone(site.store.accounts.get("demo"), Level.READ)
+    visit = site.visit("ada")
+    pairs = filled(visit.good("/datasets/new"), account="demo", report="performance", data_level="ad", metrics=VIDEO)
+    page = visit.client.post("/datasets/form", content=urlencode(pairs), headers=FORM).text
+    pairs = filled(page, preset__name="Weekly", preset__shared="true")
+    page = visit.client.post("/datasets/form/preset", content=urlencode(pairs), headers=FORM).text
+    assert "Saved preset &#39;Weekly&#39;; shared with all users." in page
+    (preset,) = site.store.presets.visible(site.store.users.get("grace"))
+    assert (preset.name, preset.metrics, preset.owner) == ("Weekly", tuple(VIDEO), "ada")
+    assert dict(sent(page))["preset.name"] == ""
+    pairs = filled(page, preset__name="weekly")
+    page = visit.client.post("/datasets/form/preset", content=urlencode(pairs), headers=FORM).text
+    assert "The preset was not saved. There is a shared preset &#39;weekly&#39; already; choose another name." in page
+    assert dict(sent(page))["preset.name"] == "weekly"
+    visit = site.visit("vera")
+    assert visit.client.post("/datasets/form/preset", content=urlencode(pairs), headers=FORM).status_code == 403
+
+
 def test_the_command_line_saves_lists_and_expands_presets(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file(metrics=["clicks", "spend"]))
     assert "has no owner" in home.bad("presets", "save", "Film", *VIDEO)[1]

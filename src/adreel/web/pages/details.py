@@ -17,10 +17,9 @@ from starlette.responses import Response
 from adreel import catalog
 from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.catalog.templates import Template
-from adreel.datasets import service
+from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
-from adreel.datasets.saved_presets import metric_sets
 from adreel.datasets.schema import Column, columns
 from adreel.datasets.stored import converted, dataset_of, source_of
 from adreel.datasets.templates import file_of, free_name, template_named
@@ -228,10 +227,32 @@ async def ask_advertisers(request: Request, deps: Here, who: Who, fields: Posted
     return await run_in_threadpool(_answer, request, deps, who, fields)
 
 
-def _answer(request: Request, deps: Deps, who: Visitor, fields: FormFields, preview: Preview | None = None) -> Response:
+@router.post("/datasets/form/preset")
+def save_preset(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
+    """The form after its metrics were saved as a preset, or with the reason why they were not."""
+    who.guard.need_role(RoleRight.SAVE_PRESETS)
+    metrics, shared = texts(posted_values(fields).get("metrics")), fields.last("preset.shared") == "true"
+    try:
+        preset = saved_presets.save(who.guard, fields.text("preset.name"), metrics, shared=shared)
+    except InputError as error:
+        return _answer(request, deps, who, fields, notes=(f"The preset was not saved. {sentence(error)}",))
+    seen = "shared with all users" if preset.shared else "only you see it"
+    done = FormFields({name: value for name, value in fields.values.items() if not name.startswith("preset.")})
+    return _answer(request, deps, who, done, notes=(f"Saved preset {preset.name!r}; {seen}.",))
+
+
+def _answer(
+    request: Request,
+    deps: Deps,
+    who: Visitor,
+    fields: FormFields,
+    preview: Preview | None = None,
+    notes: tuple[str, ...] = (),
+) -> Response:
     """The form, in a page of its own where no part of one was asked for."""
     saved = _edited(who, fields)
-    fields, notes = keep_draft(deps, who, fields, saved)
+    fields, draft_notes = keep_draft(deps, who, fields, saved)
+    notes = (*notes, *draft_notes)
     shape = form_of(fields, _around(deps, who, fields, saved), notes=notes)
     if is_fragment(request):
         return respond(request, FormPart(shape))
@@ -284,7 +305,7 @@ def _around(deps: Deps, who: Visitor, fields: FormFields, saved: SavedDataset | 
         zone=deps.store.workspace.get().zone,
         saved=saved,
         plan=deps.asking.planned,
-        metric_sets=metric_sets(who.guard),
+        metric_sets=saved_presets.metric_sets(who.guard),
     )
 
 
