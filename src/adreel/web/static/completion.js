@@ -223,4 +223,5 @@
   editor.addEventListener("blur", close);
   editor.addEventListener("click", close);
   editor.addEventListener("scroll", close);
+  window.addEventListener("resize", () => { if (!list.hidden) place(); });
 })();
