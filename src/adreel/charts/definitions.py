@@ -467,7 +467,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "map",
         "Map of {figure}",
-        "{figure} by country, as one tile for each country, near its place in the world. The stronger its color, the more.",
+        "{figure} by country, as one tile for each country, near its place in the world. A stronger color is more.",
         "map",
         ("spend", *_SIDE),
         (Axis("breakdown", ("country_code",)),),
