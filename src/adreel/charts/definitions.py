@@ -466,7 +466,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "map",
         "Map of {figure}",
-        "{figure} by country, as one tile for each country, near its place in the world. Darker tiles have more.",
+        "{figure} by country, as one tile for each country, near its place in the world. A stronger color is more.",
         "map",
         ("spend", *_SIDE),
         (Axis("breakdown", ("country_code",)),),

@@ -378,8 +378,8 @@
       const share = given(tile.value) ? Math.max(0, tile.value) / most : 0;
       return {
         value: [tile.x + 0.5, tile.y + 0.5], tile,
-        itemStyle: given(tile.value) ? { color: style.colours[0] + alpha(0.2 + 0.8 * share) } : { color: "transparent", borderColor: style.line, borderWidth: 1 },
-        label: { color: given(tile.value) ? (share > 0.6 ? style.ground : style.text) : style.quiet },
+        itemStyle: given(tile.value) ? { color: style.colours[0] + alpha(0.2 + 0.8 * share), opacity: 1 } : { color: "transparent", borderColor: style.line, borderWidth: 1 },
+        label: { color: given(tile.value) ? (share > 0.4 ? style.ground : style.text) : style.quiet },
       };
     };
     return [{
