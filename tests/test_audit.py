@@ -31,6 +31,7 @@ LONG = "a longer horse battery"
 READS_ONLY = "reads or validates, and changes nothing"
 NO_DECISION = "writes down what TikTok says, which is no decision of a person"
 OWN_HISTORY = "what only the person sees; that the query ran is recorded"
+OWN_LOOK = "how people look at a table; no figures, settings or rights change"
 STEPS_OF_FORM = "a step of a form; what it leads to is recorded when it is sent"
 
 PAGES_WITHOUT: dict[str, str] = {
@@ -48,6 +49,10 @@ PAGES_WITHOUT: dict[str, str] = {
     "POST /accounts/guide/{step}/done": "a note of how far the set-up has come",
     "POST /accounts/guide/redirect/check": READS_ONLY,
     "POST /query/history/delete": OWN_HISTORY,
+    "POST /datasets/{slug}/data/columns": OWN_LOOK,
+    "POST /datasets/{slug}/views": OWN_LOOK,
+    "POST /datasets/{slug}/views/{view_id:int}": OWN_LOOK,
+    "POST /datasets/{slug}/views/{view_id:int}/delete": OWN_LOOK,
 }
 API_WITHOUT: dict[str, str] = {
     "POST /datasets/validate": READS_ONLY,
@@ -59,6 +64,9 @@ API_WITHOUT: dict[str, str] = {
     "POST /accounts/{account}/advertisers/refresh": NO_DECISION,
     "POST /accounts/consents": STEPS_OF_FORM,
     "DELETE /query/history": OWN_HISTORY,
+    "POST /datasets/{dataset}/views": OWN_LOOK,
+    "PATCH /datasets/{dataset}/views/{view}": OWN_LOOK,
+    "DELETE /datasets/{dataset}/views/{view}": OWN_LOOK,
 }
 COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(
@@ -69,7 +77,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
         ("status", "schedules list", "schedules show", "schedules explain", "notifications list", "backfills list"),
         READS_ONLY,
     ),
-    **dict.fromkeys(("accounts list", "accounts shares", "app show", "users list"), READS_ONLY),
+    **dict.fromkeys(("accounts list", "accounts shares", "app show", "users list", "links list"), READS_ONLY),
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
     "restore-backup": "fills an empty home, whose log has it (test_backups.py)",
@@ -79,7 +87,13 @@ COMMANDS_WITHOUT: dict[str, str] = {
     "worker": "starts what people and schedules asked for, which is recorded then",
     "serve": "serves pages, each of which is recorded",
 }
-EXPORTS = {"GET /datasets/{slug}/export", "GET /audit/export", "GET /datasets/{dataset}/export"}
+EXPORTS = {
+    "GET /datasets/{slug}/export",
+    "GET /datasets/{slug}/difference/rows/export",
+    "GET /datasets/{slug}/data/copy",
+    "GET /audit/export",
+    "GET /datasets/{dataset}/export",
+}
 """What is downloaded by GET."""
 
 
@@ -212,6 +226,14 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     restore = "/datasets/{slug}/versions/{version}/restore"
     step(f"POST {restore}", lambda: post(f"/datasets/{slug}/versions/0/restore"), Action.VERSION_RESTORE)
     step("GET /datasets/{slug}/export", client(f"/datasets/{slug}/export?format=csv"), Action.EXPORT, "Renamed")
+    step("GET /datasets/{slug}/data/copy", client(f"/datasets/{slug}/data/copy"), Action.EXPORT, "Renamed")
+    changed = f"/datasets/{slug}/difference/rows/export?before=0&after=1&day=2026-11-21"
+    step("GET /datasets/{slug}/difference/rows/export", client(changed), Action.EXPORT, "Renamed")
+    link = {"name": "Sheet", "days": "30"}
+    links = f"/datasets/{slug}/links"
+    step("POST /datasets/{slug}/links", lambda: post(links, link), Action.LINK_CREATE, "Sheet")
+    revoke = "POST /datasets/{slug}/links/{link_id:int}/revoke"
+    step(revoke, lambda: post(f"{links}/1/revoke"), Action.LINK_REVOKE, "Sheet")
     sql = {"sql": f"select * from {slug}"}
     step("POST /query", lambda: post("/query", sql), Action.QUERY, slug)
     kept = sql | {"name": "Kept", "act": "new"}
@@ -324,6 +346,8 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
     restore = "/versions/{version}/restore"
     step("POST", f"{dataset}{restore}", f"/datasets/{slug}/versions/0/restore", Action.VERSION_RESTORE, 201)
     step("GET", f"{dataset}/export", f"/datasets/{slug}/export?format=csv", Action.EXPORT)
+    step("POST", f"{dataset}/links", f"/datasets/{slug}/links", Action.LINK_CREATE, 201, json={"name": "Sheet"})
+    step("DELETE", f"{dataset}/links/{{link}}", f"/datasets/{slug}/links/1", Action.LINK_REVOKE, 204)
     sql = {"sql": f"select * from {slug}"}
     step("POST", "/query", "/query", Action.QUERY, json=sql)
     kept = sql | {"name": "Kept"}
@@ -415,6 +439,8 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("prune", Action.PRUNE, "--yes")
     step("query", Action.QUERY, "select count(*) from spend")
     step("export", Action.EXPORT, name["d"], "-o", str(tmp_path / "a.csv"))
+    step("links create", Action.LINK_CREATE, name["d"], "Sheet")
+    step("links revoke", Action.LINK_REVOKE, name["d"], "1", "--yes")
     step("audit", Action.AUDIT_EXPORT, "-o", str(tmp_path / "audit.csv"))
     step("backup", Action.BACKUP, str(tmp_path / "a.tar"))
     partition = home.file(name="Daily", update={"method": "partition"})
