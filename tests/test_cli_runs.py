@@ -283,7 +283,7 @@ def test_metrics_and_dimensions_are_found_by_words(shared: Home, monkeypatch: py
 def test_a_search_without_a_hit_says_so_with_the_nearest_names(shared: Home) -> None:
     for words, sentence in (
         (("metrics", "zzqq"), "No metrics match 'zzqq'. List them: adreel metrics"),
-        (("metrics", "impresions"), "No metrics match 'impresions'. Did you mean 'impressions'"),
+        (("metrics", "impresionns"), "No metrics match 'impresionns'. Did you mean 'impressions'"),
         (("dimensions", "Contry", "code"), "No dimensions match 'Contry code'. Did you mean 'country_code'?"),
         (("dimensions", "nothing like it"), "No dimensions match 'nothing like it'. List them: adreel dimensions"),
     ):
