@@ -319,11 +319,14 @@ def advertiser(home: Home, number: int) -> str:
     return str(listed[number])
 
 
-def test_an_ad_account_that_could_not_be_read_has_no_zero_in_its_place(small: Home) -> None:
+def test_an_ad_account_that_could_not_be_read_has_no_zero_in_its_place(tmp_path: Path) -> None:
+    small = make_home(tmp_path / "home", advertisers=30, ads=3)
+    small.add_account("more")
+    failing, other = same_zone(small)
     dates = {"start": "today-20", "end": "today"}
-    small.good("run", "-f", small.file(metrics=METRICS, dates=dates, skip_failing_advertisers=True))
+    keys = {"metrics": METRICS, "dates": dates, "skip_failing_advertisers": True, "account": "more"}
+    small.good("run", "-f", small.file(**keys, advertisers=[failing, other]))
     small.later(1)
-    failing = advertiser(small, 0)
     refusal = {"kind": "code", "code": 40001, "times": 0, "path": "report", "where": {"advertiser_id": failing}}
     small.door("trouble", refusal)
     small.adreel("run", "spend")
