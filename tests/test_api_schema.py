@@ -68,6 +68,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         daily = asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Daily", "update": {"method": "partition"}})
         days = {"start": "2026-11-01", "end": "2026-11-02"}
         asking.good("POST", f"/datasets/{daily['slug']}/backfills", 201, json=days)
+        saved = asking.good("POST", "/saved-queries", 201, json={"name": "Rows", "sql": "select 1", "shared": True})
         viewer = site.user("viewer")
     parameters = {
         "dataset": slug,
@@ -78,6 +79,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "card": "spend",
         "address": "1",
         "backfill": "1",
+        "query": saved["id"],
     }
     return Prepared(
         home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
@@ -146,7 +148,7 @@ def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
 NOT_THERE |= {"address": "99", "account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
-NOT_THERE |= {"backfill": "99"}
+NOT_THERE |= {"backfill": "99", "query": "99"}
 
 
 @pytest.fixture(scope="module")
