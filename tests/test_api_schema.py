@@ -70,6 +70,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         asking.good("POST", f"/datasets/{daily['slug']}/backfills", 201, json=days)
         preset = {"name": "Weekly", "metrics": ["spend"], "shared": True}
         asking.good("POST", "/metric-presets", 201, json=preset)
+        saved = asking.good("POST", "/saved-queries", 201, json={"name": "Rows", "sql": "select 1", "shared": True})
         viewer = site.user("viewer")
     parameters = {
         "dataset": slug,
@@ -81,6 +82,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "address": "1",
         "backfill": "1",
         "preset": "1",
+        "query": saved["id"],
     }
     return Prepared(
         home,
@@ -160,8 +162,9 @@ NOT_THERE |= {
     "token": "99",
     "dimension": "none",
     "version": "99",
+    "backfill": "99",
+    "query": "99",
 }
-NOT_THERE |= {"backfill": "99"}
 
 
 @pytest.fixture(scope="module")

@@ -307,7 +307,7 @@ def test_what_an_ad_account_lacks_is_said_with_a_remedy(bare: Site) -> None:
         assert gap.remedy.endswith(".")
 
 
-def test_the_page_asks_for_the_numbers_that_the_readme_names() -> None:
+def test_each_permission_is_listed_once_with_what_it_is_for() -> None:
     assert [scope.number for scope in guide.SCOPES if scope.required] == [4, 1, 10, 2]
     assert len({scope.number for scope in guide.SCOPES}) == len(guide.SCOPES)
     assert all(re.fullmatch(r"[A-Z].*", scope.purpose) for scope in guide.SCOPES)
