@@ -160,6 +160,10 @@ def take_all(camera: Camera) -> None:
 
 def lists(camera: Camera, page: Page) -> None:
     """What stands on the first pages."""
+    page.goto("/home")
+    expect(page.get_by_text("Last 7 days").first).to_be_visible()
+    drawn(page)
+    camera.take(page, "home")
     page.goto("/datasets")
     camera.take(page, "datasets")
     page.goto("/accounts")
@@ -172,6 +176,7 @@ def lists(camera: Camera, page: Page) -> None:
 def form(camera: Camera, page: Page) -> None:
     """A new dataset: its metrics, and the first rows."""
     page.goto("/datasets/new?account=Nordlicht")
+    camera.take(page, "templates")
     page.get_by_role("radio", name="Ad", exact=True).check()
     page.get_by_role("radio", name="Daily").check()
     page.get_by_role("button", name="+ Core").click()
@@ -202,6 +207,9 @@ def dataset(camera: Camera, page: Page) -> None:
     expect(page.get_by_role("heading", name="Changes by day")).to_be_visible()
     drawn(page)
     camera.take(page, "difference")
+    page.goto("/datasets/ad_spend_by_day/restatements")
+    expect(page.get_by_role("table").first).to_be_visible()
+    camera.take(page, "restatements")
     for slug, card, name in (
         ("ad_spend_by_day", "Totals", "cards"),
         ("campaign_spend_by_hour", "Cost by hour", "cards-hours"),

@@ -44,6 +44,11 @@ KNOWN = {
     "version": "0",
     "backfill": "1",
     "preset": "1",
+    "template": "ad_daily",
+    "query": "1",
+    "link": "1",
+    "view": "1",
+    "filter": "campaign",
     "address": "1",
 }
 """What stands in addresses."""
@@ -116,11 +121,30 @@ CHANGES: dict[str, Any] = {
     "save_metric_preset": {"name": "Weekly", "metrics": ["spend"]},
     "change_metric_preset": {"name": "Weekly"},
     "delete_metric_preset": None,
+    "create_link": {"name": "Sheet"},
+    "revoke_link": None,
+    "save_view": {"name": "Costly"},
+    "change_view": {"name": "Costly"},
+    "delete_view": None,
+    "save_query": {"name": "Rows", "sql": "select 1"},
+    "change_saved_query": {"name": "Rows"},
+    "delete_saved_query": None,
+    "clear_history": None,
+    "set_app": {"app_id": "7000000000000000001", "secret": "secret"},
+    "remove_app": None,
+    "test_app": None,
     "add_address": {"url": "json://hook.example.org/secret", "scope": "workspace"},
     "remove_address": None,
     "test_address": None,
 }
 """Every operation that changes something or asks TikTok by another method than GET, with a body that is right."""
+
+OWN = {
+    *("create_token", "revoke_token", "change_password", "remove_address", "test_address"),
+    *("save_view", "change_view", "delete_view", "revoke_link"),
+    *("save_query", "change_saved_query", "delete_saved_query", "clear_history"),
+}
+"""What viewers change of their own; what is another's is not named to them."""
 
 ASKS: dict[str, Any] = {
     "get_offers": {},
@@ -215,9 +239,7 @@ def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(site: Site) -> 
     vera = site.user("vera", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), vera, Level.READ)
     viewing, before = program(site, vera), site.home.kept()
-    # An address that is another's is not named to anybody.
-    own = {"create_token", "revoke_token", "change_password", "remove_address", "test_address"}
-    for name in (CHANGES | {"list_users": None, "get_user": None, "list_settings": None}).keys() - own:
+    for name in (CHANGES | {"list_users": None, "get_user": None, "list_settings": None}).keys() - OWN:
         method, path = address(name)
         message = viewing.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=CHANGES.get(name))["message"]
         refusal = (
@@ -256,14 +278,7 @@ def test_a_viewer_cannot_change_anything(site: Site) -> None:
     looking = program(site, viewer)
     assert looking.get("/datasets")["total"] == 2
     before = site.home.kept()
-    for name in CHANGES.keys() - {
-        "create_token",
-        "revoke_token",
-        "begin_consent",
-        "change_password",
-        "remove_address",
-        "test_address",
-    }:
+    for name in CHANGES.keys() - OWN - {"begin_consent"}:
         method, path = address(name)
         error = looking.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=CHANGES[name])
         assert error["kind"] == "ForbiddenError", name

@@ -71,6 +71,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         preset = {"name": "Weekly", "metrics": ["spend"], "shared": True}
         asking.good("POST", "/metric-presets", 201, json=preset)
         saved = asking.good("POST", "/saved-queries", 201, json={"name": "Rows", "sql": "select 1", "shared": True})
+        asking.good("POST", f"/datasets/{slug}/links", 201, json={"name": "Sheet"})
+        asking.good("POST", f"/datasets/{slug}/views", 201, json={"name": "All"})
         viewer = site.user("viewer")
     parameters = {
         "dataset": slug,
@@ -83,6 +85,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "backfill": "1",
         "preset": "1",
         "query": saved["id"],
+        "link": "1",
+        "view": "1",
+        "filter": "advertiser",
     }
     return Prepared(
         home,
@@ -164,6 +169,9 @@ NOT_THERE |= {
     "version": "99",
     "backfill": "99",
     "query": "99",
+    "link": "99",
+    "view": "99",
+    "filter": "none",
 }
 
 

@@ -78,6 +78,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
         READS_ONLY,
     ),
     **dict.fromkeys(("accounts list", "accounts shares", "app show", "users list", "links list"), READS_ONLY),
+    **dict.fromkeys(("calculated-metrics", "presets list", "presets show", "restatements"), READS_ONLY),
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
     "restore-backup": "fills an empty home, whose log has it (test_backups.py)",
@@ -208,6 +209,9 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     pairs: Any = filled(page, name="Renamed")
     change = f"/datasets/{slug}/settings"
     step("POST /datasets/{slug}/settings", lambda: post(change, as_form(pairs)), Action.DATASET_CHANGE, "Renamed")
+    weekly: Any = filled(visit.good(change), **{"preset.name": "Weekly"})
+    keep = "/datasets/form/preset"
+    step(f"POST {keep}", lambda: post(keep, as_form(weekly)), Action.PRESET_CREATE, "Weekly")
     new: Any = filled(visit.good(f"/datasets/new?like={slug}"), name="Copied")
     step("POST /datasets/new", lambda: post("/datasets/new", as_form(new)), Action.DATASET_CREATE, "Copied")
     imported = {"text": json.dumps(LEGACY)}
@@ -355,6 +359,11 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
     path = f"/saved-queries/{key}"
     step("PATCH", "/saved-queries/{query}", path, Action.QUERY_CHANGE, json={"name": "Other"})
     step("DELETE", "/saved-queries/{query}", path, Action.QUERY_DELETE, 204)
+    preset = {"name": "Weekly", "metrics": ["spend"], "shared": True}
+    key = step("POST", "/metric-presets", "/metric-presets", Action.PRESET_CREATE, 201, json=preset).json()["id"]
+    path = f"/metric-presets/{key}"
+    step("PATCH", "/metric-presets/{preset}", path, Action.PRESET_CHANGE, json={"name": "Monthly"})
+    step("DELETE", "/metric-presets/{preset}", path, Action.PRESET_DELETE, 204)
     step("PUT", "/app", "/app", Action.APP_CHANGE, json={"app_id": "1", "secret": "s"})
     step("POST", "/app/test", "/app/test", Action.APP_TEST)
     step("DELETE", "/app", "/app", Action.APP_REMOVE, 204)
@@ -439,6 +448,11 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("prune", Action.PRUNE, "--yes")
     step("query", Action.QUERY, "select count(*) from spend")
     step("export", Action.EXPORT, name["d"], "-o", str(tmp_path / "a.csv"))
+    step("presets save", Action.PRESET_CREATE, "Weekly", "spend", "--shared")
+    step("presets rename", Action.PRESET_CHANGE, "Weekly", "Monthly")
+    program(site).good("POST", "/metric-presets", 201, json={"name": "Own", "metrics": ["spend"]})
+    step("presets share", Action.PRESET_CHANGE, "Own")
+    step("presets delete", Action.PRESET_DELETE, "Monthly", "--yes")
     step("links create", Action.LINK_CREATE, name["d"], "Sheet")
     step("links revoke", Action.LINK_REVOKE, name["d"], "1", "--yes")
     step("audit", Action.AUDIT_EXPORT, "-o", str(tmp_path / "audit.csv"))

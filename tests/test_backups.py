@@ -350,15 +350,22 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], M
     return target
 
 
+SINCE_0011 = (
+    *("backfills", "version_figures", "restated_amounts", "daily_sums", "drafts", "metric_presets"),
+    *("export_links", "saved_views", "column_choices", "tiktok_app", "guide_steps", "saved_queries", "query_history"),
+)
+"""Tables that a store of revision 0011 has not."""
+
+
 def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(filled: Site, tmp_path: Path) -> None:
     filled.home.good("backup", str(tmp_path / "a.tar"), "--with-key")
 
     def of_revision(revision: str) -> Callable[[dict[str, bytes]], Mapping[str, bytes]]:
         def change(members: dict[str, bytes]) -> Mapping[str, bytes]:
             header = json.loads(members[HEADER]) | {"revision": revision, "adreel": "9.1"}
-            header["sequences"].pop("backfills", None)
-            tables = ("backfills", "version_figures", "restated_amounts", "daily_sums")
-            new = tuple(f"store/{table}/" for table in tables)
+            for table in SINCE_0011:
+                header["sequences"].pop(table, None)
+            new = tuple(f"store/{table}/" for table in SINCE_0011)
             return {
                 name: orjson.dumps(header) if name == HEADER else data
                 for name, data in members.items()

@@ -47,7 +47,7 @@ def serving(home: Path, *words: str, **more: str) -> Iterator[tuple[subprocess.P
 
 def create_administrator(client: httpx2.Client) -> None:
     response = client.post("/setup", data={"name": "ada", "password": PASSWORD, "again": PASSWORD}, headers=OURS)
-    assert (response.status_code, response.headers.get("location")) == (303, "/datasets")
+    assert (response.status_code, response.headers.get("location")) == (303, "/home")
 
 
 def test_the_first_visit_creates_the_administrator_and_the_second_signs_in(tmp_path: Path) -> None:

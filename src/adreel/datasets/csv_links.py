@@ -69,10 +69,10 @@ def may_revoke(guard: Guard, saved: SavedDataset, link: ExportLink) -> bool:
 
 def revoke_link(guard: Guard, saved: SavedDataset, link_id: int) -> ExportLink:
     """Ends a link. Raises ForbiddenError for one that another made, unless who asks may edit the dataset."""
+    if guard.actor.read_only:
+        guard.need_role(RoleRight.SHARE_LINKS)
     link = guard.store.export_links.get(saved, link_id)
     if not may_revoke(guard, saved, link):
-        if guard.actor.read_only:
-            guard.need_role(RoleRight.SHARE_LINKS)
         raise ForbiddenError(
             f"Only {link.user_name} and users who can edit dataset {saved.name!r} can revoke the link {link.name!r}."
         )

@@ -415,7 +415,7 @@ def copied(request: Request, deps: Here, who: Who, slug: str) -> Response:
             break
     selected = _selected_columns(parsed(deps, saved)[0])
     rows = pa.concat_tables(parts)
-    text = pasted_text(rows, [_head(table, name, selected).title for name in shown])
+    text = pasted_text(rows, [_head(table.readable, name, selected).title for name in shown])
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": "clipboard", "version": look.version})
     counts = {"X-Rows": str(rows.num_rows), "X-Total-Rows": str(total)}
     return Response(text, media_type="text/tab-separated-values; charset=utf-8", headers=counts)
