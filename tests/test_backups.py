@@ -350,26 +350,17 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], M
     return target
 
 
-SINCE_0011 = (
-    *("backfills", "version_figures", "restated_amounts", "daily_sums", "drafts", "metric_presets"),
-    *("export_links", "saved_views", "column_choices", "tiktok_app", "guide_steps", "saved_queries", "query_history"),
-)
-"""Tables that a store of revision 0011 has not."""
-
-
 def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(filled: Site, tmp_path: Path) -> None:
     filled.home.good("backup", str(tmp_path / "a.tar"), "--with-key")
 
     def of_revision(revision: str) -> Callable[[dict[str, bytes]], Mapping[str, bytes]]:
         def change(members: dict[str, bytes]) -> Mapping[str, bytes]:
             header = json.loads(members[HEADER]) | {"revision": revision, "adreel": "9.1"}
-            for table in SINCE_0011:
-                header["sequences"].pop(table, None)
-            new = tuple(f"store/{table}/" for table in SINCE_0011)
+            header["sequences"].pop("metric_presets", None)
             return {
                 name: orjson.dumps(header) if name == HEADER else data
                 for name, data in members.items()
-                if revision > "0011" or not name.startswith(new)
+                if revision > "0017" or not name.startswith("store/metric_presets/")
             }
 
         return change
@@ -377,7 +368,7 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
     newer = rewritten(tmp_path / "a.tar", tmp_path / "newer.tar", of_revision("9999"))
     restored = new_home(filled, tmp_path)
     assert "was made by adreel 9.1, which is newer" in " ".join(restored.bad("restore-backup", str(newer))[1].split())
-    older = rewritten(tmp_path / "a.tar", tmp_path / "older.tar", of_revision("0011"))
+    older = rewritten(tmp_path / "a.tar", tmp_path / "older.tar", of_revision("0017"))
     before = seen(filled.home)
     restored.good("restore-backup", str(older))
     assert seen(restored) == before
