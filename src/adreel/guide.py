@@ -177,7 +177,7 @@ def missing_scopes(granted: Iterable[int] | None) -> tuple[Scope, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class GuideProgress:
     """Which steps are done; `current` is the first that is not, or the last."""
 
     done: frozenset[Step]
@@ -188,7 +188,7 @@ class Progress:
         return next((step for step in Step if step not in self.done), Step.AD_ACCOUNTS)
 
 
-def progress(guard: Guard, settings: Settings) -> Progress:
+def progress(guard: Guard, settings: Settings) -> GuideProgress:
     """How far the set-up has come, for all users of the workspace. Raises InputError as `app_in_use`.
 
     A connected account proves the steps before it.
@@ -198,7 +198,7 @@ def progress(guard: Guard, settings: Settings) -> Progress:
     done = marked | ({Step.KEYS} if app.app_id and app.secret else set())
     if any(account.app_id and account.app_id == app.app_id for account in guard.store.accounts.list()):
         done |= set(Step) - {Step.AD_ACCOUNTS}
-    return Progress(frozenset(done))
+    return GuideProgress(frozenset(done))
 
 
 def mark(guard: Guard, step: Step, *, done: bool) -> None:
@@ -212,7 +212,7 @@ def mark(guard: Guard, step: Step, *, done: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class StepCheck:
     """What a check found: whether it is well, in words, and the step to return to if it is not."""
 
     good: bool
@@ -220,38 +220,38 @@ class Check:
     step: Step | None = None
 
 
-def check_redirect(redirect: str, web_url: str, opened: str) -> Check:
+def check_redirect(redirect: str, web_url: str, opened: str) -> StepCheck:
     """Whether the browser that opened the Data Center at the address `opened` will come back by the redirect URL."""
-    parts, here = urlsplit(redirect), urlsplit(opened)
+    parts, opened_at = urlsplit(redirect), urlsplit(opened)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        return Check(
+        return StepCheck(
             False,
             f"{redirect} is not encrypted, and TikTok's code would cross the network in the clear. Serve the Data "
             "Center over https and set ADREEL_WEB_URL to that address, then restart the server.",
             Step.REDIRECT,
         )
     if not redirect.startswith(f"{web_url}/"):
-        return Check(
+        return StepCheck(
             True,
             f"{redirect} is not on this server. After the consent, copy the address of TikTok's tab and paste it in "
             "the Data Center.",
         )
-    if (parts.scheme, parts.netloc) != (here.scheme, here.netloc):
-        return Check(
+    if (parts.scheme, parts.netloc) != (opened_at.scheme, opened_at.netloc):
+        return StepCheck(
             False,
-            f"You opened the Data Center at {here.scheme}://{here.netloc}, but the redirect URL leads to "
+            f"You opened the Data Center at {opened_at.scheme}://{opened_at.netloc}, but the redirect URL leads to "
             f"{parts.scheme}://{parts.netloc}. This browser is not signed in there. Open the Data Center at that "
             "address, or set ADREEL_WEB_URL to the address that people use, then restart the server.",
             Step.REDIRECT,
         )
-    return Check(True, f"{redirect} leads to this server as you opened it. Register it exactly as shown.")
+    return StepCheck(True, f"{redirect} leads to this server as you opened it. Register it exactly as shown.")
 
 
 MADE_UP_CODE = "adreel-app-check"
 """An authorization code that TikTok never issued."""
 
 
-async def check_app(guard: Guard, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> Check:
+async def check_app(guard: Guard, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> StepCheck:
     """What TikTok says of the app in use; one request. ForbiddenError unless an administrator.
 
     TikTok has no request for that, so a code that it never issued is exchanged: it may refuse the code (40110), the
@@ -266,7 +266,7 @@ async def check_app(guard: Guard, settings: Settings, transport: httpx2.AsyncBas
         await _exchange(settings, store, access, transport)
     except AdreelError as error:
         return _verdict(error)
-    return Check(False, "TikTok accepted a code that it never issued. Check ADREEL_TIKTOK_URL.", Step.KEYS)
+    return StepCheck(False, "TikTok accepted a code that it never issued. Check ADREEL_TIKTOK_URL.", Step.KEYS)
 
 
 async def _exchange(
@@ -277,23 +277,25 @@ async def _exchange(
         await client.exchange(MADE_UP_CODE)
 
 
-def _verdict(error: AdreelError) -> Check:
+def _verdict(error: AdreelError) -> StepCheck:
     match error.code if isinstance(error, ReconnectError) else None:
         case 40110:
-            return Check(
+            return StepCheck(
                 True,
                 "TikTok knows the app: it objected only to the made-up code of this test. The consent proves the "
                 f"secret. [{error.code}]",
             )
         case 40101:
-            return Check(False, f"TikTok refuses the secret: it is not that of this app ID. [{error.code}]", Step.KEYS)
+            return StepCheck(
+                False, f"TikTok refuses the secret: it is not that of this app ID. [{error.code}]", Step.KEYS
+            )
         case 40113:
-            return Check(
+            return StepCheck(
                 False,
                 f"TikTok does not know this app ID, or has blocked the app. Compare it with My Apps. [{error.code}]",
                 Step.KEYS,
             )
-    return Check(False, str(error), step_for(error))
+    return StepCheck(False, str(error), step_for(error))
 
 
 _STEP_OF_CODE: Mapping[int, Step] = {
@@ -361,7 +363,7 @@ def _part_gaps(advertiser: AccountAdvertiser) -> Iterable[Gap]:
     if zone_words(advertiser) is None:
         yield Gap(
             f"Time zone {advertiser.timezone or 'missing'} is not a fixed offset",
-            "Its days cannot be told apart, so runs fail on it. Leave it out of datasets.",
+            "The start of its days is unknown, so runs fail on it. Exclude it from datasets.",
         )
     elif advertiser.display_timezone.endswith(ASSUMED):
         yield Gap("No time zone from TikTok: days are in UTC", "Delete the account, and add it again with --timezone.")

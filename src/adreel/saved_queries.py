@@ -32,7 +32,7 @@ def change(
     if shared and not query.shared:
         guard.need_role(RoleRight.SHARE_QUERIES)
     if shared is False and query.user_id is None:
-        raise InputError("This query has no owner, so that nobody would see it. Delete it instead.")
+        raise InputError("This query has no owner and stays shared. Delete it instead.")
     return guard.store.saved_queries.change(query, name=name, sql=sql, shared=shared)
 
 

@@ -147,9 +147,14 @@ class _Problems:
         if problem not in self._found:
             self._found.append(problem)
 
+    @property
+    def may_search(self) -> bool:
+        """Whether so few words are wrong that something like each is looked for, at some milliseconds a word."""
+        return len(self._found) < MOST_NEAREST
+
     def nearest(self, word: str, choices: Iterable[str]) -> str | None:
         """The choices like `word`; None where too many words are wrong to look for those of each."""
-        return menus.nearest(word, choices) if len(self._found) < MOST_NEAREST else None
+        return menus.nearest(word, choices) if self.may_search else None
 
     def found(self) -> tuple[Problem, ...]:
         listed = sorted(self._found, key=lambda problem: problem.line or 0)
@@ -331,21 +336,21 @@ def _check_offered(
         elif offer.refusal is not None:
             others = [offer for offer in free if offer.refusal is None and offer.value != value]
             reason = offer.refusal if menu.source == "choices" else f"{value}: {offer.refusal}"
-            synonym = menus.synonym(value, others)
+            synonym = menus.synonym(value, others) if problems.may_search else None
             nearest = synonym or problems.nearest(value, [offer.value for offer in others])
             if synonym:
                 reason = f"{reason}; {value!r} is called {synonym!r} here"
-            problems.add(menu.name, reason, nearest, _search(menu, value))
+            problems.add(menu.name, reason, nearest, _search(menu, value) if problems.may_search else "")
 
 
 def _add_unknown_value(menu: Menu, value: str, offers: Sequence[menus.Offer], problems: _Problems) -> None:
     """A value that the menu does not have, with what it is called there, or else the nearest."""
     available = [offer.value for offer in offers]
-    synonym = menus.synonym(value, offers)
+    synonym = menus.synonym(value, offers) if problems.may_search else None
     few = f"; choose from {', '.join(available)}" if len(available) <= 12 else ""
     reason = f"{value!r} is called {synonym!r}" if synonym else f"{value!r} is not available{few}"
     nearest = synonym or problems.nearest(value, available)
-    search = _search(menu, value)
+    search = _search(menu, value) if problems.may_search else ""
     problems.add(menu.name, reason, nearest, "" if nearest and search.startswith("List") else search)
 
 

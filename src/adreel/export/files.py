@@ -444,7 +444,7 @@ class _Sheet:
 
 
 @dataclass(slots=True)
-class _Days:
+class _SheetDays:
     """The first and last day of the rows so far."""
 
     first: date | None = None
@@ -468,7 +468,7 @@ class _Workbook:
         self._heading = book.add_format({"bold": True, "bottom": 1})
         self._formats = [book.add_format({"num_format": _number_format(field.type)}) for field in schema]
         self._sheets: list[_Sheet] = []
-        self._days = _Days()
+        self._days = _SheetDays()
         day = about.day_column if about else None
         self._day = self._names.index(day) if day in self._names else None
 

@@ -90,11 +90,11 @@ def open_changed_rows(
     with storage.guard(f"the table {slug}"), engine(MEMORY) as connection:
         create_views(connection, storage, old, new)
         lock(connection, folders=[str(storage.folder)] if reads_files(storage) else [])
-        yield ChangedRowsReader(connection, old, new, _Question(query, key, day, tuple(shared)))
+        yield ChangedRowsReader(connection, old, new, _RowsQuestion(query, key, day, tuple(shared)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _RowsQuestion:
     """What is asked, and the columns of both versions."""
 
     query: ChangedRowsQuery
@@ -115,7 +115,7 @@ class ChangedRowsReader:
     _connection: duckdb.DuckDBPyConnection
     _old: TableState
     _new: TableState
-    _question: _Question
+    _question: _RowsQuestion
     _head: ChangedRowsHead | None = field(default=None)
 
     def head(self) -> ChangedRowsHead:

@@ -26,7 +26,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
     DuckDB's own parser says what it holds, so that comments, quotes and case hide nothing.
     """
     tree = _parsed(connection, query)
-    source = _Source(query, views)
+    source = _QueryText(query, views)
     named = frozenset(name.casefold() for node in _nodes(tree) for name in _with_names(node))
     # A name that a WITH gives holds in a part of the query only; elsewhere it is DuckDB's own view of that name.
     own = named & _own_views(connection) if named else frozenset()
@@ -42,7 +42,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _QueryText:
     """The query, and the views that it may read."""
 
     query: str
@@ -91,7 +91,7 @@ def _own_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name.casefold() for (name,) in rows}
 
 
-def _check_source(node: dict[str, Any], source: _Source, named: Collection[str]) -> None:
+def _check_source(node: dict[str, Any], source: _QueryText, named: Collection[str]) -> None:
     """Checks an entry of FROM."""
     kind = node["type"]
     if kind == "BASE_TABLE":
@@ -112,7 +112,7 @@ def _check_source(node: dict[str, Any], source: _Source, named: Collection[str])
         raise source.refusal(f"{kind} cannot be used in FROM here; tables and SELECT can.", node)
 
 
-def _check_function(node: dict[str, Any], source: _Source) -> None:
+def _check_function(node: dict[str, Any], source: _QueryText) -> None:
     """Looks at a function that makes values."""
     name = node["function_name"].casefold()
     if name not in FUNCTIONS:

@@ -13,7 +13,7 @@ from adreel import guide
 from adreel.access import AccountRight, RoleRight
 from adreel.connections import STORED, app_in_use, status_words, zone_words
 from adreel.errors import AdreelError, InputError, NotFoundError
-from adreel.guide import Check, Gap, Scope, Statement, Step
+from adreel.guide import Gap, Scope, Statement, Step, StepCheck
 from adreel.store import Account
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent
@@ -68,7 +68,7 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class GuideAdvertisers:
     """What a connection covers: its ad accounts, those with gaps first, and what differs between them."""
 
     account: Account
@@ -96,11 +96,11 @@ class GuidePage(Page):
     scopes: tuple[Scope, ...]
     app: AppShown
     lacking: str
-    check: Check | None
+    check: StepCheck | None
     error: str
     name: str
     app_id: str
-    covered: Covered | None
+    covered: GuideAdvertisers | None
     errors_at_tiktok: tuple[tuple[str, Step], ...]
 
 
@@ -190,14 +190,14 @@ def _page(
     who: Visitor,
     step: Step,
     *,
-    check: Check | None = None,
+    check: StepCheck | None = None,
     error: str = "",
     name: str = "",
     app_id: str = "",
     account: str = "",
 ) -> GuidePage:
     app = _app(deps)
-    progress = guide.progress(who.guard, deps.settings) if not app.problem else guide.Progress(frozenset())
+    progress = guide.progress(who.guard, deps.settings) if not app.problem else guide.GuideProgress(frozenset())
     return GuidePage(
         steps=tuple(StepRow(row, row in progress.done) for row in Step),
         step=step,
@@ -240,7 +240,7 @@ def _app(deps: Deps) -> AppShown:
     return AppShown(app.app_id, bool(app.secret), app.source, is_stored, at, by, unused, "")
 
 
-def _covered(deps: Deps, who: Visitor, account: str) -> Covered | None:
+def _covered(deps: Deps, who: Visitor, account: str) -> GuideAdvertisers | None:
     """What the account covers; without one, the account that was connected last."""
     accounts = who.guard.accounts()
     if account:
@@ -262,7 +262,7 @@ def _covered(deps: Deps, who: Visitor, account: str) -> Covered | None:
         for advertiser in advertisers
     ]
     rows.sort(key=lambda row: (not row.gaps, row.name.casefold(), row.id))
-    return Covered(
+    return GuideAdvertisers(
         account=chosen,
         rows=tuple(rows[:MOST_SHOWN]),
         count=len(rows),

@@ -58,7 +58,7 @@ class NewFormula:
 
 
 @dataclass(frozen=True, slots=True)
-class Links(Page):
+class CsvLinksPage(Page):
     """The links of a table, and the form for a new one; `query` is the look that it gives."""
 
     template: ClassVar[str] = "links.html"
@@ -143,7 +143,7 @@ def _links(
     typed: str = "",
     problem: str = "",
     new_link: NewFormula | None = None,
-) -> Links:
+) -> CsvLinksPage:
     now, selected = deps.clock(), known_columns(saved, deps.clock())
     kept = [(name, value) for name, value in query.multi_items() if name in ("where", "sort", "show")]
     base = f"/datasets/{saved.slug}"
@@ -161,7 +161,7 @@ def _links(
         )
         for link in deps.store.export_links.list(saved)
     )
-    return Links(
+    return CsvLinksPage(
         head=heading(deps, who, saved, "data", request.url.path),
         links=rows,
         may_create=who.guard.may_role(RoleRight.SHARE_LINKS) and bool(size_words),

@@ -90,7 +90,7 @@ class SavedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class History(Page):
+class QueryHistoryPart(Page):
     """The person's last queries."""
 
     template: ClassVar[str] = "_query_history.html"
@@ -332,7 +332,7 @@ def history(request: Request, deps: Here, who: Who) -> Response:
     """The part of the page with the person's last queries."""
     if is_opened(request):
         return go(request, "/query")
-    return respond(request, History(deps.store.query_history.list(who.user)), visitor=who)
+    return respond(request, QueryHistoryPart(deps.store.query_history.list(who.user)), visitor=who)
 
 
 @router.post("/query/history/delete")
@@ -340,7 +340,7 @@ def forget(request: Request, deps: Here, who: Who, past: Text = "") -> Response:
     """Forgets one of the person's last queries, or all."""
     saved_queries.forget_history(who.guard, int(past) if past.isascii() and past.isdecimal() else None)
     if is_fragment(request):
-        return respond(request, History(deps.store.query_history.list(who.user)), visitor=who)
+        return respond(request, QueryHistoryPart(deps.store.query_history.list(who.user)), visitor=who)
     return go(request, "/query", "Removed the query from your history." if past else "Cleared your history.")
 
 
