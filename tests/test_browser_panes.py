@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 import browser
 from adreel.store import Role
-from browser import PASSWORD, PHONE, Town, opened, unfold, visiting
+from browser import PASSWORD, PATIENCE_MS, PHONE, Town, opened, unfold, visiting
 from home import make_home
 
 chromium = browser.chromium
@@ -121,8 +121,14 @@ def test_what_is_typed_is_there_again_after_the_tab_was_closed(chromium: Browser
             page.get_by_role("textbox", name="Description").press_sequentially("to the last letter")
         page.close()
         other = page.context.new_page()
-        other.goto("/datasets")
-        other.get_by_role("link", name="Continue draft Unnamed Performance").click()
+        draft = other.get_by_role("link", name="Continue draft Unnamed Performance")
+        # What a closed tab sends last arrives when it does.
+        for _ in range(PATIENCE_MS // 100):
+            other.goto("/datasets")
+            if draft.count():
+                break
+            other.wait_for_timeout(100)
+        draft.click()
         unfold(other, "Name & describe")
         expect(other.get_by_role("textbox", name="Description")).to_have_value("to the last letter")
         other.goto("/datasets")

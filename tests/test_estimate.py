@@ -277,8 +277,8 @@ class Seen:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Progress is shown a hundred times a second."""
-    monkeypatch.setattr("adreel.pipeline.run.TICK", 0.01)
+    """Progress is shown a thousand times a second."""
+    monkeypatch.setattr("adreel.pipeline.run.TICK", 0.001)
 
 
 @pytest.mark.usefixtures("often")
