@@ -59,7 +59,7 @@ imports: setup   ## Check that imports go one way (import-linter)
 	$(BIN)/lint-imports
 
 unit: setup      ## Run the tests (pytest)
-	CHROMIUM='$(or $(CHROMIUM),none)' $(BIN)/pytest -n 2
+	CHROMIUM='$(or $(CHROMIUM),none)' $(BIN)/pytest -n 3
 
 bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 	$(BIN)/python -m bench
