@@ -72,7 +72,7 @@ def test_a_service_manager_stops_the_server_as_control_c_does(tmp_path: Path) ->
         process.terminate()
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == ExitCode.OK
-    assert stderr.endswith("\nThe Data Center stopped. Runs in progress continue.\n")
+    assert stderr.endswith("The Data Center stopped. Runs in progress continue.\n")
     assert "Traceback" not in stderr
 
 
