@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,13 +25,14 @@ from adreel.connections import (
     need_app,
     zone_words,
 )
+from adreel.enumerations import TextEnum
 from adreel.errors import AdreelError, ReconnectError, lacks_scope
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import AccountAdvertiser, Store
 from adreel.store.audit import WORKSPACE, AuditAction
 
 
-class Sureness(StrEnum):
+class Sureness(TextEnum):
     """How sure a statement about TikTok is; `label` says it to a person."""
 
     label: str
@@ -41,15 +41,8 @@ class Sureness(StrEnum):
     ONE = "one", "From a single source: TikTok's page may differ."
     UNKNOWN = "unknown", "Not documented: follow what the page shows."
 
-    def __new__(cls, value: str, label: str = "") -> Sureness:
-        """The text is its value."""
-        sureness = str.__new__(cls, value)
-        sureness._value_ = value
-        sureness.label = label
-        return sureness
 
-
-class Step(StrEnum):
+class Step(TextEnum):
     """A step of the guide, in order; `heading` names it."""
 
     heading: str
@@ -61,13 +54,6 @@ class Step(StrEnum):
     KEYS = "keys", "Enter app ID and secret"
     CONSENT = "consent", "Allow access"
     AD_ACCOUNTS = "ad-accounts", "Review the ad accounts"
-
-    def __new__(cls, value: str, heading: str = "") -> Step:
-        """The text is its value."""
-        step = str.__new__(cls, value)
-        step._value_ = value
-        step.heading = heading
-        return step
 
     @property
     def number(self) -> int:

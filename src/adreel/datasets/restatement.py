@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adreel import catalog
@@ -27,6 +26,7 @@ from adreel.datasets.schema import columns
 from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
 from adreel.dates import Span, fixed_offset, today_at
+from adreel.enumerations import TextEnum
 from adreel.errors import DatasetError, InputError
 from adreel.lake import Lake, Version
 from adreel.store import Run, RunState, SavedDataset, Store
@@ -49,7 +49,7 @@ Ends = tuple[date, date]
 """A first and a last day."""
 
 
-class DayKind(StrEnum):
+class DayKind(TextEnum):
     """What a day of an ad account is to two versions; `label` says it to a person."""
 
     label: str
@@ -61,13 +61,6 @@ class DayKind(StrEnum):
     REPEATED = "repeated", "rows added again"
     UNREAD = "unread", "not read again"
     UNVERIFIED = "unverified", "check failed"
-
-    def __new__(cls, value: str, label: str = "") -> DayKind:
-        """The kind's text is its value."""
-        kind = str.__new__(cls, value)
-        kind._value_ = value
-        kind.label = label
-        return kind
 
 
 _NOT_COMPARED = {DayKind.REPEATED, DayKind.UNREAD, DayKind.UNVERIFIED}

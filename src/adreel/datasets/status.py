@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +18,7 @@ from adreel import catalog
 from adreel.access import Guard
 from adreel.datasets.verification import checked
 from adreel.dates import read_day
+from adreel.enumerations import TextEnum
 from adreel.errors import NotFoundError
 from adreel.store import Account, AccountStatus, Latest, Run, RunBrief, RunState, SavedDataset, Store, User
 from adreel.store.locks import is_alive
@@ -41,7 +41,7 @@ def _named(state: RunState) -> tuple[str, str]:
     return state.value, state.label
 
 
-class Status(StrEnum):
+class Status(TextEnum):
     """The status of a dataset: `label` and `meaning` are its texts, `tone` its color.
 
     `attention`: a person has to act. The most urgent status is first.
@@ -72,16 +72,6 @@ class Status(StrEnum):
     NEVER = "never", "Never run", "secondary", False, "The dataset has no table yet."
     CANCELLED = *_named(RunState.CANCELLED), "secondary", False, "A user cancelled the last run."
     VERIFIED = *_named(RunState.VERIFIED), "success", False, "The rows of the last run match TikTok."
-
-    def __new__(cls, value: str, label: str = "", tone: str = "", attention: bool = False, meaning: str = "") -> Status:
-        """The enum value is the first item, and the text of the status."""
-        status = str.__new__(cls, value)
-        status._value_ = value
-        status.label = label
-        status.tone = tone
-        status.attention = attention
-        status.meaning = meaning
-        return status
 
     @property
     def rank(self) -> int:

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import orjson
 
 from adreel.connections import is_fresh
 from adreel.datasets.dataset import Dataset
+from adreel.enumerations import TextEnum
 from adreel.pipeline.plan import Plan, least_seconds
 from adreel.pipeline.progress import duration_text
 from adreel.store import Account, AccountAdvertiser, RunSize, Store
@@ -31,7 +31,7 @@ _ENTITY_REPORTS = {"ad": "ads", "adgroup": "ad_groups", "campaign": "campaigns"}
 _IDS = {"ad": "ad_id", "adgroup": "adgroup_id", "campaign": "campaign_id"}
 
 
-class Basis(StrEnum):
+class Basis(TextEnum):
     """What an estimate is based on; `sentence` says it to a person."""
 
     sentence: str
@@ -41,13 +41,6 @@ class Basis(StrEnum):
     OTHER_DATASETS = "other_datasets", "Based on runs of other datasets of the same ad accounts and level."
     ENTITY_COUNTS = "entity_counts", "Based on the number of {things}: not all of them have rows."
     UNKNOWN = "unknown", "At least one page for each request; the number of rows is not known yet."
-
-    def __new__(cls, value: str, sentence: str = "") -> Basis:
-        """The basis's text is its value."""
-        basis = str.__new__(cls, value)
-        basis._value_ = value
-        basis.sentence = sentence
-        return basis
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, true
 
+from adreel.enumerations import TextEnum
 from adreel.store.database import Database
 from adreel.store.records import User
 from adreel.store.tables import audit
@@ -34,7 +34,7 @@ STRANGER = "not signed in"
 """The name of visitors who could not sign in. What they typed is not kept: people type passwords there."""
 
 
-class Means(StrEnum):
+class Means(TextEnum):
     """By what an action was done; `label` says it to a person."""
 
     label: str
@@ -44,15 +44,8 @@ class Means(StrEnum):
     COMMAND = "command", "Command line"
     SYSTEM = "system", "adreel"
 
-    def __new__(cls, value: str, label: str = "") -> Means:
-        """The text is its value."""
-        means = str.__new__(cls, value)
-        means._value_ = value
-        means.label = label
-        return means
 
-
-class AuditAction(StrEnum):
+class AuditAction(TextEnum):
     """What was done; `label` says it to a person, and `kind` is what it is done to."""
 
     label: str
@@ -114,14 +107,6 @@ class AuditAction(StrEnum):
     BACKUP = "backup", "Backed up", "workspace"
     BACKUP_RESTORE = "backup_restore", "Restored backup", "workspace"
     STORE_MOVE = "store_move", "Moved store", "workspace"
-
-    def __new__(cls, value: str, label: str = "", kind: str = "") -> AuditAction:
-        """The text is its value."""
-        action = str.__new__(cls, value)
-        action._value_ = value
-        action.label = label
-        action.kind = kind
-        return action
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from adreel.enumerations import TextEnum
 from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.store.audit import AuditAction, Means, Subject, acting_as, record
 from adreel.store.database import Database
@@ -19,7 +19,7 @@ from adreel.store.runs import insert_run
 from adreel.store.tables import backfills, datasets
 
 
-class BackfillState(StrEnum):
+class BackfillState(TextEnum):
     """The state of a backfill; `label` is its text."""
 
     label: str
@@ -28,13 +28,6 @@ class BackfillState(StrEnum):
     PAUSED = "paused", "Paused"
     DONE = "done", "Done"
     CANCELLED = "cancelled", "Cancelled"
-
-    def __new__(cls, value: str, label: str = "") -> BackfillState:
-        """The state's text is its value."""
-        state = str.__new__(cls, value)
-        state._value_ = value
-        state.label = label
-        return state
 
 
 _GOES_ON: Mapping[str, Any] = MappingProxyType({"state": BackfillState.ACTIVE, "reason": "", "waits": False})

@@ -9,18 +9,18 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
+from adreel.enumerations import TextEnum
 from adreel.store.database import Database
 from adreel.store.records import Run
 from adreel.store.runs import PUBLIC, as_run
 from adreel.store.tables import daily_sums, datasets, restated_amounts, runs, version_figures
 
 
-class FiguresState(StrEnum):
+class FiguresState(TextEnum):
     """Whether a version was compared with an earlier one, and why not; `meaning` says it in a sentence."""
 
     meaning: str
@@ -31,13 +31,6 @@ class FiguresState(StrEnum):
     CHECK_FAILED = "check_failed", "The check of its run failed, so it is not compared."
     CHANGED = "changed", "The settings of the dataset changed before its run, so it is not compared."
     REMOVED = "removed", "The version, or the one before it, was removed."
-
-    def __new__(cls, value: str, meaning: str = "") -> FiguresState:
-        """The state's text is its value."""
-        state = str.__new__(cls, value)
-        state._value_ = value
-        state.meaning = meaning
-        return state
 
 
 Amounts = Mapping[str, Decimal]

@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from adreel.enumerations import TextEnum
 from adreel.errors import NotFoundError
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.backfills import BackfillState
@@ -46,7 +46,7 @@ KEPT = timedelta(days=90)
 """How long incidents that are over, and messages that were sent, are kept."""
 
 
-class IncidentKind(StrEnum):
+class IncidentKind(TextEnum):
     """What happened. `label` names one, `plural` several, `over` says that it is over, `help` explains it on pages."""
 
     label: str
@@ -103,18 +103,6 @@ class IncidentKind(StrEnum):
         "",
         "TikTok changed figures of days that had been read before.",
     )
-
-    def __new__(
-        cls, value: str, label: str = "", plural: str = "", over: str = "", help_text: str = ""
-    ) -> IncidentKind:
-        """The kind's text is its value."""
-        kind = str.__new__(cls, value)
-        kind._value_ = value
-        kind.label = label
-        kind.plural = plural
-        kind.over = over
-        kind.help = help_text
-        return kind
 
 
 @dataclass(frozen=True, slots=True)

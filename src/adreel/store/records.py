@@ -8,10 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from adreel.enumerations import TextEnum
 from adreel.errors import ExitCode, ExpiredError, ReconnectError, exit_code_of
 
 
-class Role(StrEnum):
+class Role(TextEnum):
     """What a user may do at all; `meaning` says it to a person."""
 
     meaning: str
@@ -19,13 +20,6 @@ class Role(StrEnum):
     ADMIN = "admin", "Manages users, with full access to every account and dataset."
     EDITOR = "editor", "Connects accounts, and creates, runs and edits datasets."
     VIEWER = "viewer", "Views the data of shared accounts without changing anything."
-
-    def __new__(cls, value: str, meaning: str = "") -> Role:
-        """The role's text is its value."""
-        role = str.__new__(cls, value)
-        role._value_ = value
-        role.meaning = meaning
-        return role
 
 
 class Level(StrEnum):
@@ -306,7 +300,7 @@ class SavedDataset:
         return self.account_id is not None
 
 
-class RunState(StrEnum):
+class RunState(TextEnum):
     """The state of a run or restore: `label` names it, `sentence` explains it.
 
     `sentence_of_restore` explains it for a restore, with {read} for when the rows were read; empty if `sentence` does.
@@ -356,15 +350,6 @@ class RunState(StrEnum):
         "The process ended early; the latest version shows whether the rows were restored.",
     )
 
-    def __new__(cls, value: str, label: str = "", sentence: str = "", sentence_of_restore: str = "") -> RunState:
-        """The state's text is its value."""
-        state = str.__new__(cls, value)
-        state._value_ = value
-        state.label = label
-        state.sentence = sentence
-        state.sentence_of_restore = sentence_of_restore
-        return state
-
     @classmethod
     def of_version(
         cls, verification: Mapping[str, Any], warnings: Sequence[str], skipped: Mapping[str, str]
@@ -384,7 +369,7 @@ class RunState(StrEnum):
         return False if self is RunState.CHECK_FAILED else True if self in _VERIFIED else None
 
 
-class Trigger(StrEnum):
+class Trigger(TextEnum):
     """What asked for a run; the first goes first. `label` is its text."""
 
     label: str
@@ -392,13 +377,6 @@ class Trigger(StrEnum):
     PERSON = "person", "Person"
     SCHEDULE = "schedule", "Schedule"
     BACKFILL = "backfill", "Backfill"
-
-    def __new__(cls, value: str, label: str = "") -> Trigger:
-        """The trigger's text is its value."""
-        trigger = str.__new__(cls, value)
-        trigger._value_ = value
-        trigger.label = label
-        return trigger
 
 
 IN_PROGRESS = frozenset({RunState.QUEUED, RunState.RUNNING})
@@ -416,7 +394,7 @@ RESUMABLE = IN_PROGRESS | {RunState.INTERRUPTED}
 """The run may begin, or go on after its process died."""
 
 
-class Phase(StrEnum):
+class Phase(TextEnum):
     """What a running run does now; `label` is its text."""
 
     label: str
@@ -425,13 +403,6 @@ class Phase(StrEnum):
     ROWS = "rows", "Reading rows"
     VERIFYING = "verifying", "Verifying"
     WRITING = "writing", "Writing"
-
-    def __new__(cls, value: str, label: str = "") -> Phase:
-        """The phase's text is its value."""
-        phase = str.__new__(cls, value)
-        phase._value_ = value
-        phase.label = label
-        return phase
 
 
 @dataclass(frozen=True, slots=True)
