@@ -12,7 +12,7 @@ from typing import Any
 from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.looks import TableLook
 from adreel.datasets.runs import origin, runs_by_version
-from adreel.datasets.schema import UNIT_TITLES, Column, day_column, readable_columns
+from adreel.datasets.schema import UNIT_TITLES, Column, columns_by_name, day_column
 from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
 from adreel.datasets.verification import checked_in
@@ -62,7 +62,7 @@ def about(
 def known_columns(saved: SavedDataset, now: datetime) -> Mapping[str, Column]:
     """The columns of the dataset's table, calculated ones too, by name; none if its settings do not hold any more."""
     with suppress(DatasetError):
-        return {column.name: column for column in readable_columns(parse(source_of(saved), now))}
+        return columns_by_name(parse(source_of(saved), now))
     return {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,9 +14,10 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.access import Guard
 from adreel.datasets.about import known_columns
+from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.restatement import ADVERTISER, CURRENCY
 from adreel.datasets.schema import NAME_COLUMNS, Column
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import NotFoundError
 from adreel.lake import Lake
 from adreel.lake.changed_rows import ChangedRow, ChangedRowsHead, ChangedRowsQuery, ChangedRowsReader, numeric_names
 from adreel.lake.filters import Filter
@@ -236,16 +237,6 @@ def versions_to_compare(lake: Lake, saved: SavedDataset, before: int | None, aft
     if before is None:
         raise NotFoundError(f"{saved.name!r} has no version before {after} that can be read.")
     return before, after
-
-
-def advertiser_names(guard: Guard, saved: SavedDataset) -> dict[str, str]:
-    """The names of the ad accounts of the dataset's account by id; none if who asks may not see the account."""
-    if saved.account_id is None:
-        return {}
-    with suppress(InputError):
-        advertisers = guard.store.accounts.advertisers(guard.account(saved.account_id))
-        return {advertiser.advertiser_id: advertiser.name for advertiser in advertisers if advertiser.name}
-    return {}
 
 
 def _first_metric(schema: Any, earlier: Any) -> str | None:

@@ -38,7 +38,7 @@ class CalendarFigure:
     @property
     def key(self) -> str:
         """Its name in addresses, in the API and on the command line."""
-        return self.metric if self.currency is None else f"{self.metric}:{self.currency}"
+        return figure_key(self.metric, self.currency)
 
     @property
     def label(self) -> str:
@@ -181,6 +181,11 @@ def calendar(
         missing=missing - read,
         read=read,
     )
+
+
+def figure_key(metric: str, currency: str | None) -> str:
+    """The name of a figure in addresses, API and command line: a metric, and of money the currency too."""
+    return metric if currency is None else f"{metric}:{currency}"
 
 
 def title_of(metric: str) -> str:

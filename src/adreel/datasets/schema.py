@@ -120,6 +120,11 @@ def readable_columns(dataset: Dataset) -> tuple[Column, ...]:
     return (*columns(dataset), *calculated_columns(dataset))
 
 
+def columns_by_name(dataset: Dataset) -> dict[str, Column]:
+    """The same by name."""
+    return {column.name: column for column in readable_columns(dataset)}
+
+
 _ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Ad account ID", "The ad account of the row.")
 _CONTEXT = (
     Column("currency", "string", "advertiser", "Currency", "The ad account's currency, used for all money (ISO 4217)."),

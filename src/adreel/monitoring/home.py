@@ -18,12 +18,22 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adreel.access import Guard
+from adreel.datasets.advertisers import names_of
 from adreel.datasets.figures import METRICS, keep_missing
-from adreel.datasets.restatement_calendar import is_money, title_of
+from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
 from adreel.datasets.status import NO_RUNS
 from adreel.dates import Span
 from adreel.lake import Lake
-from adreel.store import AccountAdvertiser, DailySums, Latest, RunState, SavedDataset, Store, VersionFigures
+from adreel.store import (
+    AccountAdvertiser,
+    AdvertiserAmounts,
+    DailySums,
+    Latest,
+    RunState,
+    SavedDataset,
+    Store,
+    VersionFigures,
+)
 
 SPEND = "spend"
 """The metric that the first page sums."""
@@ -148,11 +158,6 @@ def _advertisers(store: Store, guard: Guard) -> tuple[AccountAdvertiser, ...]:
     return tuple(advertiser for account in guard.accounts() for advertiser in store.accounts.advertisers(account))
 
 
-def _names(advertisers: Iterable[AccountAdvertiser]) -> dict[str, str]:
-    """The names of ad accounts, by id; without those that have none."""
-    return {advertiser.advertiser_id: advertiser.name for advertiser in advertisers if advertiser.name}
-
-
 # -- what TikTok restated
 
 
@@ -187,7 +192,7 @@ class RestatedFigure:
     @property
     def key(self) -> str:
         """What the calendar of the dataset shows it as."""
-        return self.metric if self.currency is None else f"{self.metric}:{self.currency}"
+        return figure_key(self.metric, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +242,16 @@ def restated(
     sources = _sources(store, lake, guard, now, Span(today - SHOWN_DAYS * _DAY, today), read_at_once)
     used = {head.dataset_id for head in sources.chosen.values()}
     versions = store.figures.since(used, since)
-    names = _names(_advertisers(store, guard))
+    names = names_of(_advertisers(store, guard))
+    by_advertiser: dict[tuple[int, str], list[tuple[VersionFigures, AdvertiserAmounts]]] = defaultdict(list)
+    for version in versions:
+        for amounts in version.amounts:
+            by_advertiser[version.dataset_id, amounts.advertiser_id].append((version, amounts))
     figures = [
         figure
         for (advertiser, metric), head in sources.chosen.items()
-        if (figure := _restated_figure(advertiser, metric, head, versions, sources, names)) is not None
+        if (moves := by_advertiser.get((head.dataset_id, advertiser)))
+        and (figure := _restated_figure(head, moves, sources, names)) is not None
     ]
     figures.sort(
         key=lambda each: (METRICS.index(each.metric), -abs(each.amount), each.advertiser_name, each.advertiser_id)
@@ -258,27 +268,21 @@ def restated(
 
 
 def _restated_figure(
-    advertiser: str,
-    metric: str,
     head: DailySums,
-    versions: Iterable[VersionFigures],
+    moves: Iterable[tuple[VersionFigures, AdvertiserAmounts]],
     sources: _Sources,
     names: Mapping[str, str],
 ) -> RestatedFigure | None:
-    """What the versions restated of the metric; None if that is nothing."""
+    """What versions, newest first, restated of the metric of the ad account; None if that is nothing."""
+    advertiser, metric = head.advertiser_id, head.metric
     days: dict[date, Decimal] = defaultdict(Decimal)
     newest: VersionFigures | None = None
     currency = ""
-    for version in versions:
-        if version.dataset_id != head.dataset_id:
-            continue
-        for amounts in version.amounts:
-            if amounts.advertiser_id != advertiser:
-                continue
-            for day, moved in amounts.days.items():
-                if metric in moved:
-                    days[day] += moved[metric]
-                    newest, currency = newest or version, amounts.currency or currency
+    for version, amounts in moves:
+        for day, moved in amounts.days.items():
+            if metric in moved:
+                days[day] += moved[metric]
+                newest, currency = newest or version, amounts.currency or currency
     if newest is None:
         return None
     saved = sources.datasets[head.dataset_id]
@@ -397,7 +401,7 @@ def spend_by_day(store: Store, lake: Lake, guard: Guard, now: datetime, *, read_
     chosen = [head for (_, metric), head in sources.chosen.items() if metric == SPEND]
     sums = store.figures.with_days(chosen)
     advertisers = _advertisers(store, guard)
-    names, present = _names(advertisers), {each.advertiser_id for each in advertisers if not each.gone}
+    names, present = names_of(advertisers), {each.advertiser_id for each in advertisers if not each.gone}
     by_currency: dict[str, list[DailySums]] = defaultdict(list)
     for each in sums:
         by_currency[each.currency].append(each)

@@ -13,6 +13,7 @@ from adreel.charts.echarts import CardTable
 from adreel.charts.filters import FILTERS, MOST_VALUES, CardFilter
 from adreel.charts.periods import CalendarPeriod, Comparison
 from adreel.charts.selection import CardChoices, CurrencyFacts
+from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
 from adreel.datasets.stored import dataset_of
@@ -24,7 +25,6 @@ from adreel.web.api.shapes import LONGEST_PAGE, Answer, Body, Exact, Paged, Pagi
 from adreel.web.api.tables import with_table
 from adreel.web.chart_choices import MOST_CHOSEN, budget_of, comparison_of, days_of
 from adreel.web.deps import Deps, Here, Who
-from adreel.web.pages.heading import advertiser_names
 
 router = APIRouter(tags=["cards"])
 
@@ -229,7 +229,7 @@ def get_card(
     if not offers:
         raise NotFoundError(f"{saved.name!r} has no chart {card!r}.")
     origin = provenance(deps.store, deps.lake, saved)
-    names = advertiser_names(deps, who, saved)
+    names = advertiser_names(who.guard, saved)
     drawn = cards_data(
         deps.lake,
         saved.table_slug,
@@ -269,7 +269,7 @@ def list_filter_values(
         advertisers=query.advertiser,
         filters=query.filters,
         limit=query.limit,
-        advertiser_names=advertiser_names(deps, who, saved),
+        advertiser_names=advertiser_names(who.guard, saved),
     )
     return FilterValuesAnswer.model_validate(values)
 

@@ -15,6 +15,7 @@ from typing import Any
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
 from adreel.datasets import lookback, menus
+from adreel.datasets.advertisers import names_of
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.menus import Offer
@@ -367,7 +368,7 @@ class _Shape:
             columns=columns(outcome.described) if outcome.described else (),
             planned=planned,
             to_fill=to_fill(preventing_preview(outcome.problems), report, self._values),
-            names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
+            names=names_of(around.advertisers),
             calculated=calculated_text(self._values),
         )
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from adreel.charts.labels import cell
 from adreel.datasets import changed_rows as domain
 from adreel.datasets.about import known_columns
+from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.changed_rows import ChangedRowsSearch, MetricHead, RowChange, ValueChange, versions_to_compare
 from adreel.datasets.looks import spelled, unspelled
 from adreel.datasets.restatement import ADVERTISER, amount
@@ -141,7 +142,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
         fault=fault,
         page=page,
         pages=pages,
-        advertisers=tuple(sorted(domain.advertiser_names(who.guard, saved).items(), key=lambda pair: pair[1])),
+        advertisers=tuple(sorted(advertiser_names(who.guard, saved).items(), key=lambda pair: pair[1])),
         columns=columns,
         filters=filters,
         without={

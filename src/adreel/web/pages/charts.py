@@ -36,6 +36,7 @@ from adreel.charts.drilling import LEVELS, drills_of, is_above
 from adreel.charts.filters import ADVERTISER, FilterValue
 from adreel.charts.labels import amount
 from adreel.connections import covered
+from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
 from adreel.dates import Span
@@ -43,7 +44,7 @@ from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
 from adreel.web.chart_choices import AskedCharts, asked_of, with_currency
 from adreel.web.deps import Deps, Here, Visitor, Who
-from adreel.web.pages.heading import Heading, account_of, advertiser_names, heading, parsed
+from adreel.web.pages.heading import Heading, account_of, heading, parsed
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, is_opened, respond
 
@@ -340,7 +341,7 @@ def card_values(request: Request, deps: Here, who: Who, slug: str, key: str, sea
         search,
         advertisers=asked.choices.advertisers,
         filters=asked.choices.filters,
-        advertiser_names=advertiser_names(deps, who, saved),
+        advertiser_names=advertiser_names(who.guard, saved),
     )
     return respond(request, ValuesPart(key, matches, search.strip()), visitor=who)
 
@@ -372,7 +373,7 @@ def _drawn(
 ) -> tuple[Mapping[str, str], CardsData]:
     """The data of some of a dataset's charts, and the names of its ad accounts."""
     saved = offered.saved
-    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
+    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(who.guard, saved)
     return names, cards_data(
         deps.lake,
         saved.table_slug,

@@ -20,7 +20,7 @@ from adreel.datasets.about import known_columns
 from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.looks import TableLook, spelled, spelled_order, unspelled
-from adreel.datasets.schema import UNIT_TITLES, Column, key, readable_columns
+from adreel.datasets.schema import UNIT_TITLES, Column, columns_by_name, key
 from adreel.datasets.views import change_view, default_columns, delete_view, save_view
 from adreel.errors import InputError, NotFoundError
 from adreel.export.cells import grouped
@@ -399,21 +399,12 @@ def copied(request: Request, deps: Here, who: Who, slug: str) -> Response:
     shown = shown_columns(deps, who, saved, look, table.readable.names)
     parts, total = [], 0
     for offset in range(0, MOST_COPIED, COPY_PAGE):
-        page = deps.lake.page(
-            saved.table_slug,
-            version=table.version,
-            columns=shown,
-            where=look.where,
-            order=look.order,
-            offset=offset,
-            limit=COPY_PAGE,
-            calculated=table.calculated,
-        )
+        page = _page(deps, table, replace(look, version=table.version), shown, offset, COPY_PAGE)
         parts.append(page.rows)
         total = page.matching
         if total <= offset + COPY_PAGE:
             break
-    selected = _selected_columns(parsed(deps, saved)[0])
+    selected = known_columns(saved, deps.clock())
     rows = pa.concat_tables(parts)
     text = pasted_text(rows, [_head(table.readable, name, selected).title for name in shown])
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": "clipboard", "version": look.version})
@@ -536,8 +527,11 @@ def _without_value(query: QueryParams) -> Filter | None:
 def shown_columns(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, names: Sequence[str]) -> tuple[str, ...]:
     """The columns that the person sees: those of the address, else those that they chose, else as `views` has them."""
     chosen = look.show if look.show is not None else deps.store.saved_views.columns(saved, who.user)
-    kept = tuple(name for name in chosen if name in names)
-    return kept or default_columns(names, known_columns(saved, deps.clock()))
+    return _kept(chosen, names) or default_columns(names, known_columns(saved, deps.clock()))
+
+
+def _kept(chosen: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in chosen if name in names)
 
 
 def _table(deps: Deps, saved: SavedDataset, version: int | None = None) -> TableState:
@@ -548,12 +542,15 @@ def _table(deps: Deps, saved: SavedDataset, version: int | None = None) -> Table
 def _rows(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
     table = _table(deps, saved, look.version)
     readable = table.readable
-    selected = _selected_columns(parsed(deps, saved)[0])
-    show = shown_columns(deps, who, saved, look, readable.names)
-    if show == shown_columns(deps, who, saved, replace(look, show=None), readable.names):
+    selected = known_columns(saved, deps.clock())
+    defaults = default_columns(readable.names, selected)
+    remembered = deps.store.saved_views.columns(saved, who.user)
+    own = _kept(remembered, readable.names) or defaults
+    show = own if look.show is None else _kept(look.show, readable.names) or defaults
+    if show == own:
         look = replace(look, show=None)
     heads = tuple(_head(readable, name, selected) for name in show)
-    hidden = [name for name in default_columns(readable.names, selected) if name not in show]
+    hidden = [name for name in defaults if name not in show]
     every_head = (*heads, *(_head(readable, name, selected) for name in hidden))
     error, matching = "", 0
     cells: tuple[tuple[Cell | None, ...], ...] = ()
@@ -586,7 +583,7 @@ def _rows(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, without_val
         filter_form,
         error,
         views=_view_links(deps, who, saved, replace(look, show=show)),
-        remembered=bool(deps.store.saved_views.columns(saved, who.user)),
+        remembered=bool(remembered),
         may_share=who.guard.may_role(RoleRight.SHARE_LINKS),
     )
 
@@ -617,39 +614,33 @@ def address_of(slug: str, look: TableLook) -> str:
     return Look(slug, show=look.columns or None, where=look.where, order=look.order).address
 
 
+def _page(deps: Deps, table: TableState, look: Look, columns: Sequence[str], offset: int, limit: int) -> Any:
+    return deps.lake.page(
+        table.slug,
+        version=look.version,
+        columns=columns,
+        where=look.where,
+        order=look.order,
+        offset=offset,
+        limit=limit,
+        calculated=table.calculated,
+    )
+
+
 def _cells(
     deps: Deps, table: TableState, look: Look, names: list[str]
 ) -> tuple[Look, tuple[tuple[Cell | None, ...], ...], int]:
     """The page's rows as they are shown; the last page if the one that was asked for lies behind it."""
-
-    def page(number: int) -> Any:
-        offset = (number - 1) * look.size
-        return deps.lake.page(
-            table.slug,
-            version=look.version,
-            columns=names,
-            where=look.where,
-            order=look.order,
-            offset=offset,
-            limit=look.size,
-            calculated=table.calculated,
-        )
-
-    page_rows = page(look.page)
+    page_rows = _page(deps, table, look, names, (look.page - 1) * look.size, look.size)
     last = max(1, -(-page_rows.matching // look.size))
     if look.page > last:
         look = replace(look, page=last)
-        page_rows = page(last)
+        page_rows = _page(deps, table, look, names, (last - 1) * look.size, look.size)
     cells = [
         [None if value is None else cell(name, value) for value in column.to_pylist()]
         for name, column in zip(names, page_rows.rows.columns, strict=True)
     ]
     return look, tuple(zip(*cells, strict=True)), page_rows.matching
-
-
-def _selected_columns(dataset: Dataset | None) -> Mapping[str, Column]:
-    """The columns that the dataset asks for, by name; none if its settings do not hold any more."""
-    return {column.name: column for column in readable_columns(dataset)} if dataset else {}
 
 
 def _head(schema: Any, name: str, selected: Mapping[str, Column]) -> Head:
@@ -715,7 +706,7 @@ def column_list(
 def _columns(deps: Deps, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
     table = _table(deps, saved, version)
     dataset, _ = parsed(deps, saved)
-    selected = _selected_columns(dataset)
+    selected = columns_by_name(dataset) if dataset else {}
     statistics: Mapping[str, ColumnStatistics] = {}
     if counted:
         additive = [name for name, column in selected.items() if column.additive]

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from adreel.access import AccountRight, DatasetRight
-from adreel.datasets import changed_rows
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.status import Standing, Status, newest_runs, standing
 from adreel.datasets.stored import dataset_of
@@ -169,14 +168,6 @@ def parsed(deps: Deps, saved: SavedDataset) -> tuple[Dataset | None, tuple[Probl
         return dataset_of(saved, deps.clock()), ()
     except DatasetError as error:
         return None, error.problems
-
-
-def advertiser_names(_deps: Deps, who: Visitor, saved: SavedDataset) -> dict[str, str]:
-    """The names of the dataset's advertisers by their ids, as its account saw them last.
-
-    Without those that have none; none at all if the person may not see the account.
-    """
-    return changed_rows.advertiser_names(who.guard, saved)
 
 
 def account_of(who: Visitor, saved: SavedDataset) -> Account | None:

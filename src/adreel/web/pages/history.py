@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from adreel import catalog
 from adreel.access import DatasetRight
+from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.runs import origin, rows_of, runs_by_version, title, took
 from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import BusyError, InputError, NotFoundError
@@ -20,7 +21,7 @@ from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
 from adreel.web.changes import Changes, changes
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.pages.heading import Heading, advertiser_names, heading, live, over
+from adreel.web.pages.heading import Heading, heading, live, over
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_opened, respond
 
@@ -265,7 +266,7 @@ def _view(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
     return RunView(
         row=row,
         checks=tuple(map(_check_row, checks_of(run.verification))),
-        skipped=_skipped(deps, who, saved, run),
+        skipped=_skipped(who, saved, run),
         may_cancel=row.run.state in IN_PROGRESS
         and not row.run.cancel_requested
         and who.guard.may(DatasetRight.RUN, saved),
@@ -287,8 +288,8 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def _skipped(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
-    names = advertiser_names(deps, who, saved) if run.skipped else {}
+def _skipped(who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
+    names = advertiser_names(who.guard, saved) if run.skipped else {}
     return tuple((advertiser, names.get(advertiser, ""), reason) for advertiser, reason in run.skipped.items())
 
 

@@ -16,6 +16,7 @@ from adreel.datasets import csv_links
 from adreel.datasets.about import known_columns
 from adreel.datasets.csv_links import LinkOverError, create_link, may_revoke, revoke_link
 from adreel.datasets.looks import TableLook
+from adreel.datasets.schema import Column
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import ExportLink, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -144,12 +145,13 @@ def _links(
     problem: str = "",
     new_link: NewFormula | None = None,
 ) -> CsvLinksPage:
-    now, selected = deps.clock(), known_columns(saved, deps.clock())
+    now = deps.clock()
+    selected = known_columns(saved, now)
     kept = [(name, value) for name, value in query.multi_items() if name in ("where", "sort", "show")]
     base = f"/datasets/{saved.slug}"
     look_words, size_words = "", ""
     if deps.lake.exists(saved.table_slug):
-        look_words, size_words, wrong = _measured(deps, saved, QueryParams(kept))
+        look_words, size_words, wrong = _measured(deps, saved, QueryParams(kept), selected)
         problem = problem or wrong
     rows = tuple(
         LinkRow(
@@ -176,11 +178,13 @@ def _links(
     )
 
 
-def _measured(deps: Deps, saved: SavedDataset, query: QueryParams) -> tuple[str, str, str]:
+def _measured(
+    deps: Deps, saved: SavedDataset, query: QueryParams, selected: Mapping[str, Column]
+) -> tuple[str, str, str]:
     """The look in words, how much it is for Google Sheets, and what is wrong with it."""
     try:
         look = asked_exactly(saved.slug, query).table_look
         size = csv_links.size_of(deps.lake, saved, look, deps.clock())
     except InputError as error:
         return "", "", sentence(error)
-    return look.words(known_columns(saved, deps.clock())), size, ""
+    return look.words(selected), size, ""

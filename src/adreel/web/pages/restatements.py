@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.restatement import amount as in_words
 from adreel.datasets.restatement_calendar import CalendarDay, CalendarFigure, RestatementCalendar, calendar
 from adreel.dates import Span
 from adreel.errors import InputError
 from adreel.web.deps import Here, Who
-from adreel.web.pages.heading import Heading, advertiser_names, heading
+from adreel.web.pages.heading import Heading, heading
 from adreel.web.render import Page, respond
 
 router = APIRouter()
@@ -129,7 +130,7 @@ def restatements(
     end = last + (6 - last.weekday()) * _DAY
     span = Span(end - (WEEKS * 7 - 1) * _DAY, end)
     shown = calendar(deps.store, deps.lake, saved, deps.clock(), key=figure, days=span)
-    names = advertiser_names(deps, who, saved)
+    names = advertiser_names(who.guard, saved)
     later = min(span.end + WEEKS * 7 * _DAY, today) if span.end < today else None
     by_day = {each.day: each for each in shown.days}
     page = Restatements(
