@@ -72,7 +72,8 @@ def test_a_service_manager_stops_the_server_as_control_c_does(tmp_path: Path) ->
         process.terminate()
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == ExitCode.OK
-    assert stderr.endswith("The Data Center stopped. Runs in progress continue.\n")
+    # A line of its own, also if the reader of the address has taken what was before it.
+    assert f"\n{stderr}".endswith("\nThe Data Center stopped. Runs in progress continue.\n")
     assert "Traceback" not in stderr
 
 

@@ -35,6 +35,9 @@ _RESULTS = (
 )
 """What most people look at first."""
 
+_RESULTS_OF_GROUPS = ("spend", "impressions", "clicks", "ctr", "conversion", "cost_per_conversion")
+"""What groups of people and places are compared by."""
+
 _MONTH = MappingProxyType({"period": "last_30_days"})
 _MORNING = MappingProxyType({"every": "day", "at": ("06:00",)})
 _MONDAY = MappingProxyType({"every": "week", "on": ("monday",), "at": ("06:00",)})
@@ -135,7 +138,7 @@ _ALL = (
         data_level="campaign",
         time_dimension="day",
         audience_dimensions=("age", "gender"),
-        metrics=("spend", "impressions", "clicks", "ctr", "conversion", "cost_per_conversion"),
+        metrics=_RESULTS_OF_GROUPS,
         dates=_MONTH,
         update=_update("upsert", lookback=7),
         schedule=_MORNING,
@@ -149,7 +152,7 @@ _ALL = (
         data_level="campaign",
         time_dimension="day",
         targeting_dimension=("country_code",),
-        metrics=("spend", "impressions", "clicks", "ctr", "conversion", "cost_per_conversion"),
+        metrics=_RESULTS_OF_GROUPS,
         dates=_MONTH,
         update=_update("upsert", lookback=7),
         schedule=_MORNING,
@@ -164,7 +167,7 @@ _ALL = (
         data_level="campaign",
         time_dimension="day",
         audience_dimensions=("placement",),
-        metrics=("spend", "impressions", "clicks", "ctr", "conversion", "cost_per_conversion"),
+        metrics=_RESULTS_OF_GROUPS,
         dates=_MONTH,
         update=_update("upsert", lookback=7),
         schedule=_MORNING,

@@ -144,7 +144,8 @@ def _values(source: CardSource, dataset: Dataset, offer: FilterOffer, *condition
     return sorted(values, key=lambda value: (value.name.casefold(), value.value))
 
 
-def _account(advertiser: str, names: Mapping[str, str]) -> str:
+def advertiser_label(advertiser: str, names: Mapping[str, str]) -> str:
+    """An ad account's name with its id; the id alone if it has no name."""
     name = names.get(advertiser, "")
     return f"{name} ({advertiser})" if name else advertiser
 
@@ -195,8 +196,8 @@ def filter_values(
         selected = _selected(source, dataset, offer, chosen)
         values = _values(source, dataset, offer, *conditions)
     if key == ADVERTISER and not label:
-        selected = tuple(replace(value, name=_account(value.value, advertiser_names)) for value in selected)
-        values = [replace(value, name=_account(value.value, advertiser_names)) for value in values]
+        selected = tuple(replace(value, name=advertiser_label(value.value, advertiser_names)) for value in selected)
+        values = [replace(value, name=advertiser_label(value.value, advertiser_names)) for value in values]
         values.sort(key=lambda value: value.name.casefold())
     if wanted and not offer.label:
         values = [value for value in values if wanted in value.name.lower() or wanted in value.value.lower()]

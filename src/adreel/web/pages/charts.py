@@ -33,7 +33,7 @@ from adreel.charts import (
     filter_values,
 )
 from adreel.charts.drilling import LEVELS, drills_of, is_above
-from adreel.charts.filters import ADVERTISER, FilterValue
+from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
 from adreel.charts.labels import amount
 from adreel.connections import covered
 from adreel.datasets.advertisers import advertiser_names
@@ -470,10 +470,7 @@ def _filters(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> 
 
 
 def _selected_accounts(asked: AskedCharts, names: Mapping[str, str]) -> tuple[FilterValue, ...]:
-    return tuple(
-        FilterValue(account, f"{names[account]} ({account})" if names.get(account) else account, 0)
-        for account in asked.choices.advertisers
-    )
+    return tuple(FilterValue(account, advertiser_label(account, names), 0) for account in asked.choices.advertisers)
 
 
 def _crumbs(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> list[Crumb]:
