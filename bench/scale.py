@@ -46,7 +46,7 @@ WORKERS = (1, 2, 4)
 LEVEL = "premium"
 NO_LIMIT = "100000"
 WARM_UP = 20.0
-LEARNING = 150.0
+LEARNING = 240.0
 """Seconds from the first request on that are told of apart, without and with a limit that binds: with one, a new home
 learns how evenly its requests arrive, and halves the margin that its first refusals made in 69 s."""
 

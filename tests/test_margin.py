@@ -54,6 +54,19 @@ class Thoughtful(httpx2.AsyncBaseTransport):
         return response
 
 
+class NowAndThenLate(httpx2.AsyncBaseTransport):
+    """Brings every so many-th request later than the others."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport, every: int, seconds: float) -> None:
+        self._transport, self._every, self._seconds, self._number = transport, every, seconds, 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._number += 1
+        if self._number % self._every == 0:
+            await asyncio.sleep(self._seconds)
+        return await self._transport.handle_async_request(request)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run over a network cost: requests refused, seconds times the floor, and what was learned."""
@@ -238,6 +251,15 @@ def test_a_network_that_begins_to_scatter_in_the_middle_of_a_run_is_noticed(tmp_
     assert outcome.margin > 0.12
 
 
+def test_a_late_request_in_more_than_a_thousand_costs_little_of_the_pace(tmp_path: Path) -> None:
+    network = Network(tmp_path, qps=30)
+    network.transport = NowAndThenLate(network.transport, every=1_200, seconds=0.06)
+    network.run(1_190, limits=LEVELS["premium"])
+    outcome = network.run(2_400, limits=LEVELS["premium"])
+    assert 1 <= outcome.refused <= 2
+    assert outcome.floors < 1.05
+
+
 def test_a_few_requests_now_and_then_prove_nothing(tmp_path: Path) -> None:
     network = Network(tmp_path)
 
@@ -333,6 +355,12 @@ def test_refusals_of_what_was_sent_before_the_last_was_known_teach_nothing_new()
     assert once.seconds > 0.1
     assert once.refused(13, 0.065, following=22) is once
     assert once.refused(20, once.seconds, following=30).seconds > once.seconds
+
+
+def test_a_refusal_after_a_thousand_requests_without_one_widens_the_margin_by_less_than_the_next() -> None:
+    rare = Margin(caution=LEAST, proof=0.03).refused(1_000, 0.03, following=1_010)
+    assert 0.03 < rare.seconds < 0.06
+    assert rare.refused(1_050, rare.seconds, following=1_060).seconds > 0.1
 
 
 def ends(margin: Margin, step: Callable[[Margin], Margin], times: int) -> float:

@@ -4,7 +4,8 @@ TikTok counts a request when it arrives. Two requests that were sent a second ap
 the first was longer on its way; so a budget of ten a second that is used again after 1.00 s is passed now and then. How
 much later is enough depends on how much the ways differ, which nobody tells. Two things hint at it:
 
-- A refusal proves that the margin was too narrow. It is widened at once, and narrowed slowly.
+- A refusal proves that the margin was too narrow. It is widened at once, and narrowed slowly. One in more than a
+  thousand requests is taken for chance, and widens it by a little.
 - Answers that take differently long may have been differently long on their way; or TikTok thought about some longer,
   which costs nothing. So a scatter widens the margin on suspicion, which fades if nothing is refused.
 
@@ -30,6 +31,10 @@ _MOST_CAUTION = 0.2
 # suggest nothing.
 _A_LITTLE = 0.05
 _WIDER = 0.08
+# A refusal that follows this many requests without one is what a margin may cost: one that prevented it too would waste
+# more than a refusal does. A second one soon after it proves more.
+_RARE = 1_000
+_AFTER_RARE = 0.02
 # The ways of ten requests even each other out: a part of what one may be late is enough for all.
 _PART = 0.8
 # Answers that differ by less tell of nothing, by more of TikTok's own work: no way is that uneven.
@@ -92,9 +97,12 @@ class Margin:
         """After TikTok refused slot `number`, given with `margin`, when the next slot to be given is `following`.
 
         What was sent before the last refusal was known was sent with the margin of then, and tells nothing new.
+        `number` counts all slots that the app was ever given, so a new home's first thousand are never rare.
         """
         if number < self.since:
             return self
+        if number - self.since >= _RARE:
+            return replace(self, proof=min(MOST, max(self.proof, margin + _AFTER_RARE)), since=following)
         suggested, step = (self.scatter, _A_LITTLE) if _suspicious(self.scatter) else (0.0, _WIDER)
         wider = min(MOST, max(suggested, margin + max(step, margin / 2)))
         return replace(self, proof=max(self.proof, wider), since=following)
