@@ -404,7 +404,8 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
         step("POST", f"/backfills/{{backfill}}/{word}", f"/backfills/{number}/{word}", action)
     address = {"url": "json://hook.example.org/secret", "name": "Ops"}
     address_id = step("POST", "/notifications", "/notifications", Action.ADDRESS_ADD, 201, json=address).json()["id"]
-    board, own, morning = "/dashboards/{dashboard}", "/dashboards/1", {"name": "Morning"}
+    board, own = "/dashboards/{dashboard}", "/dashboards/1"
+    morning = {"name": "Morning"}
     step("POST", "/dashboards", "/dashboards", Action.DASHBOARD_CREATE, 201, json=morning)
     step("PATCH", board, own, Action.DASHBOARD_CHANGE, json={"name": "M"})
     step("PUT", f"{board}/share", f"{own}/share", Action.DASHBOARD_SHARE)
@@ -420,8 +421,8 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
     step("DELETE", "/notifications/{address}", path, Action.ADDRESS_REMOVE, 204)
     step("DELETE", dataset, f"/datasets/{slug}", Action.DATASET_DELETE, 204)
     step("DELETE", "/users/{user}", f"/users/{ada}", Action.USER_DELETE, 204)
-    own = {"present": PASSWORD, "password": LONG, "keep_tokens": True}
-    step("PUT", "/me/password", "/me/password", Action.USER_PASSWORD, 204, json=own)
+    change = {"present": PASSWORD, "password": LONG, "keep_tokens": True}
+    step("PUT", "/me/password", "/me/password", Action.USER_PASSWORD, 204, json=change)
     token_id = asking.get("/tokens")["items"][0]["id"]
     step("DELETE", "/tokens/{token}", f"/tokens/{token_id}", Action.TOKEN_REVOKE, 204)
     walk.walked |= {"POST /tokens"}  # `test_a_browser_that_uses_the_api_is_recorded_as_such`

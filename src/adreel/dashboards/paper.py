@@ -59,6 +59,7 @@ class Ruler:
         canvas: Any = FigureCanvasAgg(Figure(dpi=self._dpi))
         self._renderer = canvas.get_renderer()
         self._widths: dict[tuple[str, float, bool], float] = {}
+        self._wrapped: dict[tuple[str, float, float, bool, int | None], list[str]] = {}
 
     def width(self, text: str, size: float = NORMAL, *, bold: bool = False) -> float:
         """The width of a text in inches."""
@@ -76,6 +77,12 @@ class Ruler:
 
         Of more than `most` lines the middle of the text is left out, as names often differ at their ends.
         """
+        key = (text, room, size, bold, most)
+        if key not in self._wrapped:
+            self._wrapped[key] = self._shortened(text, room, size, bold=bold, most=most)
+        return self._wrapped[key]
+
+    def _shortened(self, text: str, room: float, size: float, *, bold: bool, most: int | None) -> list[str]:
         lines = self._lines(plain(text), room, size, bold=bold)
         if most is None or len(lines) <= most:
             return lines
@@ -94,12 +101,21 @@ class Ruler:
                 line = ""
             line += word
             while len(line) > 1 and self.width(line.rstrip(), size, bold=bold) > room:
-                fitting = len(line) - 1
-                while fitting > 1 and self.width(line[:fitting], size, bold=bold) > room:
-                    fitting -= 1
+                fitting = self._fitting(line, room, size, bold=bold)
                 lines.append(line[:fitting])
                 line = line[fitting:]
         return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+    def _fitting(self, text: str, room: float, size: float, *, bold: bool) -> int:
+        """How many of the first letters fit; at least one."""
+        least, most = 1, len(text) - 1
+        while least < most:
+            middle = (least + most + 1) // 2
+            if self.width(text[:middle], size, bold=bold) > room:
+                most = middle - 1
+            else:
+                least = middle
+        return least
 
 
 def plain(text: str) -> str:
