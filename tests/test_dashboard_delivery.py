@@ -108,8 +108,8 @@ class Office:
         if at is not None:
             self.site.home.now = at
         retime(self.store, self.now)
-        known = {"send": self.send, "draw": self.draw} | more
-        return deliver(self.store, self.site.settings, self.lake, self.now, wall=self.now, **known)
+        defaults = {"send": self.send, "draw": self.draw} | more
+        return deliver(self.store, self.site.settings, self.lake, self.now, wall=self.now, **defaults)
 
     @property
     def state(self) -> DashboardDelivery:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adreel.charts import as_table, chart_of
+from adreel.charts import CardData, as_table, chart_of
 from adreel.charts.labels import amount
 from adreel.charts.selection import span_text
 from adreel.dashboards.cards import PinnedCard, PinState
@@ -42,7 +42,7 @@ def _card(card: PinnedCard, zone: str) -> Document:
     problem = card.problem or (data.refusal if data else "") or ""
     return {
         "title": card.title or "Chart",
-        "meaning": data.meaning if data else "",
+        "meaning": _meaning(data) if data else "",
         "source": " · ".join(_source(card, zone)),
         "trouble": card.trouble[:LONGEST_TROUBLE],
         "problem": problem,
@@ -50,6 +50,12 @@ def _card(card: PinnedCard, zone: str) -> Document:
         "table": asdict(as_table(data)) if data and not problem else None,
         "notes": list(data.notes) if data else [],
     }
+
+
+def _meaning(data: CardData) -> str:
+    """What the chart shows, without sentences on the table, which is below it on pages only."""
+    sentences = data.meaning.replace(". ", ".\n").split("\n")
+    return " ".join(sentence for sentence in sentences if "table below" not in sentence)
 
 
 def _source(card: PinnedCard, zone: str) -> Iterator[str]:
@@ -104,10 +110,11 @@ def _numbers(chart: Mapping[str, Any]) -> Iterator[str]:
 def _rows(kind: str, table: Mapping[str, Any]) -> Iterator[str]:
     """The largest values; of days the latest."""
     rows = table["rows"][-MOST_LINES:] if kind in ("line", "pacing") else table["rows"][:MOST_LINES]
+    # Bars are ranked by their first figure; the others are in the table of the PDF.
+    most = 1 if kind in ("bars", "map") else len(table["head"]) - 1
     for row in rows:
-        values = [
-            f"{title} {text}" if len(row) > 2 else text for title, text in zip(table["head"][1:], row[1:], strict=True)
-        ]
+        titled = list(zip(table["head"][1:], row[1:], strict=True))[:most]
+        values = [f"{title} {text}" if len(titled) > 1 else text for title, text in titled]
         yield f"- {row[0]}: {', '.join(values)}"
     left_out = len(table["rows"]) - len(rows)
     if left_out:
