@@ -170,7 +170,19 @@ def test_two_workers_send_one_message_and_a_dead_ones_is_sent_again(office: Offi
     assert len(office.sent) == 1
     # It was only slow: what it says now changes nothing.
     claims.retry(first, MORNING)
+    claims.finish(first, MORNING)
     assert not office.look(MORNING + timedelta(minutes=12))
+
+
+def test_a_wish_to_send_now_while_it_is_being_sent_is_one_more_message(office: Office) -> None:
+    def send(url: str, message: Message, private: bool) -> Outcome:
+        if not office.sent:
+            boards.send_now(office.guard, office.board, office.delivery.id)
+        return office.send(url, message, private)
+
+    office.site.home.now = MORNING
+    assert [office.look(send=send) for _ in range(3)] == [True, True, False]
+    assert office.state.next_at == MORNING + timedelta(days=1)
 
 
 def test_a_message_that_is_not_accepted_is_tried_again_and_given_up(office: Office) -> None:
@@ -402,7 +414,7 @@ DRAWN: dict[str, dict[str, Any]] = {
 
 
 def document_with(charts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    table = {"head": [LONG, *["Cost"] * 12], "rows": [[name, *["1.00"] * 12] for name in NAMES * 12]}
+    table = {"head": [LONG, *["Cost"] * 12], "rows": [[name, *["1.00"] * 12] for name in NAMES * 4]}
     table["numeric"] = [False, *[True] * 12]
     return {
         "title": f"Every morning {LONG}",

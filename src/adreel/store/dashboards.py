@@ -339,7 +339,9 @@ class DashboardDeliveries:
     def send_now(self, dashboard: Dashboard, delivery: DashboardDelivery) -> None:
         """Makes the delivery due, in addition to its times, without waiting for runs."""
         now = self._clock()
-        values = {"due_at": now - AT_ONCE, "next_at": now, "attempts": 0}
+        due = {"due_at": now - AT_ONCE, "next_at": now, "attempts": 0}
+        # What is being sent just now is sent once more.
+        values = due | {"claim": "", "claimed_until": None}
         with self._database.write() as connection:
             mine = dashboard_deliveries.c.id == delivery.id
             if not connection.execute(update(dashboard_deliveries).where(mine).values(values)).rowcount:
@@ -403,14 +405,11 @@ class DashboardDeliveries:
         self._end(claimed, values)
 
     def _end(self, claimed: ClaimedDelivery, values: dict[str, Any]) -> None:
-        """Gives the claim back; what a person changed meanwhile stays, as when the delivery was made due again."""
+        """Gives the claim back. One that was taken over, or that a person made void, has nothing to say any more."""
         table, delivery = dashboard_deliveries, claimed.delivery
         mine = (table.c.id == delivery.id) & (table.c.claim == claimed.claim)
-        unchanged = mine & (table.c.due_at == delivery.due_at)
         with self._database.write() as connection:
-            if not connection.execute(update(table).where(unchanged).values(**values, claimed_until=None)).rowcount:
-                kept = {name: value for name, value in values.items() if name in ("sent_at", "failure")}
-                connection.execute(update(table).where(mine).values(**kept, claimed_until=None))
+            connection.execute(update(table).where(mine).values(**values, claim="", claimed_until=None))
 
 
 def _all() -> Any:
