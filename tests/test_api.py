@@ -49,6 +49,10 @@ KNOWN = {
     "link": "1",
     "view": "1",
     "filter": "campaign",
+    "dashboard": "1",
+    "pin": "1",
+    "share": "none",
+    "delivery": "1",
     "address": "1",
 }
 """What stands in addresses."""
@@ -136,6 +140,17 @@ CHANGES: dict[str, Any] = {
     "add_address": {"url": "json://hook.example.org/secret", "scope": "workspace"},
     "remove_address": None,
     "test_address": None,
+    "create_dashboard": {"name": "Every morning"},
+    "change_dashboard": {"name": "Every day"},
+    "delete_dashboard": None,
+    "share_dashboard": None,
+    "unshare_dashboard": None,
+    "pin_chart": {"dataset": "spend", "card": "spend"},
+    "change_pin": {"title": "Cost"},
+    "remove_pin": None,
+    "deliver_dashboard": {"address": "1", "at": "08:00"},
+    "stop_delivery": None,
+    "send_dashboard": None,
 }
 """Every operation that changes something or asks TikTok by another method than GET, with a body that is right."""
 
@@ -143,6 +158,8 @@ OWN = {
     *("create_token", "revoke_token", "change_password", "remove_address", "test_address"),
     *("save_view", "change_view", "delete_view", "revoke_link"),
     *("save_query", "change_saved_query", "delete_saved_query", "clear_history"),
+    *("create_dashboard", "change_dashboard", "delete_dashboard", "share_dashboard", "unshare_dashboard"),
+    *("pin_chart", "change_pin", "remove_pin", "deliver_dashboard", "stop_delivery", "send_dashboard"),
 }
 """What viewers change of their own; what is another's is not named to them."""
 

@@ -73,6 +73,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         saved = asking.good("POST", "/saved-queries", 201, json={"name": "Rows", "sql": "select 1", "shared": True})
         asking.good("POST", f"/datasets/{slug}/links", 201, json={"name": "Sheet"})
         asking.good("POST", f"/datasets/{slug}/views", 201, json={"name": "All"})
+        board = asking.good("POST", "/dashboards", 201, json={"name": "Every morning"})["id"]
+        asking.good("POST", f"/dashboards/{board}/pins", 201, json={"dataset": slug, "card": "spend"})
+        link = asking.good("PUT", f"/dashboards/{board}/share")["link"]
+        address = {"url": "json://hook.example.org/secret", "scope": "workspace"}
+        address_id = asking.good("POST", "/notifications", 201, json=address)["id"]
+        times = {"address": address_id, "at": "08:00"}
+        asking.good("POST", f"/dashboards/{board}/deliveries", 201, json=times)
         viewer = site.user("viewer")
     parameters = {
         "dataset": slug,
@@ -87,6 +94,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "query": saved["id"],
         "link": "1",
         "view": "1",
+        "dashboard": board,
+        "pin": "1",
+        "share": link.rpartition("/")[2],
+        "delivery": "1",
         "filter": "advertiser",
     }
     return Prepared(
@@ -171,6 +182,10 @@ NOT_THERE |= {
     "query": "99",
     "link": "99",
     "view": "99",
+    "dashboard": "99",
+    "pin": "99",
+    "share": "none",
+    "delivery": "99",
     "filter": "none",
 }
 

@@ -32,6 +32,7 @@ READS_ONLY = "reads or validates, and changes nothing"
 NO_DECISION = "writes down what TikTok says, which is no decision of a person"
 OWN_HISTORY = "what only the person sees; that the query ran is recorded"
 OWN_LOOK = "how people look at a table; no figures, settings or rights change"
+OWN_BOARD = "which charts a person looks at, in which order; no figures, settings or rights change"
 STEPS_OF_FORM = "a step of a form; what it leads to is recorded when it is sent"
 
 PAGES_WITHOUT: dict[str, str] = {
@@ -53,6 +54,11 @@ PAGES_WITHOUT: dict[str, str] = {
     "POST /datasets/{slug}/views": OWN_LOOK,
     "POST /datasets/{slug}/views/{view_id:int}": OWN_LOOK,
     "POST /datasets/{slug}/views/{view_id:int}/delete": OWN_LOOK,
+    "POST /dashboards/pin": OWN_BOARD,
+    **{
+        f"POST /dashboards/{{dashboard_id:int}}/pins/{{pin_id:int}}/{word}": OWN_BOARD
+        for word in ("move", "title", "remove", "restore")
+    },
 }
 API_WITHOUT: dict[str, str] = {
     "POST /datasets/validate": READS_ONLY,
@@ -67,6 +73,9 @@ API_WITHOUT: dict[str, str] = {
     "POST /datasets/{dataset}/views": OWN_LOOK,
     "PATCH /datasets/{dataset}/views/{view}": OWN_LOOK,
     "DELETE /datasets/{dataset}/views/{view}": OWN_LOOK,
+    "POST /dashboards/{dashboard}/pins": OWN_BOARD,
+    "PATCH /dashboards/{dashboard}/pins/{pin}": OWN_BOARD,
+    "DELETE /dashboards/{dashboard}/pins/{pin}": OWN_BOARD,
 }
 COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(
@@ -79,6 +88,8 @@ COMMANDS_WITHOUT: dict[str, str] = {
     ),
     **dict.fromkeys(("accounts list", "accounts shares", "app show", "users list", "links list"), READS_ONLY),
     **dict.fromkeys(("calculated-metrics", "presets list", "presets show", "restatements"), READS_ONLY),
+    **dict.fromkeys(("dashboards list", "dashboards show"), READS_ONLY),
+    **dict.fromkeys(("dashboards pin", "dashboards unpin"), OWN_BOARD),
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
     "restore-backup": "fills an empty home, whose log has it (test_backups.py)",
@@ -258,6 +269,17 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     address = {"url": "json://hook.example.org/secret", "name": "Ops"}
     step("POST /notifications/{scope}", lambda: post("/notifications/workspace", address), Action.ADDRESS_ADD, "Ops")
     number = store.addresses.list()[0].id
+    board, own = "POST /dashboards/{dashboard_id:int}", "/dashboards/1"
+    morning = {"name": "Morning"}
+    step("POST /dashboards", lambda: post("/dashboards", morning), Action.DASHBOARD_CREATE, "Morning")
+    step(f"{board}/rename", lambda: post(f"{own}/rename", {"name": "M"}), Action.DASHBOARD_CHANGE, "M")
+    step(f"{board}/share", lambda: post(f"{own}/share"), Action.DASHBOARD_SHARE, "M")
+    times = {"address": str(number), "at": "08:00", "weekdays": "0"}
+    step(f"{board}/deliveries", lambda: post(f"{own}/deliveries", times), Action.DASHBOARD_DELIVERY, "M")
+    delivery = f"{board}/deliveries/{{delivery_id:int}}"
+    step(f"{delivery}/send", lambda: post(f"{own}/deliveries/1/send"), Action.DASHBOARD_SEND, "M")
+    step(f"{delivery}/remove", lambda: post(f"{own}/deliveries/1/remove"), Action.DASHBOARD_DELIVERY, "M")
+    step(f"{board}/delete", lambda: post(f"{own}/delete"), Action.DASHBOARD_DELETE, "M")
     sent = f"/notifications/{number}/test"
     step("POST /notifications/{address_id:int}/test", lambda: post(sent), Action.ADDRESS_TEST, "Ops", 422)
     gone = f"/notifications/{number}/remove"
@@ -382,13 +404,25 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
         step("POST", f"/backfills/{{backfill}}/{word}", f"/backfills/{number}/{word}", action)
     address = {"url": "json://hook.example.org/secret", "name": "Ops"}
     address_id = step("POST", "/notifications", "/notifications", Action.ADDRESS_ADD, 201, json=address).json()["id"]
+    board, own = "/dashboards/{dashboard}", "/dashboards/1"
+    morning = {"name": "Morning"}
+    step("POST", "/dashboards", "/dashboards", Action.DASHBOARD_CREATE, 201, json=morning)
+    step("PATCH", board, own, Action.DASHBOARD_CHANGE, json={"name": "M"})
+    step("PUT", f"{board}/share", f"{own}/share", Action.DASHBOARD_SHARE)
+    step("DELETE", f"{board}/share", f"{own}/share", Action.DASHBOARD_SHARE, 204)
+    times = {"address": address_id, "at": "08:00"}
+    deliveries = f"{board}/deliveries"
+    step("POST", deliveries, f"{own}/deliveries", Action.DASHBOARD_DELIVERY, 201, json=times)
+    step("POST", f"{deliveries}/{{delivery}}/send", f"{own}/deliveries/1/send", Action.DASHBOARD_SEND, 202)
+    step("DELETE", f"{deliveries}/{{delivery}}", f"{own}/deliveries/1", Action.DASHBOARD_DELIVERY, 204)
+    step("DELETE", board, own, Action.DASHBOARD_DELETE, 204)
     path = f"/notifications/{address_id}"
     step("POST", "/notifications/{address}/test", f"{path}/test", Action.ADDRESS_TEST)
     step("DELETE", "/notifications/{address}", path, Action.ADDRESS_REMOVE, 204)
     step("DELETE", dataset, f"/datasets/{slug}", Action.DATASET_DELETE, 204)
     step("DELETE", "/users/{user}", f"/users/{ada}", Action.USER_DELETE, 204)
-    own = {"present": PASSWORD, "password": LONG, "keep_tokens": True}
-    step("PUT", "/me/password", "/me/password", Action.USER_PASSWORD, 204, json=own)
+    change = {"present": PASSWORD, "password": LONG, "keep_tokens": True}
+    step("PUT", "/me/password", "/me/password", Action.USER_PASSWORD, 204, json=change)
     token_id = asking.get("/tokens")["items"][0]["id"]
     step("DELETE", "/tokens/{token}", f"/tokens/{token_id}", Action.TOKEN_REVOKE, 204)
     walk.walked |= {"POST /tokens"}  # `test_a_browser_that_uses_the_api_is_recorded_as_such`
@@ -467,6 +501,14 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("notifications add", Action.ADDRESS_ADD, "--name", "Ops", stdin="json://hook.example.org/secret\n")
     # Nobody answers at this address.
     walk.step("notifications test", lambda: home.bad("notifications", "test", "1"), Action.ADDRESS_TEST)
+    step("dashboards create", Action.DASHBOARD_CREATE, "Morning")
+    step("dashboards rename", Action.DASHBOARD_CHANGE, "Morning", "M")
+    step("dashboards share", Action.DASHBOARD_SHARE, "M")
+    step("dashboards deliver", Action.DASHBOARD_DELIVERY, "M", "1")
+    # Nobody answers at this address.
+    walk.step("dashboards send", lambda: home.bad("dashboards", "send", "M", "1"), Action.DASHBOARD_SEND)
+    step("dashboards export", Action.DASHBOARD_EXPORT, "M", "-o", str(tmp_path / "m.png"))
+    step("dashboards delete", Action.DASHBOARD_DELETE, "M", "--yes")
     step("notifications remove", Action.ADDRESS_REMOVE, "1")
     step("datasets delete", Action.DATASET_DELETE, name["d"], "--yes")
     step("users delete", Action.USER_DELETE, "ada", "--yes")

@@ -43,6 +43,9 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/versions/{version}/restore": "/datasets/spend_by_ad/versions/0/restore",
         "/datasets/{slug}/delete": "/datasets/spend_by_ad/delete",
         "/deletion": "/deletion?slug=spend_by_ad",
+        "/dashboards": "/dashboards",
+        "/dashboards/{dashboard_id:int}": "/dashboards/1",
+        "/dashboards/shared/{share}": "/dashboards/shared/{share}",
         "/accounts": "/accounts",
         "/accounts/connect": "/accounts/connect",
         "/accounts/token": "/accounts/token",
@@ -63,7 +66,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/status": "/status",
     }
 )
-"""An address for each page, by its route; {run_id} is that of the newest run."""
+"""An address for each page, by its route; {run_id} is that of the newest run, {share} that of the dashboard."""
 
 ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
@@ -83,6 +86,9 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/cards/all": "part of the cards",
         "/datasets/{slug}/cards/one": "part of the cards",
         "/datasets/{slug}/cards/values": "part of the cards",
+        "/dashboards/pin": "part of the cards",
+        "/dashboards/{dashboard_id:int}/pins/{pin_id:int}": "part of a dashboard",
+        "/dashboards/shared/{share}/pins/{pin_id:int}": "part of a dashboard",
         "/datasets/{slug}/data/filter": "part of the table",
         "/datasets/{slug}/difference": "part of the versions",
         "/status/requests": "part of the status page",
@@ -118,6 +124,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         opened_town.run(daily)
         opened_town.dataset(account, admin, name="Never run")
         opened_town.store.saved_queries.add(admin, "Rows", "select count(*) from spend_by_ad", shared=True)
+        board = opened_town.store.dashboards.add(admin, "Every morning")
+        for card in ("spend", "numbers", "ads", "none"):
+            opened_town.store.dashboards.add_pin(board, daily, card, "days=7", card.capitalize())
+        opened_town.store.dashboards.share(board, shared=True)
         opened_town.later(1)
         opened_town.run(daily)
         yield opened_town
@@ -138,7 +148,7 @@ def test_a_page_is_accessible(chromium: Browser, town: Town, route: str) -> None
     newest = town.store.runs.list(town.store.datasets.get("spend_by_ad"), limit=1)[0]
     with visited(chromium, town, "admin") as person:
         person.expect_refusal(422)
-        person.goto(ADDRESSES[route].format(run_id=newest.id))
+        person.goto(ADDRESSES[route].format(run_id=newest.id, share=town.store.dashboards.get(1).share))
         look(person.page)
 
 

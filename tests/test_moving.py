@@ -47,6 +47,8 @@ def full(home: Home) -> Home:
         run = store.runs.begin(store.runs.add(saved, "ab12", ("2026-01-01", "2026-01-02")).id)
         store.runs.progress(run.id, Progress(requests=3, rows=2_000_000_000, share=1 / 3))
         outcome = RunOutcome(RunState.VERIFIED, version=0, warnings=("a\0b", "ü"), skipped={"1": "no"}, table_rows=7)
+        board = store.dashboards.add(ada, "Every morning \N{SNOWMAN}")
+        store.dashboards.add_pin(board, saved, "spend", "days=7&campaign=1")
         store.runs.finish(run.id, outcome)
         store.runs.log(run.id, *map(str, range(1_200)))
         store.datasets.delete(add_dataset(store, shop, "Gone"))

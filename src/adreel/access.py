@@ -37,6 +37,7 @@ class RoleRight(StrEnum):
     SHARE_VIEWS = "share saved views"
     CHANGE_SELF = "change a password or revoke API tokens"
     KEEP_VIEWS = "save views"
+    KEEP_DASHBOARDS = "change dashboards"
     VIEW_USERS = "view users"
     CREATE_USERS = "create users"
     CHANGE_USERS = "change users"
@@ -88,6 +89,7 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.SHARE_VIEWS: EDITORS,
         RoleRight.CHANGE_SELF: frozenset(Role),
         RoleRight.KEEP_VIEWS: frozenset(Role),
+        RoleRight.KEEP_DASHBOARDS: frozenset(Role),
         RoleRight.VIEW_USERS: frozenset({Role.ADMIN}),
         RoleRight.CREATE_USERS: frozenset({Role.ADMIN}),
         RoleRight.CHANGE_USERS: frozenset({Role.ADMIN}),

@@ -149,6 +149,7 @@ secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption 
 notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is notified of failures and warnings.")
 preset_commands = typer.Typer(no_args_is_help=True, help="List, save, rename, share and delete metric presets.")
 link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a table as CSV to spreadsheets.")
+dashboard_commands = typer.Typer(no_args_is_help=True, help="Show, change, share, send and export dashboards.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(app_commands, name="app", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
@@ -159,6 +160,7 @@ app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
 app.add_typer(notification_commands, name="notifications", rich_help_panel="Manage")
 app.add_typer(preset_commands, name="presets", rich_help_panel="Manage")
 app.add_typer(link_commands, name="links", rich_help_panel="Manage")
+app.add_typer(dashboard_commands, name="dashboards", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -172,6 +174,8 @@ Start = Annotated[str | None, typer.Option(help="Start date; overrides the datas
 End = Annotated[str | None, typer.Option(help="End date; overrides the dataset's dates.", metavar="DAY")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 PresetName = Annotated[str, typer.Argument(metavar="NAME", help="The preset's name or ID.")]
+DashboardName = Annotated[str, typer.Argument(metavar="NAME", help="The dashboard's name or ID.")]
+AddressId = Annotated[int, typer.Argument(metavar="ADDRESS", help="The ID of a notification address.")]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name or slug.")]
@@ -553,6 +557,128 @@ def links_revoke(
     from adreel.cli import links as act
 
     act.revoke(ctx.obj, name, link, yes=yes)
+
+
+@dashboard_commands.command("list")
+def dashboards_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List your dashboards."""
+    from adreel.cli import dashboards as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@dashboard_commands.command("show")
+def dashboards_show(ctx: typer.Context, name: DashboardName, as_json: Json = False) -> None:
+    """Print the figures of a dashboard's charts, and when it is sent."""
+    from adreel.cli import dashboards as act
+
+    act.show(ctx.obj, name, as_json=as_json)
+
+
+@dashboard_commands.command("create")
+def dashboards_create(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="A name for the dashboard.")]
+) -> None:
+    """Create a dashboard."""
+    from adreel.cli import dashboards as act
+
+    act.create(ctx.obj, name)
+
+
+@dashboard_commands.command("pin")
+def dashboards_pin(
+    ctx: typer.Context,
+    name: DashboardName,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name or slug.")],
+    card: Annotated[str, typer.Argument(metavar="CHART", help="The chart's key, such as spend.")],
+    choices: Annotated[
+        str, typer.Option("--choices", metavar="QUERY", help="Choices as in the Charts tab's address, such as days=7.")
+    ] = "",
+    title: Annotated[str, typer.Option("--title", metavar="TITLE", help="A title; the chart's own by default.")] = "",
+) -> None:
+    """Pin a chart of a dataset to a dashboard."""
+    from adreel.cli import dashboards as act
+
+    act.pin(ctx.obj, name, dataset, card, choices, title)
+
+
+@dashboard_commands.command("unpin")
+def dashboards_unpin(
+    ctx: typer.Context,
+    name: DashboardName,
+    pin: Annotated[int, typer.Argument(metavar="ID", help="The chart's ID, from `dashboards show`.")],
+) -> None:
+    """Remove a chart from a dashboard."""
+    from adreel.cli import dashboards as act
+
+    act.unpin(ctx.obj, name, pin)
+
+
+@dashboard_commands.command("rename")
+def dashboards_rename(
+    ctx: typer.Context,
+    name: DashboardName,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="The new name.")],
+) -> None:
+    """Rename a dashboard."""
+    from adreel.cli import dashboards as act
+
+    act.rename(ctx.obj, name, new_name)
+
+
+@dashboard_commands.command("share")
+def dashboards_share(
+    ctx: typer.Context,
+    name: DashboardName,
+    stop: Annotated[bool, typer.Option("--stop", help="Revoke the link.")] = False,
+) -> None:
+    """Share a dashboard with all users by a new link, and print it."""
+    from adreel.cli import dashboards as act
+
+    act.share(ctx.obj, name, stop=stop)
+
+
+@dashboard_commands.command("deliver")
+def dashboards_deliver(
+    ctx: typer.Context,
+    name: DashboardName,
+    address: AddressId,
+    at: Annotated[str, typer.Option(metavar="TIME", help="Time of the day in the workspace's zone.")] = "08:00",
+    on: Annotated[list[str] | None, typer.Option(metavar="DAY", help="A weekday; can be repeated.")] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="Do not send it any longer.")] = False,
+) -> None:
+    """Send a dashboard to a notification address at a time of the day."""
+    from adreel.cli import dashboards as act
+
+    act.deliver(ctx.obj, name, address, at, on or (), stop=stop)
+
+
+@dashboard_commands.command("send")
+def dashboards_send(ctx: typer.Context, name: DashboardName, address: AddressId) -> None:
+    """Send a dashboard now to an address that it is sent to."""
+    from adreel.cli import dashboards as act
+
+    act.send(ctx.obj, name, address)
+
+
+@dashboard_commands.command("export")
+def dashboards_export(
+    ctx: typer.Context,
+    name: DashboardName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A file.png or file.pdf.")],
+) -> None:
+    """Draw a dashboard as a picture or PDF."""
+    from adreel.cli import dashboards as act
+
+    act.export(ctx.obj, name, output)
+
+
+@dashboard_commands.command("delete")
+def dashboards_delete(ctx: typer.Context, name: DashboardName, yes: Yes = False) -> None:
+    """Delete a dashboard; datasets stay."""
+    from adreel.cli import dashboards as act
+
+    act.delete(ctx.obj, name, yes=yes)
 
 
 @user_commands.command("list")

@@ -11,6 +11,7 @@ import json
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -108,17 +109,37 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
     sys.addaudithook(gate.hook)
     if type(plugin).__name__ == "NotifyEmail":
         plugin.notify_format = apprise.NotifyFormat.TEXT
+    if len(order["body"]) > plugin.body_maxlen:
+        plugin.overflow_mode = apprise.OverflowMode.SPLIT
     sender = apprise.Apprise(asset=asset)
     sender.add(plugin)
     lines.lines.clear()
     kind = apprise.NotifyType.SUCCESS if order["over"] else apprise.NotifyType.WARNING
     accepted = sender.notify(
-        body=order["body"], title=order["title"], notify_type=kind, body_format=apprise.NotifyFormat.TEXT
+        body=order["body"],
+        title=order["title"],
+        notify_type=kind,
+        body_format=apprise.NotifyFormat.TEXT,
+        attach=_attachments(order.get("attachments", ()), plugin.attachment_support),
     )
     reason = " ".join(dict.fromkeys(lines.lines))[:LONGEST_REASON]
     if gate.refused:
         reason = f"The connection was refused: {gate.refused}."
     return {"accepted": bool(accepted), "refused": bool(gate.refused), "reason": reason}
+
+
+def _attachments(paths: Sequence[str], supported: bool) -> Any:
+    """The files as apprise has them; none for a service that takes no files."""
+    from apprise import AppriseAttachment
+    from apprise.attachment.file import AttachFile
+
+    attached_file: Any = AttachFile
+    if not paths or not supported:
+        return None
+    attachments = AppriseAttachment()
+    for path in paths:
+        attachments.add(attached_file(path))
+    return attachments
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from adreel.errors import InputError
 from adreel.notify.schemes import redacted
@@ -22,11 +23,15 @@ _PASSED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROX
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as plain text; `over` says that it brings good news."""
+    """A message as plain text; `over` says that it brings good news.
+
+    `attachments` are files that go along where the service takes any.
+    """
 
     title: str
     body: str
     over: bool = False
+    attachments: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def sender(settings: Settings) -> Send:
 
     def send(url: str, message: Message, private: bool) -> Outcome:
         order = {"url": url, "title": message.title, "body": message.body, "over": message.over}
+        order["attachments"] = [str(path) for path in message.attachments]
         answer = _asked({**order, "allowed": allowed, "private": private})
         if answer is None:
             return Outcome(False, f"The server did not answer within {SECONDS:.0f} seconds.")

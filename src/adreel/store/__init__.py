@@ -24,6 +24,7 @@ from adreel.store.attempts import Attempts
 from adreel.store.audit import Audit
 from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
+from adreel.store.dashboards import ClaimedDelivery, Dashboard, DashboardDeliveries, DashboardDelivery, Dashboards, Pin
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
 from adreel.store.drafts import Draft, Drafts
@@ -102,10 +103,15 @@ __all__ = [
     "Backfill",
     "BackfillState",
     "Backfills",
+    "ClaimedDelivery",
     "Consent",
     "Consents",
     "Cost",
     "DailySums",
+    "Dashboard",
+    "DashboardDeliveries",
+    "DashboardDelivery",
+    "Dashboards",
     "Datasets",
     "Draft",
     "Drafts",
@@ -120,6 +126,7 @@ __all__ = [
     "MetricPresets",
     "PastQuery",
     "Phase",
+    "Pin",
     "Progress",
     "Queue",
     "QueuedRun",
@@ -172,6 +179,8 @@ class Store:
         "audit",
         "backfills",
         "consents",
+        "dashboard_deliveries",
+        "dashboards",
         "datasets",
         "deliveries",
         "drafts",
@@ -221,6 +230,8 @@ class Store:
         self.sizes = Sizes(database, clock)
         self.figures = KeptFigures(database)
         self.consents = Consents(database, clock)
+        self.dashboards = Dashboards(database, clock)
+        self.dashboard_deliveries = DashboardDeliveries(database, clock)
         self.app = Apps(database, keys, clock)
         self.guide_steps = GuideSteps(database, clock)
         self.saved_queries = SavedQueries(database, clock)

@@ -758,3 +758,72 @@ drafts = Table(
     Index(None, "dataset_id"),
     sqlite_autoincrement=True,
 )
+
+# Dashboards of people; those without a user are the operator's. They go with their user.
+dashboards = Table(
+    "dashboards",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column("name", String, nullable=False),
+    # As names are compared.
+    Column("name_key", String, nullable=False),
+    # The last part of the address at which all users find it; null while it is not shared.
+    Column("share", String),
+    Column("created_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+    UniqueConstraint("share"),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)
+
+# Charts on dashboards. A deleted dataset leaves its pins, which then say so.
+pins = Table(
+    "pins",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dashboard_id", ForeignKey("dashboards.id", ondelete="CASCADE"), nullable=False),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="SET NULL")),
+    Column("dataset_name", String, nullable=False),
+    # The key of the chart.
+    Column("card", String, nullable=False),
+    # What is chosen, as the query of the address of the Charts tab.
+    Column("query", Text, nullable=False),
+    # Empty: the chart's own.
+    Column("title", String, nullable=False),
+    # Places are in order, and may have gaps.
+    Column("place", Integer, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    # A removed pin can be restored for a while.
+    Column("removed_at", Utc),
+    Index(None, "dashboard_id"),
+    Index(None, "dataset_id"),
+    sqlite_autoincrement=True,
+)
+
+# To which address a dashboard is sent, and when.
+dashboard_deliveries = Table(
+    "dashboard_deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dashboard_id", ForeignKey("dashboards.id", ondelete="CASCADE"), nullable=False),
+    Column("address_id", ForeignKey("notification_addresses.id", ondelete="CASCADE"), nullable=False),
+    # The time of the day, as 08:00, and the weekdays, in the zone of the workspace when the next time was counted.
+    Column("at", String, nullable=False),
+    Column("weekdays", JSON, nullable=False),
+    Column("zone", String, nullable=False),
+    # The time that is sent next, or is being sent; and when that is tried next.
+    Column("due_at", Utc, nullable=False),
+    Column("next_at", Utc, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claim", String, nullable=False),
+    Column("claimed_until", Utc),
+    Column("created_at", Utc, nullable=False),
+    Column("sent_at", Utc),
+    # Why the latest time was not sent; empty if it was.
+    Column("failure", Text, nullable=False),
+    UniqueConstraint("dashboard_id", "address_id"),
+    Index(None, "address_id"),
+    Index(None, "next_at"),
+    sqlite_autoincrement=True,
+)

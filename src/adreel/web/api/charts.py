@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
+from adreel.charts.choices import MOST_CHOSEN, budget_of, comparison_of, days_of
 from adreel.charts.echarts import CardTable
 from adreel.charts.filters import FILTERS, MOST_VALUES, CardFilter
 from adreel.charts.periods import CalendarPeriod, Comparison
@@ -23,7 +24,6 @@ from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import LONGEST_PAGE, Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.api.tables import with_table
-from adreel.web.chart_choices import MOST_CHOSEN, budget_of, comparison_of, days_of
 from adreel.web.deps import Deps, Here, Who
 
 router = APIRouter(tags=["cards"])

@@ -6,7 +6,7 @@ import json
 import re
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, ClassVar
@@ -32,6 +32,7 @@ from adreel.charts import (
     chart_of,
     filter_values,
 )
+from adreel.charts.choices import AskedCharts, asked_of, with_currency
 from adreel.charts.drilling import LEVELS, drills_of, is_above
 from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
 from adreel.charts.labels import amount
@@ -42,7 +43,6 @@ from adreel.datasets.provenance import provenance
 from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
-from adreel.web.chart_choices import AskedCharts, asked_of, with_currency
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, heading, parsed
 from adreel.web.pages.wording import sentence
@@ -295,7 +295,7 @@ def _titles(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, que
         return respond(request, Cards(head, menus, (), has_table=False, fault=""), visitor=who)
     except AdreelError as error:
         return respond(request, Cards(head, menus, (), has_table=False, fault=sentence(error)), visitor=who)
-    figures = tuple(_waiting(offer) for offer in offered.offers)
+    figures = tuple(waiting(offer) for offer in offered.offers)
     answer = respond(request, Cards(head, menus, figures, has_table=True, fault=""), visitor=who)
     return _remembered(answer, request, deps, saved, asked)
 
@@ -313,11 +313,11 @@ def all_cards(request: Request, deps: Here, who: Who, slug: str) -> Response:
     except AdreelError as error:
         # Each chart shows the error and can be retried.
         failed = tuple(
-            replace(_waiting(card_offer), loaded=True, error=sentence(error)) for card_offer in offered.offers
+            replace(waiting(card_offer), loaded=True, error=sentence(error)) for card_offer in offered.offers
         )
         return respond(request, CardsPart(Menus(saved.slug, asked, fault=sentence(error)), failed), visitor=who)
     menus = _menus(deps, who, offered, drawn.facts, names)
-    figures, notes = _without_shared_notes(tuple(figure_of(card, menus, offered) for card in drawn.cards))
+    figures, notes = _without_shared_notes(tuple(figure_of(card, menus, offered.names) for card in drawn.cards))
     answer = respond(request, CardsPart(menus, figures, (*notes, *drawn.facts.missing)), visitor=who)
     if request.query_params:
         # The first load completes the address of its page; every other choice is an address of its own.
@@ -362,10 +362,10 @@ def one_card(request: Request, deps: Here, who: Who, slug: str, key: str) -> Res
         names, drawn = _drawn(deps, who, offered, (offer,))
     except AdreelError as error:
         return respond(
-            request, CardPart(menus, replace(_waiting(offer), loaded=True, error=sentence(error))), visitor=who
+            request, CardPart(menus, replace(waiting(offer), loaded=True, error=sentence(error))), visitor=who
         )
     menus = _menus(deps, who, offered, drawn.facts, names)
-    return respond(request, CardPart(menus, figure_of(drawn.cards[0], menus, offered)), visitor=who)
+    return respond(request, CardPart(menus, figure_of(drawn.cards[0], menus, offered.names)), visitor=who)
 
 
 def _drawn(
@@ -513,7 +513,8 @@ def _without_shared_notes(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ..
     ), shared
 
 
-def _waiting(offer: CardOffer) -> Figure:
+def waiting(offer: CardOffer) -> Figure:
+    """A chart before its figures are loaded."""
     own = offer.figures[0] if len(offer.figures) == 1 or offer.kind != "line" else None
     return Figure(
         offer.key,
@@ -529,18 +530,18 @@ def _waiting(offer: CardOffer) -> Figure:
     )
 
 
-def figure_of(data: CardData, menus: Menus, offered: _Offered) -> Figure:
-    """A chart with its table, and with links one level down."""
+def figure_of(data: CardData, menus: Menus, names: Collection[str]) -> Figure:
+    """A chart with its table, and with links one level down; `names` are the columns of its table."""
     chart = chart_of(data)
     drawn = data.refusal is None and not data.is_empty
     has_picture = drawn and data.offer.kind != "numbers"
     numbers = tuple(map(_number, chart.get("numbers", ()) if drawn else ()))
-    drills = drills_of(data, offered.names) if drawn else None
+    drills = drills_of(data, names) if drawn else None
     links = tuple(_link(menus, drills.key, value) for value in drills.values) if drills else ()
     if links:
         chart["x"]["links"] = links
     return replace(
-        _waiting(data.offer),
+        waiting(data.offer),
         loaded=True,
         meaning=data.meaning,
         chart=json.dumps(chart, ensure_ascii=False, separators=(",", ":")) if has_picture else "",

@@ -1,0 +1,82 @@
+// Moves the cards of a dashboard: by the buttons of their menus, and by dragging a card at its head.
+(() => {
+  "use strict";
+
+  const board = document.querySelector("[data-board]");
+  if (!board) return;
+  const status = document.querySelector("[data-board-status]");
+  const cards = () => [...board.querySelectorAll("[data-pin]")];
+  const placeOf = (card) => cards().indexOf(card) + 1;
+  const titleOf = (card) => card.querySelector("h2").textContent;
+
+  // Sends the new place; a card whose place is not kept goes back to where it was.
+  async function keep(card, undo) {
+    const place = placeOf(card);
+    status.textContent = `${titleOf(card)}: place ${place} of ${cards().length}`;
+    try {
+      const answer = await fetch(`${board.dataset.board}/pins/${card.dataset.pin}/move`, {
+        method: "POST",
+        headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ to: String(place) }),
+      });
+      if (!answer.ok) throw new Error(answer.statusText);
+    } catch {
+      undo();
+      status.textContent = `${titleOf(card)} could not be moved. Try again.`;
+    }
+  }
+
+  function put(card, other, after) {
+    const next = card.nextSibling;
+    board.insertBefore(card, after ? other.nextSibling : other);
+    keep(card, () => board.insertBefore(card, next));
+  }
+
+  document.addEventListener("submit", (event) => {
+    const step = Number(event.target.dataset.move || 0);
+    const card = event.target.closest("[data-pin]");
+    if (!step || !card) return;
+    event.preventDefault();
+    const all = cards();
+    const other = all[all.indexOf(card) + step];
+    if (!other) {
+      status.textContent = `${titleOf(card)} is already the ${step < 0 ? "first" : "last"} chart.`;
+      return;
+    }
+    const button = event.submitter;
+    put(card, other, step > 0);
+    if (button) button.focus();
+  });
+
+  // -- dragging
+
+  let dragged = null;
+  board.addEventListener("pointerdown", (event) => {
+    const head = event.target.closest(".pin-head");
+    const card = head && head.closest("[data-pin]");
+    if (card && card.querySelector("[data-move]")) card.draggable = !event.target.closest("a, button, input, summary, .menu-body");
+  });
+  board.addEventListener("dragstart", (event) => {
+    dragged = event.target.closest("[data-pin]");
+    if (!dragged) return;
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", titleOf(dragged));
+    dragged.classList.add("dragged");
+  });
+  board.addEventListener("dragover", (event) => {
+    const over = event.target.closest("[data-pin]");
+    if (dragged && over && over !== dragged) event.preventDefault();
+  });
+  board.addEventListener("drop", (event) => {
+    const over = event.target.closest("[data-pin]");
+    if (!dragged || !over || over === dragged) return;
+    event.preventDefault();
+    put(dragged, over, placeOf(over) > placeOf(dragged));
+  });
+  board.addEventListener("dragend", () => {
+    if (!dragged) return;
+    dragged.classList.remove("dragged");
+    dragged.draggable = false;
+    dragged = null;
+  });
+})();
