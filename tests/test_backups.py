@@ -10,7 +10,8 @@ import sqlite3
 import tarfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from adreel.backups import CHECKSUMS, HEADER, back_up, checked, restore
 from adreel.errors import InputError, RetryError, StorageError
 from adreel.lake import Lake
 from adreel.settings import Settings
-from adreel.store import Role, RunState, Store, WorkerInfo
+from adreel.store import ExchangeRate, Role, RunState, Store, WorkerInfo
 from adreel.store.audit import AuditAction, AuditFilter
 from adreel.store.drafts import DraftWriter
 from adreel.worker.schedules import enqueue_due
@@ -35,6 +36,9 @@ from test_lake_storage import set_environment
 from web_home import Site, open_site
 
 DATES = {"start": "2026-11-01", "end": "2026-11-05"}
+
+NEWER = tuple(f"store/{name}/" for name in ("metric_presets", "exchange_rates", "rate_imports", "rate_settings"))
+"""Parts of a backup that one of revision 0017 does not have."""
 
 
 def quiet(_: str) -> None:
@@ -54,6 +58,8 @@ def filled(site: Site) -> Site:
     asking.good("POST", "/datasets", 201, json={**_values(), "name": "Never ran"})
     kept = table(site, asking, name="Kept", dates=DATES)
     asking.good("DELETE", f"/datasets/{kept}?keep_table=true", 204)
+    rate = ExchangeRate(date(2026, 11, 28), "USD", "EUR", Decimal("0.92"))
+    site.store.exchange_rates.save([rate], "rates.csv", replace=False)
     site.user("ada", Role.VIEWER)
     site.store.drafts.keep(
         site.store.users.get("admin"), DraftWriter("key", "tab", 0), "Half done", [("name", "Half done")]
@@ -83,6 +89,7 @@ def seen(home: Home) -> dict[str, Any]:
         "difference": home.json("diff", "spend", "0", "1"),
         "rows": home.rows("select * from spend order by all"),
         "users": home.json("users", "list"),
+        "rates": home.json("rates", "show"),
         "accounts": home.json("accounts", "list"),
     }
 
@@ -356,11 +363,12 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
     def of_revision(revision: str) -> Callable[[dict[str, bytes]], Mapping[str, bytes]]:
         def change(members: dict[str, bytes]) -> Mapping[str, bytes]:
             header = json.loads(members[HEADER]) | {"revision": revision, "adreel": "9.1"}
-            header["sequences"].pop("metric_presets", None)
+            for name in ("metric_presets", "rate_imports"):
+                header["sequences"].pop(name, None)
             return {
                 name: orjson.dumps(header) if name == HEADER else data
                 for name, data in members.items()
-                if revision > "0017" or not name.startswith("store/metric_presets/")
+                if revision > "0017" or not name.startswith(NEWER)
             }
 
         return change
@@ -371,7 +379,7 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
     older = rewritten(tmp_path / "a.tar", tmp_path / "older.tar", of_revision("0017"))
     before = seen(filled.home)
     restored.good("restore-backup", str(older))
-    assert seen(restored) == before
+    assert seen(restored) == before | {"rates": {"valid_days": 7, "series": []}}
 
 
 @pytest.mark.parametrize("name", ["lake/../../evil", "/etc/evil", "lake/spend/../../evil", "evil", "store/x/1.sql"])

@@ -14,6 +14,7 @@ from typing import Any
 
 from adreel.catalog.formulas import sql_of
 from adreel.charts.available import DAY, HOUR, MONTH, CardOffer
+from adreel.charts.conversion import CONVERTED
 from adreel.charts.measures import CardFigure, Count, Formula, Own, Quotient, Sum
 from adreel.charts.selection import CardSelection
 from adreel.charts.source import VIEW, CardSource, day_of, where, within, within_any
@@ -83,6 +84,10 @@ class Cubes:
         self._dataset = dataset
         self._columns = columns
         self._selection = selection
+        self._view = VIEW
+        if selection.conversion is not None:
+            selection.conversion.create(source, dataset, columns)
+            self._view = quoted(CONVERTED)
         self._cubes = tuple(self._plan(offers))
         self._paired: frozenset[Quotient | Formula] = frozenset()
         self._make()
@@ -119,7 +124,7 @@ class Cubes:
         day, column = day_of(self._dataset), quoted(offer.figures[0].name)
         currency = f"{self._currency()} = {literal(self._selection.facts.currency or '')}"
         conditions = where(self._selection.condition, currency, within(self._dataset, days))
-        rows = self._source.rows("SELECT", day, f", sum({column}) FROM", VIEW, conditions, "GROUP BY", day)
+        rows = self._source.rows("SELECT", day, f", sum({column}) FROM", self._view, conditions, "GROUP BY", day)
         return {row[0]: row[1] for row in rows if row[1] is not None}
 
     def value(self, figure: CardFigure) -> str:
@@ -175,7 +180,7 @@ class Cubes:
             shown += self._sums(cube, shape)
             window = self._selection.facts.window
             days = self._selection.read if DAY in cube.by else (window,) if window else ()
-            query = ["SELECT", ", ".join(shown), f"FROM {VIEW}"]
+            query = ["SELECT", ", ".join(shown), f"FROM {self._view}"]
             query.append(where(self._selection.condition, within_any(self._dataset, days)))
             if shape is _ONE:
                 self._source.keep("VIEW", cube.name, *query)
@@ -199,6 +204,8 @@ class Cubes:
         return quoted(name)
 
     def _currency(self) -> str:
+        if self._selection.conversion is not None:
+            return literal(self._selection.conversion.target)
         return f"coalesce({quoted('currency')}, '')" if "currency" in self._columns else "''"
 
     def _sums(self, cube: Cube, shape: _SumShape) -> Iterator[str]:

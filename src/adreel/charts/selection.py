@@ -8,6 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from adreel.charts.conversion import (
+    Conversion,
+    ConversionOffer,
+    ConvertedDays,
+    Converting,
+    Rates,
+    converting,
+    has_amounts,
+    offers_of,
+    static_refusal,
+)
 from adreel.charts.filters import CardFilter, FilterFacts, filter_conditions, filter_facts, filters_of
 from adreel.charts.pacing import Budget
 from adreel.charts.periods import ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
@@ -34,6 +45,9 @@ class CardChoices:
     `currency` None: the one with the most rows, `preferred_currency` if the rows have it. `days` are the last complete
     ones, a calendar period or a range; None: all. Without `advertisers` all are shown. `comparison` are the days to
     compare with, or where they are; `filters` restrict the rows, all at once. `budget` is for the card of pacing.
+
+    With `convert` money of all currencies is shown in that one; with `fixed_rates` at the rates of the last complete
+    day shown, so that a comparison shows no changes of rates.
     """
 
     currency: str | None = None
@@ -43,6 +57,8 @@ class CardChoices:
     filters: tuple[CardFilter, ...] = ()
     preferred_currency: str | None = None
     budget: Budget | None = None
+    convert: str | None = None
+    fixed_rates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,9 @@ class CardFacts:
     completely; `open_days` were in progress. `complete_until` is the table's last complete day. All four are None or
     empty without days. `filters` are those that the table has, `missing` are sentences on charts that it lacks
     metrics for.
+
+    `convert` is the currency that money is converted to, None if it is not; `conversion_refusal` says why it cannot be,
+    and `conversions` are those that can be chosen, for tables that `has_amounts`.
     """
 
     rows: int
@@ -88,6 +107,10 @@ class CardFacts:
     complete_until: date | None = None
     filters: tuple[FilterFacts, ...] = ()
     missing: tuple[str, ...] = ()
+    convert: str | None = None
+    conversions: tuple[ConversionOffer, ...] = ()
+    conversion_refusal: str | None = None
+    has_amounts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +122,7 @@ class CardSelection:
     to every card. `budget_refusal` says why the `budget` cannot be compared with, `days_without_rows` are days of it
     that are over and of which the ad accounts have no rows. `zones` is the number of time zones of the advertisers,
     `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
+    With a `conversion` money is converted; without one, and with a `facts.conversion_refusal`, no money can be shown.
     """
 
     facts: CardFacts
@@ -113,6 +137,7 @@ class CardSelection:
     budget: Budget | None = None
     budget_refusal: str | None = None
     days_without_rows: tuple[date, ...] = ()
+    conversion: Conversion | None = None
 
     @property
     def shown(self) -> Span | None:
@@ -156,8 +181,11 @@ def select(
     choices: CardChoices,
     read_at: datetime,
     methods: Collection[Method],
+    rates: Rates | None = None,
 ) -> CardSelection:
     """The rows for the cards. `names` are the table's columns, `methods` the update methods that wrote its rows.
+
+    `rates` are for choices that convert money.
 
     Raises InputError for choices that the table does not have.
     """
@@ -169,8 +197,10 @@ def select(
     chosen = [group for group in accounts if group.matching]
     currencies = _currencies(_newest(chosen))
     currency = _currency(currencies, choices) if "currency" in names else None
+    convert = choices.convert if has_amounts(dataset, names) else None
+    currency = convert or currency
     # Of a report with money all cards go over the accounts of one currency, so that their figures are of the same ads.
-    one_currency = len(currencies) > 1 and currency is not None and _has_money(dataset, names)
+    one_currency = len(currencies) > 1 and currency is not None and convert is None and _has_money(dataset, names)
     if one_currency:
         chosen = [group for group in chosen if group.currency == currency]
     newest = _newest(chosen)
@@ -189,6 +219,18 @@ def select(
     if dataset.time != "none" and newest:
         facts, days_notes = _with_days(facts, newest, choices, read_at)
         facts, no_previous = _compared(source, dataset, facts, newest, accounts_condition, choices)
+    facts = replace(
+        facts,
+        convert=convert,
+        conversions=_conversions(dataset, names, facts, rates),
+        has_amounts=has_amounts(dataset, names),
+    )
+    converted = Converting()
+    if convert is not None:
+        converted = _converted(source, dataset, names, condition, facts, choices, rates)
+        facts = replace(facts, conversion_refusal=converted.refusal)
+        if converted.previous_refusal is not None:
+            facts, no_previous = replace(facts, previous=None), f"No comparison: {converted.previous_refusal}"
     refusal = budget_refusal = None
     if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
         # The other methods keep one row of each key; these may keep several.
@@ -209,13 +251,45 @@ def select(
             *_dataset_notes(dataset),
         ),
         zones=len({group.zone for group in newest}),
-        left_out=tuple(currency.code for currency in currencies if currency.code != facts.currency),
+        left_out=tuple(currency.code for currency in currencies if convert is None and currency.code != facts.currency),
         one_currency=one_currency,
         previous_name=_previous_name(choices),
         budget=choices.budget,
-        budget_refusal=budget_refusal,
+        budget_refusal=budget_refusal or converted.budget_refusal,
         days_without_rows=_lacking(source, dataset, facts, accounts_condition, choices.budget),
+        conversion=converted.conversion,
     )
+
+
+def _conversions(
+    dataset: Dataset, names: Collection[str], facts: CardFacts, rates: Rates | None
+) -> tuple[ConversionOffer, ...]:
+    codes = {currency.code for currency in facts.currencies}
+    return offers_of(dataset, names, codes, rates.targets if rates is not None else ())
+
+
+def _converted(
+    source: CardSource,
+    dataset: Dataset,
+    names: Collection[str],
+    condition: str,
+    facts: CardFacts,
+    choices: CardChoices,
+    rates: Rates | None,
+) -> Converting:
+    """How the money of the days that `facts` have is converted, or why it is not."""
+    reason = static_refusal(dataset, names)
+    shown = _shown(facts)
+    if reason is not None or shown is None or facts.window is None:
+        return Converting(refusal=reason or "The table has no days to convert.")
+    assert facts.convert is not None
+    budget, until = choices.budget, facts.complete_until
+    spent = None
+    if budget is not None and until is not None and budget.currency == facts.convert and budget.days.start <= until:
+        spent = Span(budget.days.start, min(budget.days.end, until))
+    days = ConvertedDays(shown, facts.previous, spent)
+    fixed_day = facts.window.end if choices.fixed_rates else None
+    return converting(source, dataset, names, condition, days, facts.convert, rates, fixed_day)
 
 
 def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filters: Sequence[str]) -> list[_Group]:

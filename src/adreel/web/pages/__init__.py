@@ -17,6 +17,7 @@ from adreel.web.pages import (
     notifications,
     people,
     query,
+    rates,
     restatements,
     retention,
     status,
@@ -42,5 +43,6 @@ ROUTERS = (
     status.router,
     audit.router,
     retention.router,
+    rates.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""
