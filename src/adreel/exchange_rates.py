@@ -162,13 +162,14 @@ def in_words(rate: ExchangeRate) -> str:
 
 
 def shown_rate(rate: Decimal) -> str:
-    """A rate with as many digits as a person reads; all of them if they are few."""
-    text = format(rate, "f")
-    if len(text) <= 10:
-        return text
-    digits = 6 - rate.adjusted()
-    shortened = rate.quantize(Decimal(1).scaleb(-max(0, min(PLACES, digits))))
-    return format(shortened, "f").rstrip("0").rstrip(".") if "." in format(shortened, "f") else format(shortened, "f")
+    """A rate with as many digits as a person reads: six or more."""
+    places = max(0, min(PLACES, 6 - rate.adjusted()))
+    text = (
+        format(rate.quantize(Decimal(1).scaleb(-places)), "f")
+        if -int(rate.as_tuple().exponent) > places
+        else format(rate, "f")
+    )
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def read_rates(content: str | bytes, *, today: date, target: str = "", direction: Direction | None = None) -> RateFile:

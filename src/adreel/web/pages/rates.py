@@ -61,10 +61,14 @@ class RatesFields:
 
 @dataclass(frozen=True, slots=True)
 class RatesPage(Page):
-    """The rates that there are, and the form; `change` is what saving the file does, once it was looked at."""
+    """The rates that there are, and the form; `change` is what saving the file does, once it was looked at.
+
+    `to_check` are jumps of the rates that there are.
+    """
 
     template: ClassVar[str] = "rates.html"
     rows: tuple[RateRow, ...]
+    to_check: tuple[str, ...]
     targets: tuple[str, ...]
     total: int
     valid_days: int
@@ -183,6 +187,7 @@ def _page(
     jumps = tuple(jump.text for jump in change.jumps) if change else ()
     return RatesPage(
         rows=tuple(map(_row, series)),
+        to_check=tuple(jump.text for each in series for jump in each.jumps)[:MOST_JUMPS] if change is None else (),
         targets=tuple(dict.fromkeys(each.target for each in series)),
         total=len(stored),
         valid_days=valid_days,
