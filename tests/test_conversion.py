@@ -148,7 +148,7 @@ def test_a_converted_chart_is_marked_and_says_where_its_rates_come_from(tmp_path
     assert as_table(totals).head[1] == "Cost (EUR, converted)"
     assert "Amounts are converted to EUR at the rate of each day, then summed." in totals.notes
     assert "Rates used: 2026-03-06 to 2026-03-08, imported 2026-03-09 09:12 UTC by ada from rates.csv." in totals.notes
-    assert "1 rate of a day and currency is that of an earlier day, as on weekends." in totals.notes
+    assert "3 rates of a day and currency are those of an earlier day, as on weekends." in totals.notes
     # What depends on no currency is neither marked nor left out.
     assert page["results"].converted is None
     assert "converted" not in notes_text(page["results"])

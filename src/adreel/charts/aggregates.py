@@ -206,6 +206,8 @@ class Cubes:
     def _currency(self) -> str:
         if self._selection.conversion is not None:
             return literal(self._selection.conversion.target)
+        if self._selection.single_currency:
+            return literal(self._selection.facts.currency or "")
         return f"coalesce({quoted('currency')}, '')" if "currency" in self._columns else "''"
 
     def _sums(self, cube: Cube, shape: _SumShape) -> Iterator[str]:

@@ -145,9 +145,19 @@ class ConvertedDays:
     budget: Span | None = None
 
     @property
+    def parts(self) -> tuple[Span | None, ...]:
+        """Those shown, compared with, and of the budget."""
+        return self.shown, self.previous, self.budget
+
+    @property
     def spans(self) -> tuple[Span, ...]:
-        """All of them."""
-        return tuple(span for span in (self.shown, self.previous, self.budget) if span is not None)
+        """Those that there are."""
+        return tuple(span for span in self.parts if span is not None)
+
+    @property
+    def every_day(self) -> tuple[date, ...]:
+        """Every day of the spans, in order."""
+        return tuple(sorted({span.start + number * ONE_DAY for span in self.spans for number in range(span.days)}))
 
     @property
     def whole(self) -> Span:
@@ -185,65 +195,64 @@ def static_refusal(dataset: Dataset, names: Collection[str]) -> str | None:
     return None
 
 
-def converting(
-    source: CardSource,
-    dataset: Dataset,
-    names: Collection[str],
-    condition: str,
-    days: ConvertedDays,
-    target: str,
-    rates: Rates | None,
-    fixed_day: date | None,
-) -> Converting:
-    """The conversion of the rows under a `condition` to the target.
+@dataclass(frozen=True, slots=True)
+class ConvertedRows:
+    """The rows to convert: those of a table with the columns `names` under a `condition`.
 
-    With a `fixed_day` its rates are used for every day.
+    `currencies` are those of their ad accounts; empty for unknown.
     """
+
+    source: CardSource
+    dataset: Dataset
+    names: Collection[str]
+    condition: str
+    currencies: frozenset[str]
+
+
+def converting(
+    rows: ConvertedRows, days: ConvertedDays, target: str, rates: Rates | None, fixed_day: date | None
+) -> Converting:
+    """The conversion of rows to the target. With a `fixed_day` its rates are used for every day."""
     if rates is None or target not in rates.targets:
         return Converting(refusal=f"There are no rates to {target}. {WHERE_RATES_ARE.replace(' of these days', '')}")
-    used = _days_with_money(source, dataset, names, condition, days.spans, target)
-    if "" in used and _within(used[""], days.shown):
+    whole = days.whole
+    asked = Span(min(whole.start, fixed_day or whole.start), max(whole.end, fixed_day or whole.end))
+    foreign = sorted(rows.currencies - {target})
+    table = rates.table(target, [currency for currency in foreign if currency], asked)
+    lacking = {
+        currency: [day for day in days.every_day if table.on(currency, fixed_day or day) is None]
+        for currency in foreign
+    }
+    if any(lacking.values()):
+        # Days without money need no rate.
+        with_money = _days_with_money(rows, days.spans, target)
+        lacking = {currency: [day for day in own if day in with_money[currency]] for currency, own in lacking.items()}
+    if _within(lacking.get("", ()), days.shown):
         return Converting(
             refusal="Some rows with money have no known currency, so they cannot be converted. Choose a currency."
         )
-    whole = days.whole
-    asked = Span(min(whole.start, fixed_day or whole.start), max(whole.end, fixed_day or whole.end))
-    table = rates.table(target, used, asked)
-    lacking = {
-        currency: [day for day in of_currency if table.on(currency, fixed_day or day) is None]
-        for currency, of_currency in used.items()
-    }
-    refused = [_missing(lacking, span, target, fixed_day) if span else None for span in _parts(days)]
+    refused = [_missing(lacking, span, target, fixed_day) if span else None for span in days.parts]
     if refused[0] is not None:
         return Converting(refusal=f"{refused[0]} {WHERE_RATES_ARE}")
-    shown_spans = [span for span, reason in zip(_parts(days), refused, strict=True) if span and reason is None]
-    conversion = _conversion(table, used, shown_spans, whole, fixed_day)
-    return Converting(conversion, None, *refused[1:])
-
-
-def _parts(days: ConvertedDays) -> tuple[Span | None, ...]:
-    return days.shown, days.previous, days.budget
+    converted_spans = [span for span, reason in zip(days.parts, refused, strict=True) if span and reason is None]
+    return Converting(_conversion(table, foreign, converted_spans, whole, fixed_day), None, *refused[1:])
 
 
 def _conversion(
-    table: RateTable, used: Mapping[str, Sequence[date]], spans: Sequence[Span], whole: Span, fixed_day: date | None
+    table: RateTable, currencies: Sequence[str], spans: Sequence[Span], whole: Span, fixed_day: date | None
 ) -> Conversion:
     every_day = [whole.start + number * ONE_DAY for number in range(whole.days)]
     taken: dict[tuple[str, date], ExchangeRate] = {}
-    carried: set[tuple[str, date]] = set()
-    for currency, of_currency in used.items():
-        for day in of_currency:
-            if currency == table.target or not any(span.start <= day <= span.end for span in spans):
-                continue
-            rate = table.on(currency, fixed_day or day)
-            if rate is not None:
+    carried = set[tuple[str, date]]()
+    by_currency: dict[str, tuple[Decimal | None, ...]] = {table.target: (Decimal(1),) * whole.days}
+    for currency in filter(None, currencies):
+        rates = [table.on(currency, fixed_day or day) for day in every_day]
+        by_currency[currency] = tuple(None if rate is None else rate.rate for rate in rates)
+        for day, rate in zip(every_day, rates, strict=True):
+            if rate is not None and any(span.start <= day <= span.end for span in spans):
                 taken[currency, rate.day] = rate
                 if rate.day != (fixed_day or day):
                     carried.add((currency, fixed_day or day))
-    by_currency: dict[str, tuple[Decimal | None, ...]] = {}
-    for currency in {*used, table.target} - {""}:
-        rates = (table.on(currency, fixed_day or day) for day in every_day)
-        by_currency[currency] = tuple(None if rate is None else rate.rate for rate in rates)
     ids = sorted({rate.import_id for rate in taken.values()}, reverse=True)
     return Conversion(
         target=table.target,
@@ -283,17 +292,15 @@ def _runs(days: Sequence[date]) -> Iterator[str]:
             start = last = day
 
 
-def _days_with_money(
-    source: CardSource, dataset: Dataset, names: Collection[str], condition: str, spans: Sequence[Span], target: str
-) -> dict[str, list[date]]:
-    """The days on which ad accounts of other currencies have amounts, by currency, in order; empty for unknown."""
+def _days_with_money(rows: ConvertedRows, spans: Sequence[Span], target: str) -> Mapping[str, set[date]]:
+    """The days on which ad accounts of other currencies have amounts, by currency; empty for unknown."""
     currency = f"coalesce({quoted('currency')}, '')"
-    money = " OR ".join(f"{quoted(name)} <> 0" for name in _summable_amounts(dataset, names))
-    conditions = where(condition, f"{currency} <> {literal(target)}", within_any(dataset, spans), money)
-    rows = source.rows("SELECT DISTINCT", currency, ",", day_of(dataset), "FROM", VIEW, conditions, "ORDER BY ALL")
-    days: dict[str, list[date]] = defaultdict(list)
-    for code, day in rows:
-        days[code].append(day)
+    money = " OR ".join(f"{quoted(name)} <> 0" for name in _summable_amounts(rows.dataset, rows.names))
+    conditions = where(rows.condition, f"{currency} <> {literal(target)}", within_any(rows.dataset, spans), money)
+    query = ("SELECT DISTINCT", currency, ",", day_of(rows.dataset), "FROM", VIEW, conditions)
+    days: dict[str, set[date]] = defaultdict(set)
+    for code, day in rows.source.kept_rows(*query):
+        days[code].add(day)
     return days
 
 

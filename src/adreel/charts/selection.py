@@ -12,6 +12,7 @@ from adreel.charts.conversion import (
     Conversion,
     ConversionOffer,
     ConvertedDays,
+    ConvertedRows,
     Converting,
     Rates,
     converting,
@@ -123,6 +124,7 @@ class CardSelection:
     that are over and of which the ad accounts have no rows. `zones` is the number of time zones of the advertisers,
     `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
     With a `conversion` money is converted; without one, and with a `facts.conversion_refusal`, no money can be shown.
+    `single_currency` says whether all rows are in the currency of `facts`.
     """
 
     facts: CardFacts
@@ -138,6 +140,7 @@ class CardSelection:
     budget_refusal: str | None = None
     days_without_rows: tuple[date, ...] = ()
     conversion: Conversion | None = None
+    single_currency: bool = False
 
     @property
     def shown(self) -> Span | None:
@@ -211,7 +214,10 @@ def select(
         facts = replace(facts, currencies=())
     accounts_condition = _condition(choices, chosen, newest)
     if one_currency:
-        in_currency = f"coalesce({quoted('currency')}, '') = {literal(currency or '')}"
+        # A plain comparison lets DuckDB skip parts of files.
+        in_currency = (
+            f"{quoted('currency')} = {literal(currency)}" if currency else f"coalesce({quoted('currency')}, '') = ''"
+        )
         accounts_condition = f"({accounts_condition or 'TRUE'}) AND {in_currency}"
     condition = " AND ".join(f"({part})" for part in (accounts_condition, *filters) if part)
     no_previous: str | None = None
@@ -227,7 +233,8 @@ def select(
     )
     converted = Converting()
     if convert is not None:
-        converted = _converted(source, dataset, names, condition, facts, choices, rates)
+        codes = {group.currency for group in newest}
+        converted = _converted(source, dataset, names, condition, codes, facts, choices, rates)
         facts = replace(facts, conversion_refusal=converted.refusal)
         if converted.previous_refusal is not None:
             facts, no_previous = replace(facts, previous=None), f"No comparison: {converted.previous_refusal}"
@@ -258,6 +265,7 @@ def select(
         budget_refusal=budget_refusal or converted.budget_refusal,
         days_without_rows=_lacking(source, dataset, facts, accounts_condition, choices.budget),
         conversion=converted.conversion,
+        single_currency=one_currency or (convert is None and len(currencies) < 2),
     )
 
 
@@ -273,6 +281,7 @@ def _converted(
     dataset: Dataset,
     names: Collection[str],
     condition: str,
+    codes: Collection[str],
     facts: CardFacts,
     choices: CardChoices,
     rates: Rates | None,
@@ -289,7 +298,8 @@ def _converted(
         spent = Span(budget.days.start, min(budget.days.end, until))
     days = ConvertedDays(shown, facts.previous, spent)
     fixed_day = facts.window.end if choices.fixed_rates else None
-    return converting(source, dataset, names, condition, days, facts.convert, rates, fixed_day)
+    table_rows = ConvertedRows(source, dataset, names, condition, frozenset(codes))
+    return converting(table_rows, days, facts.convert, rates, fixed_day)
 
 
 def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filters: Sequence[str]) -> list[_Group]:
@@ -298,7 +308,7 @@ def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filter
     selected = [quoted(name) if name in names else "NULL" for name in ("advertiser_id", "currency", "timezone")]
     selected += [quoted(name) if name in names else "NULL" for name in ("start_date", "end_date")]
     matching = f"count(*) FILTER ({where(*filters)})" if filters else "count(*)"
-    rows = source.rows(
+    rows = source.kept_rows(
         "SELECT",
         ", ".join(selected),
         f", min({day}), max({day}), count(*), {matching} FROM {VIEW} GROUP BY ALL ORDER BY ALL",
@@ -503,7 +513,7 @@ def _incomplete(
 
 def _days_without_rows(source: CardSource, dataset: Dataset, condition: str, days: Span) -> list[date]:
     query = ["SELECT DISTINCT", day_of(dataset), "FROM", VIEW, where(condition, within(dataset, days))]
-    with_rows = {day for (day,) in source.rows(*query)}
+    with_rows = {day for (day,) in source.kept_rows(*query)}
     return [day for day in days_of(days) if day not in with_rows]
 
 
@@ -595,7 +605,7 @@ def _several_times(
     names = [name for name in key_columns(dataset) if name in names_in_table]
     hashed = f"hash({', '.join(map(quoted, names))})"
     clause = where(condition, within(dataset, days) if days else "")
-    ((rows, keys),) = source.rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)
+    ((rows, keys),) = source.kept_rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)
     if rows == keys:
         return None
     return (

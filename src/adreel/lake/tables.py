@@ -135,6 +135,13 @@ class Recent(Generic[K, V]):
             self._values.clear()
 
 
+Answers = Recent[tuple[tuple[tuple[str, ...], ...], str], list[tuple[Any, ...]]]
+"""Rows by the content of tables and the query."""
+
+ANSWERS = 256
+"""Answers that are kept, of at most some thousand rows each."""
+
+
 class TableCache:
     """Tables as their versions left them, each read from the log once.
 
