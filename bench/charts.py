@@ -10,7 +10,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -117,6 +117,19 @@ def measure(url: str, millions: int) -> Iterator[str]:
     lake.close()
 
 
+def lines(folder: str | None = None, sizes: Sequence[int] = tuple(SIZES)) -> Iterator[str]:
+    """The tables as Markdown; those of the lake are made in a folder that goes again, unless one is given."""
+    with tempfile.TemporaryDirectory() as own:
+        url = folder or own
+        for millions in sizes:
+            if not Lake(url).exists(slug_of(millions)):
+                tables.make(Lake(url), slug_of(millions), SIZES[millions])
+            words = [sys.executable, "-m", "bench.charts", "--lake", url, "--rows", str(millions), "--measure"]
+            # A process for each, so that what it starts and keeps counts.
+            yield from subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+            yield ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lake", help="a folder to keep the tables in; made anew each time if none is given")
@@ -124,19 +137,12 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     sizes = [given.rows] if given.rows else sorted(SIZES)
+    printed = lines(given.lake, sizes)
     if given.measure:
-        sys.stdout.writelines(f"{line}\n" for millions in sizes for line in measure(given.lake, millions))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        url = given.lake or folder
-        for millions in sizes:
-            if not Lake(url).exists(slug_of(millions)):
-                tables.make(Lake(url), slug_of(millions), SIZES[millions])
-            words = [sys.executable, "-m", "bench.charts", "--lake", url, "--rows", str(millions), "--measure"]
-            # A process for each, so that what it starts and keeps counts.
-            subprocess.run(words, check=True)
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+        printed = (line for millions in sizes for line in measure(given.lake, millions))
+    for line in printed:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

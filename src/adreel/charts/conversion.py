@@ -72,21 +72,28 @@ class Conversion:
     fixed_day: date | None
 
     def create(self, source: CardSource, dataset: Dataset, names: Collection[str]) -> None:
-        """Creates the view `CONVERTED` in the connection; `names` are the table's columns."""
+        """Creates the rates and the view `CONVERTED` in the connection; `names` are the table's columns."""
         source.keep("TABLE", _RATES, " UNION ALL ".join(map(self._rate_rows, self.by_currency)))
-        currency, rate = quoted("currency"), quoted("@rate")
+        self.keep_view(source, CONVERTED, VIEW, amounts_of(dataset, names), quoted("currency"), day_of(dataset))
+
+    def keep_view(
+        self, source: CardSource, name: str, over: str, amounts: Collection[str], currency: str, day: str
+    ) -> None:
+        """Creates the view `name` of `over` in which the columns `amounts` are converted.
+
+        `currency` and `day` are the currency and the day of its rows, as SQL.
+        """
         # An amount of zero is zero whatever the rate; one without a rate is null, but then nothing is shown.
+        rate = f"e.{quoted('@rate')}"
         converted = ", ".join(
-            f"CASE WHEN t.{quoted(name)} = 0 THEN 0 ELSE t.{quoted(name)} * e.{rate} END AS {quoted(name)}"
-            for name in _amounts(dataset, names)
+            f"CASE WHEN t.{quoted(amount)} = 0 THEN 0 ELSE t.{quoted(amount)} * {rate} END AS {quoted(amount)}"
+            for amount in amounts
         )
-        day = day_of(dataset)
-        joined = f"e.{quoted('@currency')} = t.{currency} AND e.{quoted('@day')} = {day}"
         source.keep(
             "VIEW",
-            CONVERTED,
-            *("SELECT t.* REPLACE (", converted, ") FROM", VIEW, "AS t"),
-            *("LEFT JOIN", quoted(_RATES), "AS e ON", joined),
+            name,
+            *("SELECT t.*", f"REPLACE ({converted})" if amounts else "", "FROM", over, "AS t"),
+            *("LEFT JOIN", quoted(_RATES), "AS e ON", f"e.{quoted('@of')} = {currency} AND e.{quoted('@on')} = {day}"),
         )
 
     def _rate_rows(self, currency: str) -> str:
@@ -94,8 +101,8 @@ class Conversion:
         rates = self.by_currency[currency]
         texts = literal(",".join("" if rate is None else format(rate, "f") for rate in rates))
         return sql(
-            *("SELECT", literal(currency), "AS", quoted("@currency")),
-            f", CAST(DATE '{self.days.start}' + CAST(number AS INTEGER) AS DATE) AS {quoted('@day')}",
+            *("SELECT", literal(currency), "AS", quoted("@of")),
+            f", CAST(DATE '{self.days.start}' + CAST(number AS INTEGER) AS DATE) AS {quoted('@on')}",
             f", CAST(nullif(rate, '') AS {_RATE_TYPE}) AS {quoted('@rate')}",
             *("FROM (SELECT", f"unnest(range({len(rates)})) AS number"),
             f", unnest(string_split({texts}, ',')) AS rate)",
@@ -304,7 +311,7 @@ def _days_with_money(rows: ConvertedRows, spans: Sequence[Span], target: str) ->
     return days
 
 
-def _amounts(dataset: Dataset, names: Collection[str]) -> list[str]:
+def amounts_of(dataset: Dataset, names: Collection[str]) -> list[str]:
     """The columns with amounts in the currency of the ad account."""
     return [
         column.name
