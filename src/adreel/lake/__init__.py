@@ -22,7 +22,7 @@ from adreel.lake.copies import LakeFile, read_file, refuse_tables, table_files, 
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
-from adreel.lake.tables import ANSWERS, Answers, Recent, Snapshot, TableCache, TableState, dataset_of, read_table
+from adreel.lake.tables import ANSWER_ROWS, Answers, Recent, Snapshot, TableCache, TableState, dataset_of, read_table
 from adreel.lake.versions import (
     Keep,
     Vacuumed,
@@ -86,7 +86,7 @@ class Lake:
         self._storage = Storage(str(url))
         self._clock = clock
         self._tables = TableCache(self._storage)
-        self._answers: Answers = Recent(ANSWERS)
+        self._answers: Answers = Recent(ANSWER_ROWS, lambda rows: len(rows) + 1)
         self._browsing = Lock()
         self._browser: Browser | None = None
 
