@@ -155,6 +155,13 @@ def _center() -> Iterator[str]:
     yield from ("", "### Data Center", "", *web.lines())
 
 
+def _charts() -> Iterator[str]:
+    # Imported here for the same reason.
+    from bench import charts
+
+    yield from ("", "### Charts", "", *charts.lines())
+
+
 def _workers() -> Iterator[str]:
     # Imported here for the same reason.
     from bench import workers
@@ -188,6 +195,7 @@ SECTIONS = {
     "start": _start,
     "writing": _writing,
     "center": _center,
+    "charts": _charts,
     "workers": _workers,
     "scale": _scale,
     "rows": _rows,

@@ -54,35 +54,35 @@ SCHEMA = pa.schema(
 )
 
 
-def rows(days: range, seed: int) -> Iterator[pa.RecordBatch]:
+def rows(days: range, seed: int, ads: int = ADS) -> Iterator[pa.RecordBatch]:
     """Every ad's days, in the order of a run: spans of 30 days, in each the advertisers, in each the days."""
     for start in range(days.start, days.stop, 30):
         for advertiser in range(ADVERTISERS):
             for day in range(start, min(start + 30, days.stop)):
-                yield _batch(advertiser, day, np.random.default_rng((seed, advertiser, day)))
+                yield _batch(advertiser, day, ads, np.random.default_rng((seed, advertiser, day)))
 
 
-def _batch(advertiser: int, day: int, chance: np.random.Generator) -> pa.RecordBatch:
+def _batch(advertiser: int, day: int, count: int, chance: np.random.Generator) -> pa.RecordBatch:
     """One advertiser's day; figures lean on each other as real ones do, and a tenth of the ads has none."""
-    ads = np.arange(ADS) + advertiser * ADS
-    shown = chance.lognormal(7, 1.6, ADS).astype(np.int64) * (chance.random(ADS) > 0.1)
+    ads = np.arange(count) + advertiser * count
+    shown = chance.lognormal(7, 1.6, count).astype(np.int64) * (chance.random(count) > 0.1)
     clicks = chance.binomial(shown, 0.012)
     bought = chance.binomial(clicks, 0.04)
-    spend = (shown * chance.uniform(2, 9, ADS) / 1000).round(2)
+    spend = (shown * chance.uniform(2, 9, count) / 1000).round(2)
     columns: dict[str, Any] = {
-        "advertiser_id": _texts(7_000_000_000_000_000_000 + np.full(ADS, advertiser)),
+        "advertiser_id": _texts(7_000_000_000_000_000_000 + np.full(count, advertiser)),
         "ad_id": _texts(1_800_000_000_000_000_000 + ads * 7919),
-        DAY: pa.array([FIRST_DAY + timedelta(days=day)] * ADS),
+        DAY: pa.array([FIRST_DAY + timedelta(days=day)] * count),
         "ad_name": pa.array([f"Ad {ad:05} {'Spring' if ad % 3 else 'Autumn'} sale" for ad in ads]),
         "adgroup_id": _texts(1_810_000_000_000_000_000 + ads // 5),
         "campaign_id": _texts(1_820_000_000_000_000_000 + ads // 25),
-        "currency": pa.array([CURRENCIES[advertiser % len(CURRENCIES)]] * ADS),
-        "timezone": pa.array([f"UTC{advertiser - 5:+03}:00"] * ADS),
+        "currency": pa.array([CURRENCIES[advertiser % len(CURRENCIES)]] * count),
+        "timezone": pa.array([f"UTC{advertiser - 5:+03}:00"] * count),
         "spend": _decimals(spend),
         "ctr": _decimals(_ratio(clicks * 100, shown).round(2)),
         "cpc": _decimals(_ratio(spend, clicks).round(2)),
         "cpm": _decimals(_ratio(spend * 1000, shown).round(2)),
-        "frequency": _decimals(chance.uniform(1, 3, ADS).round(2)),
+        "frequency": _decimals(chance.uniform(1, 3, count).round(2)),
         "cost_per_conversion": _decimals(_ratio(spend, bought).round(2)),
         "conversion_rate": _decimals(_ratio(bought * 100, clicks).round(2)),
         "impressions": shown,
@@ -110,15 +110,15 @@ def _decimals(numbers: np.ndarray[Any, Any]) -> pa.Array:
     return pa.array(numbers, from_pandas=True).cast(pa.decimal128(24, 6), safe=False)
 
 
-def make(lake: Lake) -> None:
-    """Version 0: all rows; version 1: the last 30 days upserted with new figures."""
+def make(lake: Lake, slug: str = SLUG, ads: int = ADS) -> None:
+    """Version 0: all rows; version 1: the last 30 days upserted with new figures. `ads` are of each advertiser."""
     spans = ((Method.REPLACE, range(DAYS)), (Method.UPSERT, range(DAYS - 30, DAYS)))
     for seed, (method, days) in enumerate(spans):
 
         def batches(days: range = days, seed: int = seed) -> Any:
-            return pa.RecordBatchReader.from_batches(SCHEMA, rows(days, seed))
+            return pa.RecordBatchReader.from_batches(SCHEMA, rows(days, seed, ads))
 
-        lake.commit(SLUG, batches, Write(f"run{seed}", method, SCHEMA, KEY, DAY))
+        lake.commit(slug, batches, Write(f"run{seed}", method, SCHEMA, KEY, DAY))
 
 
 @dataclass(frozen=True)

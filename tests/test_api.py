@@ -122,6 +122,8 @@ CHANGES: dict[str, Any] = {
     "pause_schedule": None,
     "resume_schedule": None,
     "change_retention": {},
+    "put_rates": {"csv": "date,from,to,rate\n2026-11-28,USD,EUR,0.92\n"},
+    "delete_rates": None,
     "save_metric_preset": {"name": "Weekly", "metrics": ["spend"]},
     "change_metric_preset": {"name": "Weekly"},
     "delete_metric_preset": None,

@@ -87,7 +87,10 @@ COMMANDS_WITHOUT: dict[str, str] = {
         READS_ONLY,
     ),
     **dict.fromkeys(("accounts list", "accounts shares", "app show", "users list", "links list"), READS_ONLY),
-    **dict.fromkeys(("calculated-metrics", "presets list", "presets show", "restatements"), READS_ONLY),
+    **dict.fromkeys(
+        (("calculated-metrics", "presets list", "presets show", "restatements", "rates show", "rates export")),
+        READS_ONLY,
+    ),
     **dict.fromkeys(("dashboards list", "dashboards show"), READS_ONLY),
     **dict.fromkeys(("dashboards pin", "dashboards unpin"), OWN_BOARD),
     "accounts advertisers": NO_DECISION,
@@ -178,6 +181,15 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     step(f"{user}/disable", lambda: post(f"/users/{ada}/disable"), Action.USER_DISABLE, "ada")
     step(f"{user}/enable", lambda: post(f"/users/{ada}/enable"), Action.USER_ENABLE, "ada")
     step("POST /workspace", lambda: post("/workspace", {"name": "W", "zone": "UTC"}), Action.WORKSPACE_CHANGE)
+    rates = {"text": "date,from,to,rate\n2026-11-28,USD,EUR,0.92\n", "mode": "add"}
+    rates["seen"] = post("/workspace/rates", rates).text.split('name="seen" value="')[1].split('"')[0]
+    step("POST /workspace/rates", lambda: post("/workspace/rates", rates), Action.RATES_IMPORT)
+    step(
+        "POST /workspace/rates/validity",
+        lambda: post("/workspace/rates/validity", {"valid_days": "31"}),
+        Action.RATES_CHANGE,
+    )
+    step("POST /workspace/rates/delete", lambda: post("/workspace/rates/delete"), Action.RATES_DELETE)
     token = {"name": "t", "kind": "read", "days": "30", "newest": "1"}
     step("POST /profile/tokens", lambda: post("/profile/tokens", token), Action.TOKEN_CREATE, "t")
     revoke = "/profile/tokens/2/revoke"
@@ -386,6 +398,9 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
     path = f"/metric-presets/{key}"
     step("PATCH", "/metric-presets/{preset}", path, Action.PRESET_CHANGE, json={"name": "Monthly"})
     step("DELETE", "/metric-presets/{preset}", path, Action.PRESET_DELETE, 204)
+    csv = {"csv": "date,from,to,rate\n2026-11-28,USD,EUR,0.92\n"}
+    step("PUT", "/rates", "/rates", Action.RATES_IMPORT, json=csv)
+    step("DELETE", "/rates", "/rates", Action.RATES_DELETE, 204)
     step("PUT", "/app", "/app", Action.APP_CHANGE, json={"app_id": "1", "secret": "s"})
     step("POST", "/app/test", "/app/test", Action.APP_TEST)
     step("DELETE", "/app", "/app", Action.APP_REMOVE, 204)
@@ -487,6 +502,11 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     program(site).good("POST", "/metric-presets", 201, json={"name": "Own", "metrics": ["spend"]})
     step("presets share", Action.PRESET_CHANGE, "Own")
     step("presets delete", Action.PRESET_DELETE, "Monthly", "--yes")
+    rates = home.path / "rates.csv"
+    rates.write_text("date,from,to,rate\n2026-11-28,USD,EUR,0.92\n")
+    step("rates import", Action.RATES_IMPORT, str(rates), "--yes")
+    step("rates validity", Action.RATES_CHANGE, "31")
+    step("rates clear", Action.RATES_DELETE, "--yes")
     step("links create", Action.LINK_CREATE, name["d"], "Sheet")
     step("links revoke", Action.LINK_REVOKE, name["d"], "1", "--yes")
     step("audit", Action.AUDIT_EXPORT, "-o", str(tmp_path / "audit.csv"))

@@ -10,7 +10,8 @@ import sqlite3
 import tarfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from adreel.backups import CHECKSUMS, HEADER, back_up, checked, restore
 from adreel.errors import InputError, RetryError, StorageError
 from adreel.lake import Lake
 from adreel.settings import Settings
-from adreel.store import Role, RunState, Store, WorkerInfo
+from adreel.store import ExchangeRate, Role, RunState, Store, WorkerInfo
 from adreel.store.audit import AuditAction, AuditFilter
 from adreel.store.drafts import DraftWriter
 from adreel.worker.schedules import enqueue_due
@@ -54,6 +55,8 @@ def filled(site: Site) -> Site:
     asking.good("POST", "/datasets", 201, json={**_values(), "name": "Never ran"})
     kept = table(site, asking, name="Kept", dates=DATES)
     asking.good("DELETE", f"/datasets/{kept}?keep_table=true", 204)
+    rate = ExchangeRate(date(2026, 11, 28), "USD", "EUR", Decimal("0.92"))
+    site.store.exchange_rates.save([rate], "rates.csv", replace=False)
     site.user("ada", Role.VIEWER)
     site.store.drafts.keep(
         site.store.users.get("admin"), DraftWriter("key", "tab", 0), "Half done", [("name", "Half done")]
@@ -83,6 +86,7 @@ def seen(home: Home) -> dict[str, Any]:
         "difference": home.json("diff", "spend", "0", "1"),
         "rows": home.rows("select * from spend order by all"),
         "users": home.json("users", "list"),
+        "rates": home.json("rates", "show"),
         "accounts": home.json("accounts", "list"),
     }
 
@@ -350,7 +354,15 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], M
     return target
 
 
-LATER = ("metric_presets", "dashboards", "pins", "dashboard_deliveries")
+LATER = (
+    "metric_presets",
+    "dashboards",
+    "pins",
+    "dashboard_deliveries",
+    "rate_imports",
+    "exchange_rates",
+    "rate_settings",
+)
 """Tables that revision 0017 does not have."""
 
 
@@ -376,7 +388,7 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
     older = rewritten(tmp_path / "a.tar", tmp_path / "older.tar", of_revision("0017"))
     before = seen(filled.home)
     restored.good("restore-backup", str(older))
-    assert seen(restored) == before
+    assert seen(restored) == before | {"rates": {"valid_days": 7, "series": []}}
 
 
 @pytest.mark.parametrize("name", ["lake/../../evil", "/etc/evil", "lake/spend/../../evil", "evil", "store/x/1.sql"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,7 +15,7 @@ from fastapi.routing import iter_route_contexts
 from playwright.sync_api import Browser, Page, expect
 
 import browser
-from adreel.store import Level, Role
+from adreel.store import ExchangeRate, Level, Role
 from adreel.web.pages import ROUTERS
 from browser import PASSWORD, PHONE, WIDE, Person, Town, opened, unfold, visiting
 from home import make_home
@@ -57,6 +59,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/users/{user_id:int}": "/users/2",
         "/profile": "/profile",
         "/workspace": "/workspace",
+        "/workspace/rates": "/workspace/rates",
         "/audit": "/audit",
         "/notifications": "/notifications",
         "/datasets/{slug}/notifications": "/datasets/spend_by_ad/notifications",
@@ -105,6 +108,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/views/{view_id:int}": "leads to the table",
         "/links/{secret}.csv": "a file",
         "/audit/export": "a file",
+        "/workspace/rates/export": "a file",
         "/datasets/{slug}/history/{run_id}/log": "a file",
     }
 )
@@ -128,6 +132,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         for card in ("spend", "numbers", "ads", "none"):
             opened_town.store.dashboards.add_pin(board, daily, card, "days=7", card.capitalize())
         opened_town.store.dashboards.share(board, shared=True)
+        days = [opened_town.home.now.date() - timedelta(days=ago) for ago in (9, 2, 1)]
+        values = zip(days, (Decimal("0.9"), Decimal("0.6"), Decimal("0.9")), strict=True)
+        rates = [ExchangeRate(day, "USD", "EUR", rate) for day, rate in values]
+        opened_town.store.exchange_rates.save(rates, "rates.csv", replace=False)
         opened_town.later(1)
         opened_town.run(daily)
         yield opened_town

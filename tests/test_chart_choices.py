@@ -561,3 +561,20 @@ def test_without_a_purchase_value_it_is_said_which_metric_makes_the_return(tmp_p
     page = shown(lake, with_value)
     assert page.facts.missing == ()
     assert column(page["returns"], "complete_payment_roas") == [2.5]
+
+
+def test_charts_are_of_the_newest_version_however_often_the_earlier_was_looked_at(tmp_path: Path) -> None:
+    dataset = ads_dataset()
+    lake = lake_with(tmp_path, dataset, [ad_row("11", on, spend=1) for on in (7, 8)])
+    for _ in range(2):
+        assert column(shown(lake, dataset, CardChoices(days=2))["totals"], "spend") == [2]
+    commit_rows(lake, dataset, [ad_row("11", on, spend=5, currency="USD") for on in (7, 8, 9)], "run2")
+    for _ in range(2):
+        page = shown(lake, dataset, CardChoices(days=2))
+        assert (column(page["totals"], "spend"), page.facts.currency) == ([10], "USD")
+        assert page.facts.last == date(2026, 3, 9)
+    # A table that begins anew has the numbers of the versions before.
+    lake.drop("spend")
+    commit_rows(lake, dataset, [ad_row("21", 5, spend=3)], "run1")
+    page = shown(lake, dataset, CardChoices(days=2))
+    assert (column(page["totals"], "spend"), page.facts.last) == ([3], date(2026, 3, 5))

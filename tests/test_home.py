@@ -217,6 +217,40 @@ def test_home_shows_only_what_a_person_may_see(site: Site) -> None:
             assert "Spend" not in words_of(site.visit(name).part(path).text)
 
 
+def test_home_shows_cost_in_one_currency_at_the_rates_of_each_day_or_says_what_is_missing(site: Site) -> None:
+    asking, visit = program(site), site.visit("admin")
+    before = asked(asking, "/home")["spend"]
+    days = [day["day"] for day in before["currencies"][0]["days"]]
+    codes = sorted({own["currency"] for own in before["currencies"]} - {"EUR"})
+    rates = {
+        (code, day): Decimal(number + 1) / 100 + Decimal(place) / 1000
+        for number, code in enumerate(codes)
+        for place, day in enumerate(days)
+    }
+    lines = [f"{day},{code},EUR,{rate}" for (code, day), rate in rates.items()]
+    asking.good("PUT", "/rates", json={"csv": "\n".join(["date,from,to,rate", *lines]), "valid_days": 1})
+    answer = asked(asking, "/home", convert="EUR")["spend"]
+    (own,) = answer["currencies"]
+    assert (answer["convert"], answer["conversion_refusal"], answer["targets"]) == ("EUR", None, ["EUR"])
+    assert own["advertisers"] == sum(each["advertisers"] for each in before["currencies"])
+    for place, day in enumerate(days):
+        amounts = [(each["currency"], each["days"][place]["amount"] or 0) for each in before["currencies"]]
+        assert (own["days"][place]["amount"] or 0) == sum(
+            amount * (Decimal(1) if code == "EUR" else rates[code, day]) for code, amount in amounts
+        )
+    assert own["week"]["amount"] == sum(day["amount"] or 0 for day in own["days"][-7:])
+    assert "Cost (EUR, converted)" in visit.part("/home/spend", convert="EUR").text
+    assert 'hx-get="/home/spend?convert=EUR"' in visit.good("/home", convert="EUR")
+    asking.good("PUT", "/rates", json={"csv": "\n".join(["date,from,to,rate", *lines[:-1]]), "replace": True})
+    answer = asked(asking, "/home", convert="EUR")["spend"]
+    assert f"{codes[-1]}: {days[-1]}." in answer["conversion_refusal"]
+    assert answer["currencies"] == before["currencies"]
+    assert "Not converted." in words_of(visit.part("/home/spend", convert="EUR").text)
+    asking.good("DELETE", "/rates", 204)
+    assert "There are no rates to EUR." in asked(asking, "/home", convert="EUR")["spend"]["conversion_refusal"]
+    assert visit.get("/home", convert="nonsense").status_code == 422
+
+
 # -- homes of their own
 
 

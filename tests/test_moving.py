@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from adreel.settings import Secret, Settings
-from adreel.store import LogLine, Progress, RunOutcome, RunState, Store
+from adreel.store import ExchangeRate, LogLine, Progress, RunOutcome, RunState, Store
 from adreel.store.audit import AuditAction, AuditFilter
 from adreel.store.database import open_database
 from adreel.store.drafts import DraftWriter
@@ -44,6 +46,9 @@ def full(home: Home) -> Home:
         store.drafts.keep(
             ada, DraftWriter("key", "tab", 0), "Half \N{SNOWMAN}", [("name", "a\0b"), ("metrics", "spend")]
         )
+        rate = ExchangeRate(date(2026, 11, 28), "USD", "EUR", Decimal("0.920000000000001"))
+        store.exchange_rates.save([rate], "rates.csv", replace=False)
+        store.exchange_rates.set_valid_days(31)
         run = store.runs.begin(store.runs.add(saved, "ab12", ("2026-01-01", "2026-01-02")).id)
         store.runs.progress(run.id, Progress(requests=3, rows=2_000_000_000, share=1 / 3))
         outcome = RunOutcome(RunState.VERIFIED, version=0, warnings=("a\0b", "ü"), skipped={"1": "no"}, table_rows=7)

@@ -6,11 +6,13 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from adreel.lake import Lake
+from api_home import program
 from home import Home
 from running import Tampered
 from web_home import Site, open_site, words_of
@@ -387,3 +389,45 @@ def test_pictures_are_links_that_the_page_does_not_load(home: Home) -> None:
     links = re.findall(r'<a href="(https://[^"]*)" target="_blank" rel="noreferrer noopener">', figure)
     assert set(links) == {"https://p16.example/page.png"}
     assert "<img" not in page
+
+
+def test_money_of_all_currencies_is_shown_in_one_at_rates_that_were_imported(site: Site) -> None:
+    visit, asking = site.visit("admin"), program(site)
+    assert "Convert to one currency" in visit.words(f"{BASE}/cards/all")
+    days = sorted({str(row["stat_time_day"]) for row in rows(site)})
+    usable = {"USD": Decimal("0.92"), "JPY": Decimal("0.0061")}
+    lines = [f"{day},{currency},EUR,{rate}" for day in days for currency, rate in usable.items()]
+    csv = "\n".join(["date,from,to,rate", *lines[1:]])
+    asking.good("PUT", "/rates", json={"csv": csv, "file": "bank.csv"})
+    chosen = visit.part(f"{BASE}/cards/all?currency=convert%3AEUR&days=all&prefer=1")
+    assert chosen.headers["hx-push-url"] == f"{BASE}/cards?convert=EUR&days=all"
+    words = words_of(chosen.text)
+    assert words.count(f"Rates to EUR are missing for days with money. USD: {days[0]}.") == 1
+    assert "Import rates" in words
+    assert words_of(figures(chosen.text)["Totals"]).endswith("Not converted, for the reason above.")
+    assert "data-chart" in figures(chosen.text)["Results by day"]
+    refused = asking.get("/datasets/spend/cards/totals", convert="EUR", days=0)
+    assert f"USD: {days[0]}." in refused["chart"]["refusal"] == refused["facts"]["conversion_refusal"]
+    asking.good("PUT", "/rates", json={"csv": "\n".join(["date,from,to,rate", lines[0]]), "file": "bank.csv"})
+    page = visit.good(f"{BASE}/cards/all", convert="EUR", days="all")
+    rate = usable | {"EUR": Decimal(1)}
+    spent = sum(row["spend"] * rate[row["currency"]] for row in rows(site) if row["spend"] is not None)
+    assert f"Cost (EUR, converted) {spent:,.2f} EUR" in words_of(figures(page)["Totals"])
+    assert "EUR, converted" in words_of(figures(page)["Cost by day"])
+    assert "EUR, converted" not in words_of(figures(page)["Results by day"])
+    assert charts(page)["Cost by day"]["panels"][0]["title"] == "Cost (EUR, converted)"
+    assert "by admin from bank.csv" in words_of(page)
+    assert re.findall(r'<option value="([^"]*)" selected>', page)[:1] == ["convert:EUR"]
+    answer = asking.get("/datasets/spend/cards/totals", convert="EUR", days=0)
+    assert answer["chart"]["numbers"][0]["value"] == float(spent)
+    assert answer["chart"]["converted"] == "EUR"
+    assert answer["facts"]["conversions"] == [{"target": "EUR", "refusal": None}]
+    plain = asking.get("/datasets/spend/cards/totals", currency="EUR", days=0)["chart"]
+    assert (plain["converted"], plain["numbers"][0]["title"]) == (None, "Cost")
+    assert "EUR, converted" not in words_of(visit.good(f"{BASE}/cards/all", currency="EUR", days="all"))
+    fixed = visit.good(f"{BASE}/cards/all", convert="EUR", days="3", rates="fixed")
+    assert f"at the rates of {days[-1]} for all days" in words_of(fixed)
+    assert 'value="fixed" selected' in fixed
+    for query in ("convert=EURO", "convert=EUR&rates=mine", "currency=convert:x"):
+        assert visit.get(f"{BASE}/cards?{query}").status_code == 422, query
+    asking.bad("GET", "/datasets/spend/cards/totals", 422, params={"convert": "xxx"})

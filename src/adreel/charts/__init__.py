@@ -4,7 +4,8 @@ In code a chart is a card. `cards_of` lists a dataset's cards, `cards_data` read
 and `as_table` convert one to plain values. The cards are declared in `adreel.charts.definitions`.
 
 `chart_of` returns, for every kind of chart, `name`, `kind`, `title`, `meaning`, `notes` (sentences), `refusal` (a
-sentence or null) and `empty`. A chart that is neither refused nor empty also has:
+sentence or null), `empty`, and `converted` (the currency that money was converted to, or null). A chart that is neither
+refused nor empty also has:
 
     numbers   numbers: [{title, format, value, previous, change}], period, previous_period
     line      x, previous_x (days or null), panels; each panel has a scale of its own and shares x with the others
@@ -27,6 +28,7 @@ Names are texts for people; days are written as 2026-01-31 and months as 2026-01
 """
 
 from adreel.charts.available import CardOffer, cards_of
+from adreel.charts.conversion import ConversionOffer, Rates
 from adreel.charts.echarts import CardTable, as_table, chart_of
 from adreel.charts.filters import CardFilter, FilterFacts, FilterValues, filter_values
 from adreel.charts.pacing import Budget, Pacing
@@ -50,10 +52,12 @@ __all__ = [
     "CardTable",
     "CardsData",
     "Comparison",
+    "ConversionOffer",
     "CurrencyFacts",
     "FilterFacts",
     "FilterValues",
     "Pacing",
+    "Rates",
     "as_table",
     "card_data",
     "cards_data",

@@ -14,6 +14,7 @@ from typing import Any
 
 from adreel.catalog.formulas import sql_of
 from adreel.charts.available import DAY, HOUR, MONTH, CardOffer
+from adreel.charts.conversion import CONVERTED, amounts_of
 from adreel.charts.measures import CardFigure, Count, Formula, Own, Quotient, Sum
 from adreel.charts.selection import CardSelection
 from adreel.charts.source import VIEW, CardSource, day_of, where, within, within_any
@@ -51,6 +52,15 @@ _ONE = _SumShape("1", "{}", "CAST({} IS NOT NULL AS INTEGER)", "{}")
 
 
 @dataclass(frozen=True, slots=True)
+class _CubeSum:
+    """A column of a table of sums: its name, its SQL, and the column whose values it has; empty for a count."""
+
+    name: str
+    sql: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
 class CubeQuery:
     """A query of the sums: an offer's figures, grouped by `by`, of some days and under conditions in SQL.
 
@@ -83,6 +93,10 @@ class Cubes:
         self._dataset = dataset
         self._columns = columns
         self._selection = selection
+        self._view = VIEW
+        if selection.conversion is not None:
+            selection.conversion.create(source, dataset, columns)
+            self._view = quoted(CONVERTED)
         self._cubes = tuple(self._plan(offers))
         self._paired: frozenset[Quotient | Formula] = frozenset()
         self._make()
@@ -119,7 +133,7 @@ class Cubes:
         day, column = day_of(self._dataset), quoted(offer.figures[0].name)
         currency = f"{self._currency()} = {literal(self._selection.facts.currency or '')}"
         conditions = where(self._selection.condition, currency, within(self._dataset, days))
-        rows = self._source.rows("SELECT", day, f", sum({column}) FROM", VIEW, conditions, "GROUP BY", day)
+        rows = self._source.rows("SELECT", day, f", sum({column}) FROM", self._view, conditions, "GROUP BY", day)
         return {row[0]: row[1] for row in rows if row[1] is not None}
 
     def value(self, figure: CardFigure) -> str:
@@ -166,21 +180,34 @@ class Cubes:
 
     def _make(self) -> None:
         for cube in self._cubes:
-            shown = [f"{self._by(name)} AS {quoted(name)}" for name in sorted(cube.by)]
-            shown.append(f"{self._currency()} AS {quoted(CURRENCY)}")
-            groups = ", ".join(str(number + 1) for number in range(len(shown)))
             shape = _ONE if self._is_one_row_each(cube) else _MANY
-            last = "1" if self._dataset.time == "none" or DAY in cube.by else day_of(self._dataset)
-            shown += [f"{shape.rows} AS {_ROWS}", f"{shape.greatest.format(last)} AS {_LAST}"]
-            shown += self._sums(cube, shape)
-            window = self._selection.facts.window
-            days = self._selection.read if DAY in cube.by else (window,) if window else ()
-            query = ["SELECT", ", ".join(shown), f"FROM {VIEW}"]
-            query.append(where(self._selection.condition, within_any(self._dataset, days)))
-            if shape is _ONE:
-                self._source.keep("VIEW", cube.name, *query)
-            else:
-                self._source.keep("TABLE", cube.name, *query, "GROUP BY", groups)
+            conversion = self._selection.conversion
+            if conversion is None or shape is _ONE or DAY not in cube.by:
+                self._keep(cube, cube.name, shape, self._view, ())
+                continue
+            # Sums of a day and currency are converted, which are fewer than the rows.
+            unconverted, from_currency = f"{cube.name} unconverted", quoted("@from")
+            self._keep(cube, unconverted, shape, VIEW, (f"{quoted('currency')} AS {from_currency}",))
+            money = amounts_of(self._dataset, self._columns)
+            amounts = [cube_sum.name for cube_sum in self._sums(cube, shape) if cube_sum.column in money]
+            conversion.keep_view(self._source, cube.name, quoted(unconverted), amounts, from_currency, quoted(DAY))
+
+    def _keep(self, cube: Cube, name: str, shape: _SumShape, view: str, more: Sequence[str]) -> None:
+        """Keeps the sums of a view under a name; `more` are further columns to group by."""
+        shown = [f"{self._by(column)} AS {quoted(column)}" for column in sorted(cube.by)]
+        shown += [f"{self._currency()} AS {quoted(CURRENCY)}", *more]
+        groups = ", ".join(str(number + 1) for number in range(len(shown)))
+        last = "1" if self._dataset.time == "none" or DAY in cube.by else day_of(self._dataset)
+        shown += [f"{shape.rows} AS {_ROWS}", f"{shape.greatest.format(last)} AS {_LAST}"]
+        shown += [f"{cube_sum.sql} AS {quoted(cube_sum.name)}" for cube_sum in self._sums(cube, shape)]
+        window = self._selection.facts.window
+        days = self._selection.read if DAY in cube.by else (window,) if window else ()
+        query = ["SELECT", ", ".join(shown), f"FROM {view}"]
+        query.append(where(self._selection.condition, within_any(self._dataset, days)))
+        if shape is _ONE:
+            self._source.keep("VIEW", name, *query)
+        else:
+            self._source.keep("TABLE", name, *query, "GROUP BY", groups)
 
     def _is_one_row_each(self, cube: Cube) -> bool:
         """Whether the grouping contains the table's key, so that each row is a group of its own."""
@@ -199,25 +226,29 @@ class Cubes:
         return quoted(name)
 
     def _currency(self) -> str:
+        if self._selection.conversion is not None:
+            return literal(self._selection.conversion.target)
+        if self._selection.single_currency:
+            return literal(self._selection.facts.currency or "")
         return f"coalesce({quoted('currency')}, '')" if "currency" in self._columns else "''"
 
-    def _sums(self, cube: Cube, shape: _SumShape) -> Iterator[str]:
+    def _sums(self, cube: Cube, shape: _SumShape) -> Iterator[_CubeSum]:
         computations = [figure.computation for figure in cube.figures]
         formulas = [computation for computation in computations if isinstance(computation, Quotient | Formula)]
         parts = dict.fromkeys(part for formula in formulas for part in formula.parts)
         summed = dict.fromkeys(
             (*(computation.column for computation in computations if isinstance(computation, Sum)), *parts)
         )
-        yield from (f"{shape.total.format(quoted(name))} AS {quoted('+' + name)}" for name in summed)
-        yield from (f"{shape.present.format(quoted(name))} AS {quoted('#' + name)}" for name in parts)
+        yield from (_CubeSum(f"+{name}", shape.total.format(quoted(name)), name) for name in summed)
+        yield from (_CubeSum(f"#{name}", shape.present.format(quoted(name)), "") for name in parts)
         own_columns = dict.fromkeys(computation.column for computation in computations if isinstance(computation, Own))
-        yield from (f"{shape.greatest.format(quoted(name))} AS {quoted('=' + name)}" for name in own_columns)
+        yield from (_CubeSum(f"={name}", shape.greatest.format(quoted(name)), name) for name in own_columns)
         paired = {_among(formula): formula.parts for formula in formulas if formula in self._paired}
         for among, names in paired.items():
             present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
             for name in names:
                 value = f"CASE WHEN {present} THEN {quoted(name)} END"
-                yield f"{shape.total.format(value)} AS {quoted(among + name)}"
+                yield _CubeSum(among + name, shape.total.format(value), name)
 
     def _incomplete(self) -> frozenset[str]:
         incomplete: set[str] = set()

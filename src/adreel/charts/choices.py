@@ -16,9 +16,16 @@ from adreel.charts.filters import FILTERS
 from adreel.charts.periods import read_span
 from adreel.dates import Span
 from adreel.errors import InputError
+from adreel.exchange_rates import CURRENCIES
 
 ALL_DAYS = "all"
 CUSTOM = "custom"
+
+CONVERT = "convert:"
+"""How a menu of currencies begins those that money is converted to."""
+
+DAILY_RATES, FIXED_RATES = "daily", "fixed"
+"""Whether each day is converted at its own rates, or all days at those of the last."""
 
 MOST_CHOSEN = 200
 """Values of one filter that an address may have."""
@@ -38,7 +45,11 @@ class AskedCharts:
 
     def _pairs(self) -> Iterator[tuple[str, str]]:
         chosen = self.choices
-        if chosen.currency:
+        if chosen.convert:
+            yield "convert", chosen.convert
+            if chosen.fixed_rates:
+                yield "rates", FIXED_RATES
+        elif chosen.currency:
             yield "currency", chosen.currency
         yield from (("advertiser", advertiser) for advertiser in chosen.advertisers)
         for card_filter in chosen.filters:
@@ -90,17 +101,35 @@ def asked_of(address: QueryParams, preferred_currency: str | None = None) -> Ask
     def text(name: str) -> str:
         return address.get(name, "")
 
+    convert = converted_to(text("convert"), text("currency"))
     choices = CardChoices(
-        currency=text("currency") or None,
+        currency=None if convert else text("currency") or None,
         days=days_of(text("days"), text("start"), text("end")),
         advertisers=_several(address, "advertiser"),
         comparison=comparison_of(text("compare"), text("compare_start"), text("compare_end")),
         filters=tuple(CardFilter(key, values) for key in FILTERS if (values := _several(address, key))),
         preferred_currency=preferred_currency,
         budget=budget_of(*(text(f"budget{part}") for part in ("", "_currency", "_start", "_end"))),
+        convert=convert,
+        fixed_rates=bool(convert) and fixed_rates_of(text("rates")),
     )
     metrics = dict(chosen.rpartition(":")[::2] for chosen in _several(address, "metric"))
     return AskedCharts(choices, MappingProxyType({key: name for key, name in metrics.items() if key and name}))
+
+
+def converted_to(convert: str, currency: str = "") -> str | None:
+    """The currency to convert money to; also from a menu of currencies, which has `convert:EUR`. None for none."""
+    code = convert or (currency.removeprefix(CONVERT) if currency.startswith(CONVERT) else "")
+    if code and code not in CURRENCIES:
+        raise InputError(f"convert: {code[:20]!r} is not a currency. Use a code such as EUR.")
+    return code or None
+
+
+def fixed_rates_of(rates: str) -> bool:
+    """Whether all days are converted at the rates of one. InputError for what says neither."""
+    if rates not in ("", DAILY_RATES, FIXED_RATES):
+        raise InputError(f"rates: {rates[:20]!r} is neither {DAILY_RATES} nor {FIXED_RATES}.")
+    return rates == FIXED_RATES
 
 
 def _several(address: QueryParams, name: str) -> tuple[str, ...]:
@@ -148,4 +177,6 @@ def budget_of(amount: str, currency: str = "", start: str = "", end: str = "") -
 
 def with_currency(asked: AskedCharts, currency: str | None) -> AskedCharts:
     """What is asked for, with the currency that is shown: it belongs to an address that others open."""
-    return replace(asked, choices=replace(asked.choices, currency=currency)) if currency else asked
+    if currency is None or asked.choices.convert:
+        return asked
+    return replace(asked, choices=replace(asked.choices, currency=currency))

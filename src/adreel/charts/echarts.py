@@ -36,6 +36,7 @@ def chart_of(data: CardData) -> Json:
         "notes": list(data.notes),
         "refusal": data.refusal,
         "empty": data.is_empty,
+        "converted": data.converted,
     }
     if data.refusal is not None or data.is_empty:
         return chart

@@ -51,6 +51,8 @@ def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str
 
 
 def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
+    if selection.conversion is not None and offer.has_money:
+        yield from selection.conversion.notes
     if not selection.left_out or not (offer.has_money or selection.one_currency):
         return
     currency = selection.facts.currency or "an unknown currency"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from adreel.charts.aggregates import CubeQuery, Cubes
 from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer, missing_of
+from adreel.charts.conversion import Rates
 from adreel.charts.definitions import QUARTERS, CardKind
 from adreel.charts.labels import distinct, named
 from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit
@@ -59,6 +60,7 @@ class CardData:
 
     `notes` are sentences about the rows. With a `refusal` there are no rows. `previous_name` is what the period that
     the rows are compared with is called in a sentence. `pacing` is that of the card of this name, with a budget.
+    `converted` is the currency that money was converted to, None if no figure depends on one or none was.
     """
 
     offer: CardOffer
@@ -68,6 +70,7 @@ class CardData:
     refusal: str | None = None
     previous_name: str = "previous period"
     pacing: Pacing | None = None
+    converted: str | None = None
 
     @property
     def meaning(self) -> str:
@@ -109,13 +112,15 @@ def cards_data(
     read_at: datetime,
     methods: Collection[Method] = (),
     names: Mapping[str, str] = MappingProxyType({}),
+    rates: Rates | None = None,
 ) -> CardsData:
     """The data of all offers, read together from the newest version of the table `slug`.
 
     `read_at` is the aware start time of the run that read the rows: days that were in progress then are left out of
     sums. `methods` are the update methods that wrote the version, if the dataset had others before. `names` are
-    advertiser names by id, for tables without a column of them. Raises NotFoundError if there is no table, InputError
-    for choices that the table does not have, and StorageError.
+    advertiser names by id, for tables without a column of them. `rates` are for choices that convert money.
+
+    Raises NotFoundError if there is no table, InputError for choices that the table does not have, and StorageError.
     """
     names_in_table = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
     if not names_in_table.issuperset(key_columns(dataset)):
@@ -123,17 +128,24 @@ def cards_data(
         return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), no_facts)
     with lake.connect({"rows": slug}) as connection:
         source = CardSource(connection)
-        selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods)
+        selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods, rates)
         facts = replace(selection.facts, missing=missing_of(dataset, names_in_table))
-        if selection.refusal is not None:
-            cards = tuple(CardData(offer, refusal=offer.refusal or selection.refusal) for offer in offers)
-            return CardsData(cards, facts)
-        shown = [offer for offer in offers if offer.refusal is None]
+        refusals = {offer.key: _refusal(offer, selection) for offer in offers}
+        shown = [offer for offer in offers if refusals[offer.key] is None]
+        if not shown:
+            return CardsData(tuple(CardData(offer, refusal=refusals[offer.key]) for offer in offers), facts)
         reading = _CardReader(Cubes(source, dataset, names_in_table, selection, shown), selection, names)
         cards = tuple(
-            reading.card(offer) if offer.refusal is None else CardData(offer, refusal=offer.refusal) for offer in offers
+            CardData(offer, refusal=refusal) if (refusal := refusals[offer.key]) is not None else reading.card(offer)
+            for offer in offers
         )
         return CardsData(cards, facts)
+
+
+def _refusal(offer: CardOffer, selection: CardSelection) -> str | None:
+    """Why the card cannot be shown; None if it can."""
+    money_refusal = selection.facts.conversion_refusal if offer.has_money else None
+    return offer.refusal or selection.refusal or money_refusal
 
 
 def card_data(
@@ -146,9 +158,12 @@ def card_data(
     read_at: datetime,
     methods: Collection[Method] = (),
     names: Mapping[str, str] = MappingProxyType({}),
+    rates: Rates | None = None,
 ) -> CardData:
     """The data of one offer; `cards_data` is faster for several. Same arguments and errors."""
-    page = cards_data(lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods, names=names)
+    page = cards_data(
+        lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods, names=names, rates=rates
+    )
     return page.cards[0]
 
 
@@ -177,14 +192,16 @@ class _CardReader:
         """The card's rows and notes."""
         data = self._by_kind[offer.kind](offer)
         notes = (*data.notes, *notes_of(offer, self._selection, self._cubes.incomplete))
-        return replace(data, notes=notes, previous_name=self._selection.previous_name)
+        converted = self._facts.convert if offer.has_money else None
+        return replace(data, notes=notes, previous_name=self._selection.previous_name, converted=converted)
 
     def _values(self, offer: CardOffer, role: Role = "value") -> tuple[CardColumn, ...]:
         """The columns of a card's figures."""
+        previous_name = self._selection.previous_name
         return tuple(
             CardColumn(
                 name=figure.name if role == "value" else f"{role} {figure.name}",
-                title=figure.title if role == "value" else f"{figure.title}, {self._selection.previous_name}",
+                title=self._title(figure) if role == "value" else f"{self._title(figure)}, {previous_name}",
                 role=role,
                 unit=figure.unit,
                 currency=self._facts.currency if figure.unit == "money" else None,
@@ -192,6 +209,11 @@ class _CardReader:
             )
             for figure in offer.figures
         )
+
+    def _title(self, figure: CardFigure) -> str:
+        """The figure's title; converted amounts say so wherever they are named."""
+        is_converted = figure.unit == "money" and self._facts.convert is not None
+        return f"{figure.title} ({self._facts.convert}, converted)" if is_converted else figure.title
 
     def _numbers(self, offer: CardOffer) -> CardData:
         previous = self._facts.previous
@@ -416,7 +438,7 @@ class _CardReader:
         head = (
             CardColumn("hour", "Hour", "category"),
             CardColumn("weekday", "Weekday", "series"),
-            replace(self._values(offer)[0], title=f"{figure.title}, average", decimals=2),
+            replace(self._values(offer)[0], title=f"{self._title(figure)}, average", decimals=2),
         )
         return CardData(offer, head, tuple(rows))
 

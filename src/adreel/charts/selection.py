@@ -8,6 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from adreel.charts.conversion import (
+    Conversion,
+    ConversionOffer,
+    ConvertedDays,
+    ConvertedRows,
+    Converting,
+    Rates,
+    converting,
+    has_amounts,
+    offers_of,
+    static_refusal,
+)
 from adreel.charts.filters import CardFilter, FilterFacts, filter_conditions, filter_facts, filters_of
 from adreel.charts.pacing import Budget
 from adreel.charts.periods import ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
@@ -34,6 +46,9 @@ class CardChoices:
     `currency` None: the one with the most rows, `preferred_currency` if the rows have it. `days` are the last complete
     ones, a calendar period or a range; None: all. Without `advertisers` all are shown. `comparison` are the days to
     compare with, or where they are; `filters` restrict the rows, all at once. `budget` is for the card of pacing.
+
+    With `convert` money of all currencies is shown in that one; with `fixed_rates` at the rates of the last complete
+    day shown, so that a comparison shows no changes of rates.
     """
 
     currency: str | None = None
@@ -43,6 +58,8 @@ class CardChoices:
     filters: tuple[CardFilter, ...] = ()
     preferred_currency: str | None = None
     budget: Budget | None = None
+    convert: str | None = None
+    fixed_rates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,9 @@ class CardFacts:
     completely; `open_days` were in progress. `complete_until` is the table's last complete day. All four are None or
     empty without days. `filters` are those that the table has, `missing` are sentences on charts that it lacks
     metrics for.
+
+    `convert` is the currency that money is converted to, None if it is not; `conversion_refusal` says why it cannot be,
+    and `conversions` are those that can be chosen, for tables that `has_amounts`.
     """
 
     rows: int
@@ -88,6 +108,10 @@ class CardFacts:
     complete_until: date | None = None
     filters: tuple[FilterFacts, ...] = ()
     missing: tuple[str, ...] = ()
+    convert: str | None = None
+    conversions: tuple[ConversionOffer, ...] = ()
+    conversion_refusal: str | None = None
+    has_amounts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +123,8 @@ class CardSelection:
     to every card. `budget_refusal` says why the `budget` cannot be compared with, `days_without_rows` are days of it
     that are over and of which the ad accounts have no rows. `zones` is the number of time zones of the advertisers,
     `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
+    With a `conversion` money is converted; without one, and with a `facts.conversion_refusal`, no money can be shown.
+    `single_currency` says whether all rows are in the currency of `facts`.
     """
 
     facts: CardFacts
@@ -113,6 +139,8 @@ class CardSelection:
     budget: Budget | None = None
     budget_refusal: str | None = None
     days_without_rows: tuple[date, ...] = ()
+    conversion: Conversion | None = None
+    single_currency: bool = False
 
     @property
     def shown(self) -> Span | None:
@@ -156,8 +184,11 @@ def select(
     choices: CardChoices,
     read_at: datetime,
     methods: Collection[Method],
+    rates: Rates | None = None,
 ) -> CardSelection:
     """The rows for the cards. `names` are the table's columns, `methods` the update methods that wrote its rows.
+
+    `rates` are for choices that convert money.
 
     Raises InputError for choices that the table does not have.
     """
@@ -169,8 +200,10 @@ def select(
     chosen = [group for group in accounts if group.matching]
     currencies = _currencies(_newest(chosen))
     currency = _currency(currencies, choices) if "currency" in names else None
+    convert = choices.convert if has_amounts(dataset, names) else None
+    currency = convert or currency
     # Of a report with money all cards go over the accounts of one currency, so that their figures are of the same ads.
-    one_currency = len(currencies) > 1 and currency is not None and _has_money(dataset, names)
+    one_currency = len(currencies) > 1 and currency is not None and convert is None and _has_money(dataset, names)
     if one_currency:
         chosen = [group for group in chosen if group.currency == currency]
     newest = _newest(chosen)
@@ -181,7 +214,10 @@ def select(
         facts = replace(facts, currencies=())
     accounts_condition = _condition(choices, chosen, newest)
     if one_currency:
-        in_currency = f"coalesce({quoted('currency')}, '') = {literal(currency or '')}"
+        # A plain comparison lets DuckDB skip parts of files.
+        in_currency = (
+            f"{quoted('currency')} = {literal(currency)}" if currency else f"coalesce({quoted('currency')}, '') = ''"
+        )
         accounts_condition = f"({accounts_condition or 'TRUE'}) AND {in_currency}"
     condition = " AND ".join(f"({part})" for part in (accounts_condition, *filters) if part)
     no_previous: str | None = None
@@ -189,6 +225,19 @@ def select(
     if dataset.time != "none" and newest:
         facts, days_notes = _with_days(facts, newest, choices, read_at)
         facts, no_previous = _compared(source, dataset, facts, newest, accounts_condition, choices)
+    facts = replace(
+        facts,
+        convert=convert,
+        conversions=_conversions(dataset, names, facts, rates),
+        has_amounts=has_amounts(dataset, names),
+    )
+    converted = Converting()
+    if convert is not None:
+        codes = {group.currency for group in newest}
+        converted = _converted(source, dataset, names, condition, codes, facts, choices, rates)
+        facts = replace(facts, conversion_refusal=converted.refusal)
+        if converted.previous_refusal is not None:
+            facts, no_previous = replace(facts, previous=None), f"No comparison: {converted.previous_refusal}"
     refusal = budget_refusal = None
     if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
         # The other methods keep one row of each key; these may keep several.
@@ -209,13 +258,48 @@ def select(
             *_dataset_notes(dataset),
         ),
         zones=len({group.zone for group in newest}),
-        left_out=tuple(currency.code for currency in currencies if currency.code != facts.currency),
+        left_out=tuple(currency.code for currency in currencies if convert is None and currency.code != facts.currency),
         one_currency=one_currency,
         previous_name=_previous_name(choices),
         budget=choices.budget,
-        budget_refusal=budget_refusal,
+        budget_refusal=budget_refusal or converted.budget_refusal,
         days_without_rows=_lacking(source, dataset, facts, accounts_condition, choices.budget),
+        conversion=converted.conversion,
+        single_currency=one_currency or (convert is None and len(currencies) < 2),
     )
+
+
+def _conversions(
+    dataset: Dataset, names: Collection[str], facts: CardFacts, rates: Rates | None
+) -> tuple[ConversionOffer, ...]:
+    codes = {currency.code for currency in facts.currencies}
+    return offers_of(dataset, names, codes, rates.targets if rates is not None else ())
+
+
+def _converted(
+    source: CardSource,
+    dataset: Dataset,
+    names: Collection[str],
+    condition: str,
+    codes: Collection[str],
+    facts: CardFacts,
+    choices: CardChoices,
+    rates: Rates | None,
+) -> Converting:
+    """How the money of the days that `facts` have is converted, or why it is not."""
+    reason = static_refusal(dataset, names)
+    shown = _shown(facts)
+    if reason is not None or shown is None or facts.window is None:
+        return Converting(refusal=reason or "The table has no days to convert.")
+    assert facts.convert is not None
+    budget, until = choices.budget, facts.complete_until
+    spent = None
+    if budget is not None and until is not None and budget.currency == facts.convert and budget.days.start <= until:
+        spent = Span(budget.days.start, min(budget.days.end, until))
+    days = ConvertedDays(shown, facts.previous, spent)
+    fixed_day = facts.window.end if choices.fixed_rates else None
+    table_rows = ConvertedRows(source, dataset, names, condition, frozenset(codes))
+    return converting(table_rows, days, facts.convert, rates, fixed_day)
 
 
 def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filters: Sequence[str]) -> list[_Group]:
@@ -224,7 +308,7 @@ def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filter
     selected = [quoted(name) if name in names else "NULL" for name in ("advertiser_id", "currency", "timezone")]
     selected += [quoted(name) if name in names else "NULL" for name in ("start_date", "end_date")]
     matching = f"count(*) FILTER ({where(*filters)})" if filters else "count(*)"
-    rows = source.rows(
+    rows = source.kept_rows(
         "SELECT",
         ", ".join(selected),
         f", min({day}), max({day}), count(*), {matching} FROM {VIEW} GROUP BY ALL ORDER BY ALL",
@@ -429,7 +513,7 @@ def _incomplete(
 
 def _days_without_rows(source: CardSource, dataset: Dataset, condition: str, days: Span) -> list[date]:
     query = ["SELECT DISTINCT", day_of(dataset), "FROM", VIEW, where(condition, within(dataset, days))]
-    with_rows = {day for (day,) in source.rows(*query)}
+    with_rows = {day for (day,) in source.kept_rows(*query)}
     return [day for day in days_of(days) if day not in with_rows]
 
 
@@ -521,7 +605,7 @@ def _several_times(
     names = [name for name in key_columns(dataset) if name in names_in_table]
     hashed = f"hash({', '.join(map(quoted, names))})"
     clause = where(condition, within(dataset, days) if days else "")
-    ((rows, keys),) = source.rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)
+    ((rows, keys),) = source.kept_rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)
     if rows == keys:
         return None
     return (

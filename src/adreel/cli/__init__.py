@@ -150,6 +150,7 @@ notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is no
 preset_commands = typer.Typer(no_args_is_help=True, help="List, save, rename, share and delete metric presets.")
 link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a table as CSV to spreadsheets.")
 dashboard_commands = typer.Typer(no_args_is_help=True, help="Show, change, share, send and export dashboards.")
+rate_commands = typer.Typer(no_args_is_help=True, help="Manage the exchange rates that charts convert money at.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(app_commands, name="app", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
@@ -161,6 +162,7 @@ app.add_typer(notification_commands, name="notifications", rich_help_panel="Mana
 app.add_typer(preset_commands, name="presets", rich_help_panel="Manage")
 app.add_typer(link_commands, name="links", rich_help_panel="Manage")
 app.add_typer(dashboard_commands, name="dashboards", rich_help_panel="Manage")
+app.add_typer(rate_commands, name="rates", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -679,6 +681,75 @@ def dashboards_delete(ctx: typer.Context, name: DashboardName, yes: Yes = False)
     from adreel.cli import dashboards as act
 
     act.delete(ctx.obj, name, yes=yes)
+
+
+@rate_commands.command("show")
+def rates_show(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the currencies with exchange rates, their days, and what to check."""
+    from adreel.cli import rates as act
+
+    act.show(ctx.obj, as_json=as_json)
+
+
+@rate_commands.command("import")
+def rates_import(
+    ctx: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A CSV file.", exists=True, dir_okay=False, readable=True)
+    ],
+    target: Annotated[
+        str, typer.Option("--to", metavar="CODE", help="The currency to convert to, for files that do not name it.")
+    ] = "",
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIRECTION",
+            help="to_target: units of the target for 1 unit of the currency. from_target: the reverse, as the ECB.",
+        ),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Delete all other rates.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Import exchange rates from a CSV file. Asks for confirmation."""
+    from adreel.cli import rates as act
+
+    act.import_file(ctx.obj, file, target, direction, replace=replace, yes=yes)
+
+
+@rate_commands.command("export")
+def rates_export(
+    ctx: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv file; by default stdout.")
+    ] = None,
+) -> None:
+    """Export all exchange rates as CSV."""
+    from adreel.cli import rates as act
+
+    act.export(ctx.obj, output)
+
+
+@rate_commands.command("clear")
+def rates_clear(
+    ctx: typer.Context,
+    target: Annotated[str | None, typer.Option("--to", metavar="CODE", help="Only rates to this currency.")] = None,
+    yes: Yes = False,
+) -> None:
+    """Delete exchange rates. Asks for confirmation."""
+    from adreel.cli import rates as act
+
+    act.clear(ctx.obj, target, yes=yes)
+
+
+@rate_commands.command("validity")
+def rates_validity(
+    ctx: typer.Context,
+    days: Annotated[int, typer.Argument(metavar="DAYS", help="Days that a rate holds if no other follows.")],
+) -> None:
+    """Set for how many days a rate holds; 7 by default, 31 for monthly rates."""
+    from adreel.cli import rates as act
+
+    act.validity(ctx.obj, days)
 
 
 @user_commands.command("list")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,11 +34,13 @@ from adreel.datasets.dataset import Source
 from adreel.datasets.validation import parse
 from adreel.datasets.verification import checked_in
 from adreel.errors import InputError, StopError
+from adreel.exchange_rates import RateFile
+from adreel.exchange_rates import save as save_rates
 from adreel.pipeline.run import RunReport
 from adreel.settings import SIMULATOR_PORT, Secret
 from adreel.simulator import WorldConfig
 from adreel.simulator.server import serve_on as simulate_on
-from adreel.store import Account, SavedDataset, Store
+from adreel.store import Account, ExchangeRate, SavedDataset, Store
 from adreel.store.audit import Means, Origin, acting
 from adreel.tiktok.oauth import Listener, consent_url, new_state
 
@@ -76,6 +79,23 @@ DEMO_DATASET: dict[str, Any] = {
     "dates": {"start": "today-60", "end": "yesterday"},
     "update": {"method": "upsert"},
 }
+
+DEMO_RATES = {
+    code: Decimal(rate)
+    for code, rate in {
+        "USD": "0.92",
+        "GBP": "1.17",
+        "AUD": "0.60",
+        "BRL": "0.16",
+        "NZD": "0.55",
+        "JPY": "0.0061",
+        "INR": "0.0109",
+    }.items()
+}
+"""About what a unit of each currency of the simulated ad accounts is worth in EUR."""
+
+DEMO_RATE_DAYS = 130
+"""Days of rates: those of the first dataset and as many before."""
 
 _COMMON: dict[str, Any] = {"account": DEMO_ACCOUNT, "advertisers": "all", "skip_failing_advertisers": True}
 MORE_DATASETS: tuple[dict[str, Any], ...] = (
@@ -202,6 +222,7 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
             home.guard.need_role(RoleRight.CONNECT)
             _refuse_own(home)
             _connect(home, config)
+            _import_rates(home, config)
             yield home
 
 
@@ -317,6 +338,25 @@ def _connect(home: OpenHome, config: WorldConfig) -> None:
     access = (f"{granted:,} of " if refused else "") + counted(config.advertisers, "ad account")
     example = " The other one is an example of missing permissions." if refused == 1 else ""
     say(f"Connected account {account.name!r} through the simulated consent page: {access}.{example}")
+
+
+def _import_rates(home: OpenHome, config: WorldConfig) -> None:
+    """Imports rates that are made up, if there are none and the user may."""
+    if home.store.exchange_rates.targets() or not home.guard.may_role(RoleRight.CHANGE_WORKSPACE):
+        return
+    rates = tuple(_demo_rates(config))
+    save_rates(home.guard, RateFile(rates, 0, is_inverse=False), "made-up rates", replace_all=False)
+    say("Imported made-up exchange rates to EUR, so that charts can show all currencies in one.")
+
+
+def _demo_rates(config: WorldConfig) -> Iterator[ExchangeRate]:
+    """Rates of working days that rise and fall by 2 % in some weeks."""
+    for number, (currency, rate) in enumerate(DEMO_RATES.items()):
+        for ago in range(DEMO_RATE_DAYS, -1, -1):
+            day = config.today - timedelta(days=ago)
+            if day.weekday() < 5:
+                wave = Decimal(abs((ago + 7 * number) % 40 - 20) - 10) / 500
+                yield ExchangeRate(day, currency, "EUR", (rate * (1 + wave)).quantize(Decimal("1E-8")))
 
 
 async def _allow(page: str) -> None:

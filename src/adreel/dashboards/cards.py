@@ -20,6 +20,7 @@ from adreel.datasets.stored import dataset_of
 from adreel.dates import Span
 from adreel.enumerations import TextEnum
 from adreel.errors import AdreelError, DatasetError, NotFoundError
+from adreel.exchange_rates import WorkspaceRates
 from adreel.lake import Lake
 from adreel.store import Dashboard, Pin, SavedDataset
 
@@ -186,5 +187,6 @@ def read_chart(
         read_at=origin.read_at,
         methods=origin.methods,
         names=advertiser_names(guard, saved),
+        rates=WorkspaceRates(guard.store),
     )
     return ChartFigures(offer, drawn.cards[0], drawn.facts, names)

@@ -54,7 +54,8 @@ def _card(card: PinnedCard, zone: str) -> Document:
 
 def _meaning(data: CardData) -> str:
     """What the chart shows, without sentences on the table, which is below it on pages only."""
-    sentences = data.meaning.replace(". ", ".\n").split("\n")
+    converted = f"{data.converted}, converted. " if data.converted else ""
+    sentences = f"{converted}{data.meaning}".replace(". ", ".\n").split("\n")
     return " ".join(sentence for sentence in sentences if "table below" not in sentence)
 
 

@@ -22,7 +22,7 @@ from adreel.lake.copies import LakeFile, read_file, refuse_tables, table_files, 
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
-from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
+from adreel.lake.tables import ANSWER_ROWS, Answers, Recent, Snapshot, TableCache, TableState, dataset_of, read_table
 from adreel.lake.versions import (
     Keep,
     Vacuumed,
@@ -73,7 +73,7 @@ class Lake:
     StorageError if the lake cannot be reached, read or written.
 
     One lake may be used from several threads. What is kept between calls belongs to it and is bounded: the state of
-    tables, and what `page` and `statistics` need; `close` gives it back.
+    tables, what `page` and `statistics` need, and answers of `Connection.kept_rows`; `close` gives it back.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Lake:
         self._storage = Storage(str(url))
         self._clock = clock
         self._tables = TableCache(self._storage)
+        self._answers: Answers = Recent(ANSWER_ROWS, lambda rows: len(rows) + 1)
         self._browsing = Lock()
         self._browser: Browser | None = None
 
@@ -109,6 +110,7 @@ class Lake:
                 self._browser.close()
             self._browser = None
         self._tables.clear()
+        self._answers.clear()
 
     # -- run parts
 
@@ -388,7 +390,8 @@ class Lake:
         """
         from adreel.lake.query import Connection
 
-        return Connection(self._storage, {view: self._tables.open(slug) for view, slug in tables.items()})
+        states = {view: self._tables.open(slug) for view, slug in tables.items()}
+        return Connection(self._storage, states, answers=self._answers)
 
     def page(
         self,

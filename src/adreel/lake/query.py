@@ -22,7 +22,7 @@ from adreel.lake.files import DataFile
 from adreel.lake.sql_check import NESTED, check_select
 from adreel.lake.sql_errors import has_place, one_line_up, query_error
 from adreel.lake.storage import Storage
-from adreel.lake.tables import TableState, dataset_of
+from adreel.lake.tables import Answers, TableState, dataset_of
 
 MEMORY = "256MB"
 """What a connection may hold by default; more goes to disk."""
@@ -30,6 +30,9 @@ MEMORY = "256MB"
 THREADS = 4
 
 READ_ROWS = 10_000
+
+KEPT_ROWS = 2_000
+"""An answer with more rows is not kept."""
 
 _ALLOWED = frozenset(
     {
@@ -86,10 +89,13 @@ class Connection:
         bounds: Bounds = Bounds(),
         *,
         read_only: bool = False,
+        answers: Answers | None = None,
     ) -> None:
         """`tables` says what each view shows. With `read_only` only a SELECT of the views is taken, with harmless
-        functions.
+        functions. `answers` keeps those of `kept_rows`.
         """
+        self._answers = answers
+        self._content = tuple((view, *tables[view].content) for view in sorted(tables))
         self._storage = storage
         self._views = frozenset(view.casefold() for view in tables)
         self._read_only = read_only
@@ -138,6 +144,20 @@ class Connection:
         with self._errors_translated(query):
             answer = self.sql(query)
             return None if answer is None else answer.limit(limit).to_arrow_table()
+
+    def kept_rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The few rows of a SELECT of the views alone; the same question about the same versions is answered once.
+
+        Raises what `sql` does.
+        """
+        key = (self._content, query)
+        rows = self._answers.find(key) if self._answers is not None else None
+        if rows is None:
+            answer = self.sql(query)
+            rows = [] if answer is None else answer.fetchall()
+            if self._answers is not None and len(rows) <= KEPT_ROWS:
+                self._answers.keep(key, rows)
+        return rows
 
     def reader(self, query: str) -> Any | None:
         """The answer as a pyarrow RecordBatchReader, to be read while the connection is open; None if there is none.

@@ -106,9 +106,9 @@ class Snapshot:
 class Recent(Generic[K, V]):
     """The values of the last few keys; may be used from several threads."""
 
-    def __init__(self, size: int) -> None:
-        """Keeps `size` values."""
-        self._values: LRUCache[K, V] = LRUCache(size)
+    def __init__(self, size: int, weigh: Callable[[V], int] | None = None) -> None:
+        """Keeps `size` values, or values that weigh so much together."""
+        self._values: LRUCache[K, V] = LRUCache(size, weigh)
         self._lock = Lock()
 
     def find(self, key: K) -> V | None:
@@ -133,6 +133,13 @@ class Recent(Generic[K, V]):
         """Forgets all values."""
         with self._lock:
             self._values.clear()
+
+
+Answers = Recent[tuple[tuple[tuple[str, ...], ...], str], list[tuple[Any, ...]]]
+"""Rows by the content of tables and the query."""
+
+ANSWER_ROWS = 20_000
+"""Rows of all answers that are kept."""
 
 
 class TableCache:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,8 @@ from adreel.datasets.figures import METRICS, keep_missing
 from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
 from adreel.datasets.status import NO_RUNS
 from adreel.dates import Span
+from adreel.enumerations import first_of
+from adreel.exchange_rates import EXACT, WorkspaceRates
 from adreel.lake import Lake
 from adreel.store import (
     AccountAdvertiser,
@@ -50,6 +52,9 @@ READ_AT_ONCE = 3
 """Versions of which nothing is kept yet that are read while a person waits."""
 
 MOST_NEXT_RUNS = 5
+
+MOST_NAMED_DAYS = 3
+"""Days without a rate that a sentence names."""
 
 _DAY = timedelta(days=1)
 
@@ -378,6 +383,9 @@ class Spend:
     Days are those of each ad account's own zone. `unknown` are ad accounts whose currency is not known, which are not
     summed; `lacking` those that the person sees and that no dataset reads by day. `missing` are datasets of whose
     newest version nothing is known yet, `read` how many were read just now.
+
+    `targets` are currencies that all can be converted to. With `convert` there is one currency, in which amounts are
+    converted at the rate of each day; with a `conversion_refusal`, which says why not, each has its own.
     """
 
     yesterday: date
@@ -387,14 +395,28 @@ class Spend:
     lacking: int
     missing: int
     read: int
+    targets: tuple[str, ...] = ()
+    convert: str | None = None
+    conversion_refusal: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API gives them."""
         return {name: value for name, value in asdict(self).items() if name != "read"}
 
 
-def spend_by_day(store: Store, lake: Lake, guard: Guard, now: datetime, *, read_at_once: int = READ_AT_ONCE) -> Spend:
-    """The spend of the latest days; yesterday is that of the workspace's zone."""
+def spend_by_day(
+    store: Store,
+    lake: Lake,
+    guard: Guard,
+    now: datetime,
+    *,
+    convert: str | None = None,
+    read_at_once: int = READ_AT_ONCE,
+) -> Spend:
+    """The spend of the latest days; yesterday is that of the workspace's zone.
+
+    With `convert` that of all currencies in this one.
+    """
     yesterday = now.astimezone(ZoneInfo(store.workspace.get().zone)).date() - _DAY
     window = Span(yesterday - (SHOWN_DAYS - 1) * _DAY, yesterday)
     sources = _sources(store, lake, guard, now, window, read_at_once)
@@ -406,6 +428,11 @@ def spend_by_day(store: Store, lake: Lake, guard: Guard, now: datetime, *, read_
     for each in sums:
         by_currency[each.currency].append(each)
     unknown = by_currency.pop("", [])
+    targets = store.exchange_rates.targets() if set(by_currency) else ()
+    refusal: str | None = None
+    if convert is not None:
+        converted, refusal = _converted(store, sums, window, convert)
+        by_currency = {convert: converted} if refusal is None else by_currency
     return Spend(
         yesterday=yesterday,
         currencies=tuple(
@@ -422,7 +449,44 @@ def spend_by_day(store: Store, lake: Lake, guard: Guard, now: datetime, *, read_
         lacking=len(present - {each.advertiser_id for each in sums}),
         missing=sources.missing,
         read=sources.read,
+        targets=tuple(target for target in targets if set(by_currency) != {target} or convert == target),
+        convert=convert,
+        conversion_refusal=refusal,
     )
+
+
+def _converted(
+    store: Store, sums: Collection[DailySums], window: Span, target: str
+) -> tuple[list[DailySums], str | None]:
+    """The sums of the days shown in the target, or why they cannot be converted: never a part of them."""
+    rates = WorkspaceRates(store)
+    if target not in rates.targets:
+        return [], f"There are no rates to {target}."
+    if any(not each.currency and any(each.days.values()) for each in sums):
+        return [], "Ad accounts of unknown currency have cost, which cannot be converted."
+    table = rates.table(target, {each.currency for each in sums if each.currency}, window)
+    lacking: dict[str, set[date]] = defaultdict(set)
+    converted = []
+    for each in sums:
+        if not each.currency:
+            continue
+        days: dict[date, Decimal] = {}
+        for day, amount in each.days.items():
+            rate = table.on(each.currency, day) if window.start <= day <= window.end and amount else None
+            if rate is not None:
+                days[day] = EXACT.multiply(amount, rate.rate)
+            elif amount and window.start <= day <= window.end:
+                lacking[each.currency].add(day)
+            elif window.start <= day <= window.end:
+                days[day] = amount
+        converted.append(replace(each, currency=target, days=days))
+    if lacking:
+        named = "; ".join(
+            f"{currency}: {first_of([str(day) for day in sorted(days)], MOST_NAMED_DAYS)}"
+            for currency, days in sorted(lacking.items())
+        )
+        return [], f"Rates to {target} are missing for days with cost. {named}."
+    return converted, None
 
 
 def _account(sums: DailySums, sources: _Sources, names: Mapping[str, str]) -> SpendAccount:

@@ -28,6 +28,7 @@ from adreel.store.dashboards import ClaimedDelivery, Dashboard, DashboardDeliver
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
 from adreel.store.drafts import Draft, Drafts
+from adreel.store.exchange_rates import ExchangeRate, ExchangeRates, RateImport
 from adreel.store.export_links import ExportLinks
 from adreel.store.figures import AdvertiserAmounts, DailySums, FiguresState, KeptFigures, VersionFigures
 from adreel.store.locks import is_alive
@@ -115,6 +116,8 @@ __all__ = [
     "Datasets",
     "Draft",
     "Drafts",
+    "ExchangeRate",
+    "ExchangeRates",
     "ExportLink",
     "ExportLinks",
     "FiguresState",
@@ -130,6 +133,7 @@ __all__ = [
     "Progress",
     "Queue",
     "QueuedRun",
+    "RateImport",
     "RequestCounts",
     "Retention",
     "Retentions",
@@ -184,6 +188,7 @@ class Store:
         "datasets",
         "deliveries",
         "drafts",
+        "exchange_rates",
         "export_links",
         "figures",
         "guide_steps",
@@ -223,6 +228,7 @@ class Store:
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
         self.presets = MetricPresets(database, clock)
+        self.exchange_rates = ExchangeRates(database, clock)
         self.export_links = ExportLinks(database, clock)
         self.saved_views = SavedViews(database, clock)
         self.attempts = Attempts(database, clock)

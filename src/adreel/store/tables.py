@@ -827,3 +827,37 @@ dashboard_deliveries = Table(
     Index(None, "next_at"),
     sqlite_autoincrement=True,
 )
+
+# Where exchange rates come from.
+rate_imports = Table(
+    "rate_imports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("imported_at", Utc, nullable=False),
+    Column("imported_by", String, nullable=False),
+    # Empty for rates that were pasted.
+    Column("file", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# One unit of the currency was worth `rate` units of the target from this day on.
+exchange_rates = Table(
+    "exchange_rates",
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("currency", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    # A decimal as a text.
+    Column("rate", String, nullable=False),
+    Column("import_id", ForeignKey("rate_imports.id"), nullable=False),
+    Index(None, "import_id"),
+)
+
+# One row, or none while everything is as it was at first.
+rate_settings = Table(
+    "rate_settings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # For how many days a rate holds if no other of its currency follows.
+    Column("valid_days", Integer, nullable=False),
+)

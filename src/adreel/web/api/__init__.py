@@ -28,6 +28,7 @@ from adreel.web.api import (
     notifications,
     people,
     query,
+    rates,
     retention,
     runs,
     saved_queries,
@@ -62,6 +63,7 @@ ROUTERS = (
     saved_queries.router,
     audit.router,
     retention.router,
+    rates.router,
     notifications.router,
 )
 """In the order in which the description lists them."""
@@ -101,6 +103,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "query", "description": "SQL over the tables."},
     {"name": "audit", "description": "The audit log; administrators only."},
     {"name": "retention", "description": "How long versions, runs, logs and audit entries are kept."},
+    {"name": "rates", "description": "Exchange rates that charts convert money at."},
     {"name": "notifications", "description": "Notification addresses and incidents."},
 )
 

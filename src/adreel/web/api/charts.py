@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from adreel.charts.choices import MOST_CHOSEN, budget_of, comparison_of, days_of
+from adreel.charts.choices import FIXED_RATES, MOST_CHOSEN, budget_of, comparison_of, converted_to, days_of
 from adreel.charts.echarts import CardTable
 from adreel.charts.filters import FILTERS, MOST_VALUES, CardFilter
 from adreel.charts.periods import CalendarPeriod, Comparison
@@ -20,6 +20,7 @@ from adreel.datasets.provenance import provenance
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Span
 from adreel.errors import NotFoundError
+from adreel.exchange_rates import WorkspaceRates
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import LONGEST_PAGE, Answer, Body, Exact, Paged, Paging, Slug, part
@@ -89,6 +90,13 @@ class FilterValuesAnswer(Answer):
     selected: list[FilterValueAnswer]
 
 
+class ConversionAnswer(Answer):
+    """A currency that money can be converted to."""
+
+    target: str = Field(examples=["EUR"])
+    refusal: str | None = Field(description="Why it is not available.", examples=[None])
+
+
 class Facts(Answer):
     """Available currencies, advertisers and days, and the selection."""
 
@@ -104,6 +112,9 @@ class Facts(Answer):
     complete_until: date | None = Field(description="The last complete day of the table.")
     filters: list[FilterAnswer]
     missing: list[str] = Field(description="Notes on charts that the table lacks metrics for.")
+    convert: str | None = Field(description="The currency that money is converted to.", examples=[None])
+    conversions: list[ConversionAnswer] = Field(description="Currencies that `convert` can be.")
+    conversion_refusal: str | None = Field(description="Why money is not converted.", examples=[None])
 
 
 class Chart(Answer):
@@ -118,6 +129,7 @@ class Chart(Answer):
     notes: list[str] = Field(description="Notes on the figures.", examples=[[]])
     refusal: str | None = Field(examples=[None])
     empty: bool = Field(description="Whether there is nothing to draw.", examples=[False])
+    converted: str | None = Field(description="The currency that money was converted to.", examples=[None])
 
 
 class CardAnswer(Answer):
@@ -147,6 +159,12 @@ class CardQuery(CardFilters):
     """What of the table is shown."""
 
     currency: str | None = Field(None, max_length=10, description="Default: the one with the most rows.")
+    convert: str | None = Field(
+        None, max_length=3, description="Convert money to this currency, in place of `currency`.", examples=["EUR"]
+    )
+    rates: Literal["daily", "fixed"] = Field(
+        "daily", description="For `convert`: the rates of each day, or those of the last day for all."
+    )
     days: int = Field(30, ge=0, le=10_000, description="The last days; 0 for all.")
     period: CalendarPeriod | None = Field(None, description="A calendar period, in place of `days`.")
     start: date | None = Field(None, description="The first day of a range, in place of `days`.")
@@ -167,13 +185,16 @@ class CardQuery(CardFilters):
         if self.start or self.end:
             days = days_of("", _text(self.start), _text(self.end))
         comparison = self.compare if not (self.compare_start or self.compare_end) else ""
+        convert = converted_to(self.convert or "")
         return CardChoices(
-            currency=self.currency,
+            currency=None if convert else self.currency,
             days=days,
             advertisers=tuple(self.advertiser),
             comparison=comparison_of(comparison, _text(self.compare_start), _text(self.compare_end)),
             filters=self.filters,
             budget=budget_of(self.budget, self.budget_currency, _text(self.budget_start), _text(self.budget_end)),
+            convert=convert,
+            fixed_rates=bool(convert) and self.rates == FIXED_RATES,
         )
 
 
@@ -212,7 +233,7 @@ def get_card(
     card: Annotated[str, Path(max_length=200, description="The chart's key.", examples=["spend"])],
     query: Annotated[CardQuery, Query()],
 ) -> Response:
-    """A chart's data over the newest version, as values to draw and as a table. Currencies are never summed."""
+    """A chart's data over the newest version, as values to draw and as a table. Only `convert` sums currencies."""
     from adreel.charts import as_table, cards_data, cards_of, chart_of
 
     saved = with_table(deps, who, dataset)
@@ -239,6 +260,7 @@ def get_card(
         read_at=origin.read_at,
         methods=origin.methods,
         names=names,
+        rates=WorkspaceRates(deps.store),
     )
     data, facts = drawn.cards[0], drawn.facts
     return Exact({"chart": chart_of(data), "table": as_table(data), "facts": facts})

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from adreel.charts.choices import converted_to
 from adreel.datasets.restatement_calendar import calendar
 from adreel.dates import Span
 from adreel.errors import InputError
@@ -128,6 +129,9 @@ class SpendAnswer(Answer):
     unknown: int = Field(description="Ad accounts of unknown currency, which are left out.", examples=[0])
     lacking: int = Field(description="Ad accounts that no dataset reads by day.", examples=[0])
     missing: int = Field(description=MISSING, examples=[0])
+    targets: list[str] = Field(description="Currencies that `convert` can be.", examples=[["EUR"]])
+    convert: str | None = Field(description="The currency that cost is converted to.", examples=[None])
+    conversion_refusal: str | None = Field(description="Why cost is not converted.", examples=[None])
 
 
 class NextRunAnswer(Answer):
@@ -217,18 +221,24 @@ class CalendarQuery(Body):
         return span
 
 
+class HomeQuery(Body):
+    """How cost is shown."""
+
+    convert: str = Field("", max_length=3, description="Convert cost to this currency.", examples=["EUR"])
+
+
 @router.get(
     "/home",
     summary="Get restatements, cost by day and next runs",
     response_model=HomeAnswer,
     responses=failures(),
 )
-def read_home(deps: Here, who: Who) -> Response:
+def read_home(deps: Here, who: Who, query: Annotated[HomeQuery, Query()]) -> Response:
     """What the first page shows: restatements since a day ago, cost by day, and the next runs."""
-    now = deps.clock()
+    now, convert = deps.clock(), converted_to(query.convert)
     answer = {
         "restated": restated(deps.store, deps.lake, who.guard, now).as_json(),
-        "spend": spend_by_day(deps.store, deps.lake, who.guard, now).as_json(),
+        "spend": spend_by_day(deps.store, deps.lake, who.guard, now, convert=convert).as_json(),
         "next_runs": list(next_runs(who.guard)),
     }
     return Exact(answer)

@@ -18,6 +18,7 @@ from adreel.web.pages import (
     notifications,
     people,
     query,
+    rates,
     restatements,
     retention,
     status,
@@ -44,5 +45,6 @@ ROUTERS = (
     status.router,
     audit.router,
     retention.router,
+    rates.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from adreel.access import RoleRight
 from adreel.charts import (
     CALENDAR_PERIODS,
     COMPARISONS,
@@ -42,6 +43,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
 from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
+from adreel.exchange_rates import WorkspaceRates
 from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, heading, parsed
@@ -58,6 +60,8 @@ CURRENCY = "adreel_currency"
 
 LONGEST_CHOICES = 3_000
 """Characters of choices that are kept: browsers take cookies of about 4,000."""
+
+NOT_CONVERTED = "Not converted, for the reason above."
 
 KEPT = 180 * 86_400
 """Seconds for which choices are kept."""
@@ -79,6 +83,7 @@ class Figure:
     `chart` is JSON for charts.js, empty without data. `numbers` are shown large. `links` lead from the rows of the
     table one level down, `down` says to what; `pictures` are addresses of the rows' pictures at TikTok. `metrics` are
     names and titles to switch to, `metric` the chosen name, `own_metric` what the chart shows by itself.
+    `converted` is the currency that money was converted to.
     """
 
     key: str
@@ -102,6 +107,7 @@ class Figure:
     not_offered: tuple[str, ...] = ()
     pictures: tuple[str | None, ...] = ()
     previous_name: str = ""
+    converted: str = ""
 
     @property
     def name(self) -> str:
@@ -140,6 +146,7 @@ class Menus:
 
     `empty` are the ad accounts that the dataset reads and that have no rows. `crumbs` are the levels above, from all
     rows down to the one that is shown. `fault` says why nothing can be shown as selected.
+    `may_import` says whether the person can import exchange rates.
     """
 
     slug: str
@@ -149,6 +156,7 @@ class Menus:
     empty: tuple[str, ...] = ()
     crumbs: tuple[Crumb, ...] = ()
     fault: str = ""
+    may_import: bool = False
     days: tuple[int, ...] = DAYS
     calendar: tuple[tuple[str, str], ...] = tuple(CALENDAR_PERIODS.items())
     comparisons: tuple[tuple[str, str], ...] = tuple(COMPARISONS.items())
@@ -317,7 +325,8 @@ def all_cards(request: Request, deps: Here, who: Who, slug: str) -> Response:
         )
         return respond(request, CardsPart(Menus(saved.slug, asked, fault=sentence(error)), failed), visitor=who)
     menus = _menus(deps, who, offered, drawn.facts, names)
-    figures, notes = _without_shared_notes(tuple(figure_of(card, menus, offered.names) for card in drawn.cards))
+    drawn_figures = (figure_of(card, menus, offered.names) for card in drawn.cards)
+    figures, notes = _without_shared_notes(tuple(_without_reason(figure, drawn.facts) for figure in drawn_figures))
     answer = respond(request, CardsPart(menus, figures, (*notes, *drawn.facts.missing)), visitor=who)
     if request.query_params:
         # The first load completes the address of its page; every other choice is an address of its own.
@@ -383,6 +392,7 @@ def _drawn(
         read_at=rows_origin.read_at,
         methods=rows_origin.methods,
         names=names,
+        rates=WorkspaceRates(deps.store),
     )
 
 
@@ -459,6 +469,7 @@ def _menus(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts, names:
         filters=tuple(_filters(asked, facts, names)),
         empty=_empty(deps, who, offered, facts),
         crumbs=tuple(_crumbs(asked, facts, names)),
+        may_import=who.guard.may_role(RoleRight.CHANGE_WORKSPACE),
     )
 
 
@@ -513,6 +524,12 @@ def _without_shared_notes(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ..
     ), shared
 
 
+def _without_reason(figure: Figure, facts: CardFacts) -> Figure:
+    """The chart without the reason why money is not converted, which the page gives once above all charts."""
+    is_unconverted = facts.conversion_refusal and figure.refusal == facts.conversion_refusal
+    return replace(figure, refusal=NOT_CONVERTED) if is_unconverted else figure
+
+
 def waiting(offer: CardOffer) -> Figure:
     """A chart before its figures are loaded."""
     own = offer.figures[0] if len(offer.figures) == 1 or offer.kind != "line" else None
@@ -553,6 +570,7 @@ def figure_of(data: CardData, menus: Menus, names: Collection[str]) -> Figure:
         refusal=data.refusal or "",
         links=links,
         previous_name=data.previous_name,
+        converted=data.converted or "",
         pictures=tuple(chart["x"].get("pictures", ())) if has_picture and "x" in chart else (),
         down=drills.down if drills else "",
     )

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adreel.charts import CardTable
+from adreel.charts.choices import converted_to
 from adreel.charts.labels import amount as in_words
 from adreel.charts.rows import money_decimals
 from adreel.monitoring.home import (
@@ -40,6 +41,7 @@ class HomePage(Page):
 
     template: ClassVar[str] = "home.html"
     steps: FirstSteps
+    convert: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,9 @@ class SpendPart(Page):
 
 
 @router.get(HOME)
-def home(request: Request, deps: Here, who: Who) -> Response:
-    """The page, whose parts are loaded after it."""
-    return respond(request, HomePage(first_steps(deps.store, who.guard)), visitor=who)
+def home(request: Request, deps: Here, who: Who, convert: str = "") -> Response:
+    """The page, whose parts are loaded after it; `convert` is the currency that cost is converted to."""
+    return respond(request, HomePage(first_steps(deps.store, who.guard), converted_to(convert) or ""), visitor=who)
 
 
 @router.get("/home/state")
@@ -118,17 +120,18 @@ def home_restated(request: Request, deps: Here, who: Who) -> Response:
 
 
 @router.get("/home/spend")
-def home_spend(request: Request, deps: Here, who: Who) -> Response:
+def home_spend(request: Request, deps: Here, who: Who, convert: str = "") -> Response:
     """Spend by day, for htmx."""
     if is_opened(request):
         return go(request, HOME)
-    spend = spend_by_day(deps.store, deps.lake, who.guard, deps.clock())
-    figures = tuple(_spend_figure(currency) for currency in spend.currencies)
+    spend = spend_by_day(deps.store, deps.lake, who.guard, deps.clock(), convert=converted_to(convert))
+    is_converted = spend.convert is not None and spend.conversion_refusal is None
+    figures = tuple(_spend_figure(currency, is_converted=is_converted) for currency in spend.currencies)
     return respond(request, SpendPart(spend, figures), visitor=who)
 
 
-def _spend_figure(spend: CurrencySpend) -> SpendFigure:
-    title = f"Cost by day in {spend.currency}"
+def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
+    title = f"Cost by day in {spend.currency}{', converted' if is_converted else ''}"
     days = [str(day.day) for day in spend.days]
     opened = [number for number, day in enumerate(spend.days) if day.complete < day.advertisers]
     amounts = [None if day.amount is None else float(day.amount) for day in spend.days]
@@ -139,7 +142,7 @@ def _spend_figure(spend: CurrencySpend) -> SpendFigure:
         "x": {"title": "Day", "type": "day", "values": days, "open": opened},
         "panels": [
             {
-                "title": f"Cost ({spend.currency})",
+                "title": f"Cost ({spend.currency}, converted)" if is_converted else f"Cost ({spend.currency})",
                 "format": {"unit": "money", "currency": spend.currency, "decimals": decimals},
                 "series": [{"name": "Cost", "role": "main", "values": amounts}],
             }
