@@ -32,7 +32,7 @@ from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.schema import arrow_schema, columns, key
 from adreel.datasets.validation import check
 from adreel.errors import InputError
-from adreel.lake import Lake, Write
+from adreel.lake import Lake, ReaderColumns, Write
 from adreel.lake.browse import Filter, Order
 from adreel.lake.query import Connection
 from adreel.lake.storage import Storage
@@ -401,7 +401,7 @@ def test_a_row_has_the_formula_of_its_own_figures(four_rows: tuple[Lake, Dataset
 
 def test_a_query_sees_the_formula_of_each_row_and_can_compute_that_of_sums(four_rows: tuple[Lake, Dataset]) -> None:
     lake, dataset = four_rows
-    snapshot = lake.snapshot({"spend": "spend"}, {"spend": lake_columns(dataset)})
+    snapshot = lake.snapshot({"spend": "spend"}, {"spend": ReaderColumns(lake_columns(dataset))})
     with Connection(Storage(snapshot.url), snapshot.views, read_only=True) as connection:
         assert by_row(connection.rows("select * from spend", 10)) == WANTED
         answer = connection.rows(
