@@ -12,6 +12,7 @@ import httpx2
 import pyarrow as pa
 
 from adreel.connections import Covered, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
+from adreel.datasets.calculated_columns import with_calculated
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.lookback import FirstDays, default_days, described, first_days, lookback_days
 from adreel.datasets.lookback import refusal as lookback_refusal
@@ -155,7 +156,7 @@ class Asking:
             return None
 
     async def preview(self, dataset: Dataset, account: Account, rows: int) -> pa.Table:
-        """The first rows of the dataset, with the types of its table.
+        """The first rows of the dataset, with the types of its table and its calculated metrics.
 
         Raises AdvertiserError if a run would.
         """
@@ -167,7 +168,7 @@ class Asking:
         async with connected(
             self.settings, self.store, access, transport=self.transport, deadline=_patience(), log=self.log
         ) as client:
-            return await preview_rows(planned.plan, client, rows)
+            return with_calculated(dataset, await preview_rows(planned.plan, client, rows))
 
 
 def _lookback(dataset: Dataset, requests: int, *, next_run: bool) -> LookbackPlan:
