@@ -149,7 +149,7 @@ def test_an_example_has_the_sums_of_the_first_rows_or_of_the_last_run(site: Site
     assert "Load preview for an example" in typed(visit, page, "spend / clicks")
     sums = json.dumps({"currency": "EUR", "sums": {"spend": "12.5", "clicks": "5"}})
     said = words_of(typed(visit, page, "1000 * spend / clicks", calc__sums=sums))
-    assert "Gives money in EUR. With the sums of the first rows: 1000 * 12.50 / 5 = 2,500.00 EUR" in said
+    assert "Gives money in EUR . With the sums of the first rows: 1000 * 12.50 / 5 = 2,500.00 EUR" in said
     said = words_of(typed(visit, page, "spend / clicks", calc__sums=sums.replace('"5"', '"0"')))
     assert "empty: it divides by zero" in said
     for odd in ("[]", "{", '{"currency": 1, "sums": {"spend": "1e999999", "clicks": "NaN"}}', "9" * 200_000):

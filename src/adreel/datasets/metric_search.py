@@ -40,9 +40,9 @@ class _Search:
 def search_metrics(words: str, group: str = "", refused: Collection[str] = ()) -> tuple[Metric, ...]:
     """The metrics that have all the words in name, title, synonyms, meaning or group, the best first.
 
-    First those that are called so, by TikTok or by marketers, then those with the words in their names, then in their
-    meanings. Among equals those not `refused` are first, then core metrics, then short titles. A word that no metric
-    has is taken for one with a typo of one letter. Without words the order is that of the catalogue.
+    First those that are called so, by TikTok or by marketers, then those whose name begins so, then those with the
+    words in their names, then in their meanings. Among equals those not `refused` are first, then core metrics, then
+    short titles. A word that no metric has is taken for one with a typo of one letter. Without words the order is that of the catalogue.
     """
     catalogue = catalog.metrics()
     names = [name for name, metric in catalogue.items() if group in ("", metric.group)]
@@ -87,6 +87,13 @@ def _rank(entry: _SearchedMetric, search: _Search) -> tuple[int, int]:
         return 1, min(places)
     if any(entry.name.startswith(phrase) or entry.title.startswith(phrase) for phrase in search.phrases):
         return 2, 0
+    begun = [
+        place
+        for synonym, place in entry.phrases.items()
+        if any(len(phrase) >= SHORTEST_TYPO and synonym.startswith(phrase) for phrase in search.phrases)
+    ]
+    if begun:
+        return 2, min(begun)
     # Who asks for installs means App install too.
     in_names = (any(spelling.removesuffix("s") in entry.names for spelling in spellings) for spellings in search.words)
     return (3 if all(in_names) else 4), 0

@@ -295,7 +295,7 @@ def _texts_of(entry: Any) -> tuple[str, str, str, str]:
 
 def name_for(title: str) -> str:
     """A column's name after a title: `Hook rate (2 s)` as `hook_rate_2_s`; empty if it has no letter to begin with."""
-    return _NO_NAME.sub("_", title.lower()).strip("_0123456789")[:60].strip("_")
+    return _NO_NAME.sub("_", title.lower()).lstrip("_0123456789")[:60].rstrip("_")
 
 
 def _outcome(entry: Any, opened: str, fit: Fitted, columns: Iterable[str]) -> CheckedEntry:
@@ -312,8 +312,8 @@ def formula_editor(fields: FormFields, fit: Fitted, columns: Iterable[str], sums
     if not opened:
         return None
     if begun:
-        entry = next((entry for entry in entries if name_of(entry) == opened), {})
-        name, title, formula, unit = _texts_of(entry)
+        begun_with: Any = next((entry for entry in entries if name_of(entry) == opened), {})
+        name, title, formula, unit = _texts_of(begun_with)
     else:
         name, title, unit = (fields.text(f"calc.{key}") for key in ("name", "title", "unit"))
         formula = _formula(fields)
@@ -360,6 +360,7 @@ def _parts(read: ReadFormula) -> tuple[str, ...]:
 def _sentence(fault: EntryFault) -> str:
     """The reason as a sentence, without the name of the entry before it, and with the nearest choice."""
     reason = fault.reason.removeprefix(f"{_UNDER_WAY}: ").replace(_UNDER_WAY, "the formula")
+    reason = reason.replace("; remove unit", "; choose the automatic format")
     if fault.key == "name" and reason == "required":
         reason = "Enter a title, or a column name"
     first = reason.split(" ")[0]

@@ -160,7 +160,7 @@ def metric_picker(
     offers: Mapping[str, Offer],
     chosen: Collection[str],
     sets: tuple[MetricSet, ...],
-    removed: TakenOut,
+    removed: TakenOut | None = None,
     *,
     everything: bool,
 ) -> Picker:
@@ -184,8 +184,8 @@ def metric_picker(
         available=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
         kept=tuple(_kept_metric(name) for name in chosen),
         hidden=len(matching) - len(metrics),
-        removed=tuple(_kept_metric(name) for _, name in removed.values),
-        removed_text=removed.text,
+        removed=tuple(_kept_metric(name) for _, name in (removed.values if removed else ())),
+        removed_text=removed.text if removed else "",
     )
 
 

@@ -12,13 +12,14 @@ from starlette.responses import Response
 
 from adreel import catalog
 from adreel.access import RoleRight
+from adreel.datasets.calculated import KEY as CALCULATED
 from adreel.datasets.stored import source_of
 from adreel.datasets.values import texts
 from adreel.errors import InputError, NotFoundError
 from adreel.store import Draft, SavedDataset
 from adreel.store.drafts import DraftWriter
 from adreel.web.deps import Deps, Here, Visitor, Who
-from adreel.web.forms.fields import CALCULATED, FormFields, calculated_text, fields_of, ids_in, ticked
+from adreel.web.forms.fields import FormFields, calculated_text, fields_of, ids_in, ticked
 from adreel.web.forms.panes import posted_values
 from adreel.web.render import go, own_path
 
