@@ -215,7 +215,7 @@ def formula(person: Person, town: Town) -> None:
     page.get_by_role("button", name="New formula").click()
     editor = page.get_by_role("textbox", name="Formula")
     editor.press_sequentially("spnd / hook")
-    expect(page.get_by_role("option").first).to_be_visible()
+    expect(page.get_by_role("listbox", name="Metrics").get_by_role("option").first).to_be_visible()
     expect(page.locator("#calc-check mark")).to_have_count(1)
     page.on("dialog", lambda dialog: dialog.accept())
 

@@ -215,7 +215,9 @@ def test_metrics_are_ordered_and_a_formula_is_written_by_keyboard_and_back_finds
         editor = page.get_by_role("textbox", name="Formula")
         editor.focus()
         page.keyboard.type("add to cart")
-        expect(page.get_by_role("option").first).to_contain_text("Adds to cart (website)")
+        expect(page.get_by_role("listbox", name="Metrics").get_by_role("option").first).to_contain_text(
+            "Adds to cart (website)"
+        )
         page.keyboard.press("Enter")
         expect(editor).to_have_value("web_event_add_to_cart")
         page.keyboard.type(" / clcks")

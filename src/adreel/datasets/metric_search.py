@@ -42,7 +42,8 @@ def search_metrics(words: str, group: str = "", refused: Collection[str] = ()) -
 
     First those that are called so, by TikTok or by marketers, then those whose name begins so, then those with the
     words in their names, then in their meanings. Among equals those not `refused` are first, then core metrics, then
-    short titles. A word that no metric has is taken for one with a typo of one letter. Without words the order is that of the catalogue.
+    short titles. A word that no metric has is taken for one with a typo of one letter. Without words the order is that
+    of the catalogue.
     """
     catalogue = catalog.metrics()
     names = [name for name, metric in catalogue.items() if group in ("", metric.group)]

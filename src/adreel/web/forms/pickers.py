@@ -204,9 +204,17 @@ def _metric_blocks(
         if len(shown) >= most:
             return
         if metric.name not in shown:
-            names = [name for name in (metric.name, *metric.twins) if name in offers and name not in shown]
+            names = [name for name in _same_event(metric) if name in offers and name not in shown]
             shown.update(names)
             yield tuple(_metric_pick(catalogue[name], offers[name], name in chosen) for name in names)
+
+
+def _same_event(metric: Metric) -> Iterator[str]:
+    """The metric, and the others of its event: those in other places, and unique ones beside all."""
+    yield metric.name
+    event = catalog.events().get(metric.event) if metric.twins else None
+    for names in event.surfaces.values() if event else ():
+        yield from (name for name in names if name != metric.name)
 
 
 def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:

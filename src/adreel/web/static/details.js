@@ -103,7 +103,9 @@
       return;
     }
     refused = saved;
-    pressed = context.sourceElement.matches("button[name=do]") ? context.sourceElement : null;
+    const button = context.sourceElement.matches("button[name=do]") ? context.sourceElement : null;
+    // As it is now: a morph may make another button of it.
+    pressed = button && { value: button.value, isEditor: button.matches("[data-editor]"), removes: button.matches("[data-remove]") };
     continued = context.sourceElement.matches("[data-continue]");
     pane = refused || continued ? null : openPane()?.id ?? "";
     menu = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
@@ -151,9 +153,9 @@
     const editor = document.getElementById("calc-editor");
     const same = [...form().querySelectorAll("button[name=do]")].find((other) => other.value === button.value);
     let target = null;
-    if (button.matches("[data-editor]")) {
+    if (button.isEditor) {
       target = editor ? editor.querySelector("[aria-invalid=true]") ?? editor.querySelector("#calc-title") : form().querySelector("[value='calc new']");
-    } else if (button.matches("[data-remove]")) {
+    } else if (button.removes) {
       target = menu?.querySelector("[id^=undo-]");
     } else if (document.activeElement === document.body) {
       target = same?.disabled ? same.parentElement.querySelector("button:not([disabled])") : same;
