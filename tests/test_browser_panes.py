@@ -236,5 +236,6 @@ def test_metrics_are_ordered_and_a_formula_is_written_by_keyboard_and_back_finds
         expect(page.get_by_text("Draft saved")).to_be_visible()
         person.goto("/datasets")
         page.go_back()
+        unfold(page, "Details")
         expect(first).to_contain_text("CTR")
         expect(columns.last).to_have_text("carts_per_click")

@@ -88,6 +88,8 @@
 
   // The answer to a request from before the last change is dropped: a newer one follows.
   document.addEventListener("htmx:before:request", (event) => {
+    // A button does more than the request of the field that was left for it.
+    if (event.target.matches("button[name=do]")) changes += 1;
     requested.set(event.detail.ctx, changes);
     if (isOurs(event.target) && !event.target.matches(part_)) typed = false;
   });

@@ -38,6 +38,8 @@
     if (event.key !== "Enter" || event.defaultPrevented || event.shiftKey) return;
     if (!event.target.matches("#calc-editor :is(input, textarea)")) return;
     event.preventDefault();
+    // So that what was typed is no change any more when the answer takes the field away.
+    event.target.blur();
     document.getElementById("calc-save").click();
   });
 })();
