@@ -180,7 +180,8 @@ def test_metrics_are_ordered_and_a_formula_is_written_by_keyboard_and_back_finds
         page.get_by_role("link", name="Start from scratch").click()
         page.get_by_role("radio", name="Ad", exact=True).check()
         page.get_by_role("button", name="+ Core").click()
-        order = page.get_by_role("list", name="14 selected")
+        expect(page.get_by_role("list", name="14 selected")).to_be_visible()
+        order = page.locator("ol[data-order=metrics]")
         first = order.get_by_role("listitem").first
         expect(first).to_contain_text("Cost")
         # By keyboard, from whatever has the focus in the row.

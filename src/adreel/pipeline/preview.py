@@ -19,7 +19,7 @@ from adreel.datasets.lookback import refusal as lookback_refusal
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError
 from adreel.lake import Lake
-from adreel.pipeline.estimate import Estimate, estimated
+from adreel.pipeline.estimate import Estimate, earlier_runs, estimated
 from adreel.pipeline.extract import preview_rows
 from adreel.pipeline.plan import Plan, make_plan
 from adreel.settings import Settings
@@ -128,9 +128,11 @@ class Asking:
         if saved is not None and not other_days:
             first = first_days(Lake(self.settings.lake_url, clock=self.clock), saved.table_slug, dataset, now)
 
+        earlier = earlier_runs(self.store, account, dataset)
+
         def priced(days: FirstDays | None) -> tuple[Plan, Estimate]:
             plan = make_plan(dataset, covering.advertisers, now, days)
-            return plan, estimated(self.store, account, plan, advertisers, now, limits_for(level))
+            return plan, estimated(account, plan, earlier, advertisers, now, limits_for(level))
 
         plan, estimate = priced(first)
         lookback = None

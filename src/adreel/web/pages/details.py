@@ -229,7 +229,7 @@ def formula(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     who.guard.need_role(RoleRight.CREATE)
     sums = Sums.of_preview(fields.last("calc.sums"))
     editor = typed_editor(fields, sums if sums.values else _last_sums(deps, _edited(who, fields)))
-    return respond(request, FormulaPart(editor.check if editor else FormulaCheck()))
+    return respond(request, FormulaPart(editor.check if editor else FormulaCheck()), visitor=who)
 
 
 @router.post("/datasets/form/metrics")
@@ -282,7 +282,7 @@ def _answer(
     saved = _edited(who, fields)
     shape = _kept(deps, who, form_of(fields, _around(deps, who, fields, saved), notes=notes), saved)
     if is_fragment(request):
-        return respond(request, FormPart(shape))
+        return respond(request, FormPart(shape), visitor=who)
     if saved is None:
         return respond(request, NewDatasetPage(shape, "", preview))
     return _settings(request, deps, who, saved, shape, preview=preview)
@@ -311,7 +311,7 @@ def _settings(
     status: int = 200,
 ) -> Response:
     if is_fragment(request):
-        return respond(request, FormPart(shape, clashes), status)
+        return respond(request, FormPart(shape, clashes), status, visitor=who)
     head = heading(deps, who, saved, "settings", f"/datasets/{saved.slug}/settings")
     return respond(request, DatasetSettings(head, shape, clashes, preview, drafts, discarded), status)
 
