@@ -34,7 +34,7 @@ def pressed(visit: Visit, page: str, button: str, **fields: str) -> str:
 
 
 def typed(visit: Visit, page: str, formula: str, **fields: str) -> str:
-    """What is said while a formula is typed."""
+    """What is feedback while a formula is typed."""
     named = {"calc.formula": formula} | {name.replace("__", "."): value for name, value in fields.items()}
     pairs = [(name, value) for name, value in sent(page) if name not in named]
     answer = visit.fragment("POST", "/datasets/form/formula", data([*pairs, *named.items()]))
@@ -55,10 +55,10 @@ def opened(visit: Visit, **fields: Any) -> str:
 def test_a_formula_is_written_checked_and_added_with_the_metrics_that_it_lacks(site: Site) -> None:
     visit = site.visit("admin")
     page = opened(visit, name="Hooks")
-    said = typed(visit, page, HOOK)
-    assert "2-second video views" in words_of(said)
-    assert 'value="calc need video_watched_2s"' in said
-    assert 'value="calc need impressions"' not in said
+    feedback = typed(visit, page, HOOK)
+    assert "2-second video views" in words_of(feedback)
+    assert 'value="calc need video_watched_2s"' in feedback
+    assert 'value="calc need impressions"' not in feedback
     page = pressed(visit, page, "calc save", calc__title="My hook rate", calc__formula=HOOK, calc__unit="percent")
     mine = {"name": "my_hook_rate", "title": "My hook rate", "formula": HOOK, "unit": "percent"}
     assert entries(page) == [mine]
@@ -95,12 +95,12 @@ def test_a_formula_is_written_checked_and_added_with_the_metrics_that_it_lacks(s
 )
 def test_an_error_is_told_at_its_place_in_the_words_of_the_file(site: Site, formula: str, marked: list[str]) -> None:
     visit = site.visit("admin")
-    said = typed(visit, opened(visit), formula)
-    assert re.findall(r"<mark>(.*?)</mark>", said) == marked
+    feedback = typed(visit, opened(visit), formula)
+    assert re.findall(r"<mark>(.*?)</mark>", feedback) == marked
     values = SPEND | {"calculated_metrics": [{"name": "mine", "formula": formula}]}
     for problem in check(Source(values, {}), site.home.now).problems:
         reason = problem.reason.removeprefix("mine: ").removesuffix(".")
-        assert reason[1:] in words_of(said), (reason, words_of(said))
+        assert reason[1:] in words_of(feedback), (reason, words_of(feedback))
     # Nothing wrong is added, and the editor stays with what was typed.
     page = pressed(visit, opened(visit), "calc save", calc__title="Mine", calc__formula=formula)
     assert entries(page) == []
@@ -148,10 +148,10 @@ def test_an_example_has_the_sums_of_the_first_rows_or_of_the_last_run(site: Site
     page = opened(visit, advertisers__how="all")
     assert "Load preview for an example" in typed(visit, page, "spend / clicks")
     sums = json.dumps({"currency": "EUR", "sums": {"spend": "12.5", "clicks": "5"}})
-    said = words_of(typed(visit, page, "1000 * spend / clicks", calc__sums=sums))
-    assert "Gives money in EUR . With the sums of the first rows: 1000 * 12.50 / 5 = 2,500.00 EUR" in said
-    said = words_of(typed(visit, page, "spend / clicks", calc__sums=sums.replace('"5"', '"0"')))
-    assert "empty: it divides by zero" in said
+    feedback = words_of(typed(visit, page, "1000 * spend / clicks", calc__sums=sums))
+    assert "Gives money in EUR . With the sums of the first rows: 1000 * 12.50 / 5 = 2,500.00 EUR" in feedback
+    feedback = words_of(typed(visit, page, "spend / clicks", calc__sums=sums.replace('"5"', '"0"')))
+    assert "empty: it divides by zero" in feedback
     for odd in ("[]", "{", '{"currency": 1, "sums": {"spend": "1e999999", "clicks": "NaN"}}', "9" * 200_000):
         assert "Load preview for an example" in typed(visit, page, "spend / clicks", calc__sums=odd)
     preview = visit.fragment("POST", "/datasets/preview", data(sent(page))).text
@@ -159,18 +159,18 @@ def test_an_example_has_the_sums_of_the_first_rows_or_of_the_last_run(site: Site
     assert Decimal(carried["sums"]["impressions"]) > 0
     site.home.good("run", "-f", site.home.file(metrics=["spend", "clicks", "impressions"]))
     page = pressed(visit, visit.good("/datasets/spend/settings"), "calc new")
-    said = words_of(typed(visit, page, "100 * clicks / impressions", calc__unit="percent"))
+    feedback = words_of(typed(visit, page, "100 * clicks / impressions", calc__unit="percent"))
     totals = site.store.runs.good(site.store.datasets.get("spend"))[0].verification["totals"]
     clicks, impressions = (totals[name]["actual"] for name in ("clicks", "impressions"))
-    assert f"100 * {clicks:,} / {impressions:,} = {100 * clicks / impressions:,.2f} %" in said
+    assert f"100 * {clicks:,} / {impressions:,} = {100 * clicks / impressions:,.2f} %" in feedback
 
 
 def test_a_percentage_gets_its_factor_by_a_click(site: Site) -> None:
     visit = site.visit("admin")
     page = opened(visit)
-    said = typed(visit, page, "clicks / impressions", calc__unit="percent")
-    assert "factor 100" in said
-    assert 'value="calc percent"' in said
+    feedback = typed(visit, page, "clicks / impressions", calc__unit="percent")
+    assert "factor 100" in feedback
+    assert 'value="calc percent"' in feedback
     page = pressed(visit, page, "calc percent", calc__formula="clicks / impressions", calc__unit="percent")
     assert dict(sent(page))["calc.formula"].strip() == "100 * (clicks / impressions)"
     assert "Gives percent" in words_of(page)

@@ -94,7 +94,7 @@ def _rank(entry: _SearchedMetric, search: _Search) -> tuple[int, int]:
         if any(len(phrase) >= SHORTEST_TYPO and synonym.startswith(phrase) for phrase in search.phrases)
     ]
     if begun:
-        return 2, min(begun)
+        return 2, 1 + min(begun)
     # Who asks for installs means App install too.
     in_names = (any(spelling.removesuffix("s") in entry.names for spelling in spellings) for spellings in search.words)
     return (3 if all(in_names) else 4), 0

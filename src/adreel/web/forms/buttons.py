@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PressedButton:
     """What a pressed button asks for: what to do, in which menu, with which value; empty if none was pressed."""
 
     verb: str
@@ -23,11 +23,11 @@ class Order:
     value: str
 
     @staticmethod
-    def of(fields: FormFields) -> Order:
+    def of(fields: FormFields) -> PressedButton:
         """As the form sends it."""
         verb, _, rest = fields.last("do").partition(" ")
         menu, _, value = rest.partition(" ")
-        return Order(verb, menu, value)
+        return PressedButton(verb, menu, value)
 
 
 def moved(values: Sequence[_T], place: int, way: str) -> list[_T]:

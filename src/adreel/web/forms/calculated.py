@@ -24,7 +24,7 @@ from adreel.datasets.menus import Offer
 from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.datasets.values import scalar, texts
 from adreel.errors import did_you_mean
-from adreel.web.forms.buttons import Order, moved
+from adreel.web.forms.buttons import PressedButton, moved
 from adreel.web.forms.fields import FormFields, values_of
 from adreel.web.forms.sections import BETWEEN
 
@@ -140,14 +140,14 @@ class FormulaEditor:
 class CalculatedPane:
     """The part of the form; `text` is what stands in the file, as JSON, which the page carries along.
 
-    `found` are the ready-made ones that the search of metrics finds. `removed` is an entry that was just removed, with
+    `matching` are the ready-made ones that the search of metrics finds. `removed` is an entry that was just removed, with
     its place, and `removed_title` its title.
     """
 
     text: str
     listed: tuple[ListedMetric, ...]
     ready: tuple[ReadyMetric, ...]
-    found: tuple[ReadyMetric, ...]
+    matching: tuple[ReadyMetric, ...]
     editor: FormulaEditor | None
     removed: str
     removed_title: str
@@ -189,7 +189,7 @@ def _metrics_menu(values: Mapping[str, Any]) -> str:
 
 def calculated_after(fields: FormFields, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values after a button of this part: add, remove, restore, move, save, need."""
-    order, entries = Order.of(fields), entries_of(values)
+    order, entries = PressedButton.of(fields), entries_of(values)
     names = [name_of(entry) for entry in entries]
     ready = catalog.calculated_metrics().get(order.value)
     if order.menu == "add" and ready is not None and ready.name not in names:
@@ -204,7 +204,7 @@ def calculated_after(fields: FormFields, values: Mapping[str, Any]) -> dict[str,
     return _with_entries(values, _listed_after(order, entries, names))
 
 
-def _listed_after(order: Order, entries: list[Any], names: list[str]) -> list[Any]:
+def _listed_after(order: PressedButton, entries: list[Any], names: list[str]) -> list[Any]:
     """The entries after one was removed or moved."""
     name, _, way = order.value.partition(" ")
     if name not in names:
@@ -238,7 +238,7 @@ def _removed(text: str) -> tuple[int, Any]:
         return 0, None
 
 
-def _removed_text(order: Order, fields: FormFields, before: list[Any], after: list[Any]) -> str:
+def _removed_text(order: PressedButton, fields: FormFields, before: list[Any], after: list[Any]) -> str:
     """What the page carries along of an entry that was removed, until another one is or it is back."""
     if order.verb == _CALC and order.menu == "remove" and len(after) < len(before):
         place = next(place for place, entry in enumerate(before) if name_of(entry) == order.value)
@@ -253,7 +253,7 @@ def _removed_text(order: Order, fields: FormFields, before: list[Any], after: li
 
 def _opened(fields: FormFields, after: list[Any]) -> tuple[str, bool]:
     """What the editor has: the name of an entry, or `NEW`, or nothing; and whether this request opens it."""
-    order, opened = Order.of(fields), fields.last("calc.open")
+    order, opened = PressedButton.of(fields), fields.last("calc.open")
     names = [name_of(entry) for entry in after]
     if order.verb == _CALC and order.menu in ("new", "edit"):
         return (NEW, True) if order.menu == "new" else (order.value, True) if order.value in names else ("", False)
@@ -278,7 +278,7 @@ def _typed_entry(fields: FormFields, entries: Iterable[Any]) -> Any:
 
 def _formula(fields: FormFields) -> str:
     """The formula as it was typed, or made a percentage by a button."""
-    formula, order = " ".join(fields.last("calc.formula").split()), Order.of(fields)
+    formula, order = " ".join(fields.last("calc.formula").split()), PressedButton.of(fields)
     return f"100 * ({formula})" if (order.verb, order.menu) == (_CALC, "percent") and formula else formula
 
 
@@ -317,7 +317,7 @@ def formula_editor(fields: FormFields, fit: Fitted, columns: Iterable[str], sums
     else:
         name, title, unit = (fields.text(f"calc.{key}") for key in ("name", "title", "unit"))
         formula = _formula(fields)
-    tried = Order.of(fields).verb == _CALC and Order.of(fields).menu == "save"
+    tried = PressedButton.of(fields).verb == _CALC and PressedButton.of(fields).menu == "save"
     typed = {"title": title, "formula": formula, "unit": unit}
     # Under a name that is free: what is wrong with the name is no reason not to tell what is wrong with the formula.
     of_formula = _outcome({"name": _UNDER_WAY} | typed, opened, fit, columns).faults if formula or tried else ()
@@ -436,13 +436,13 @@ def calculated_pane(
     offers = fit.offers.get(menu, {})
     ready = tuple(_ready(offers, selected, names))
     words = fields.text(f"{menu}.search")
-    matching = {metric.name for metric in search_calculated(words)} if words else set()
-    removed = _removed_text(Order.of(fields), fields, entries_of(before), entries)
+    names_found = {metric.name for metric in search_calculated(words)} if words else set()
+    removed = _removed_text(PressedButton.of(fields), fields, entries_of(before), entries)
     return CalculatedPane(
         text=json.dumps(fit.values[KEY], ensure_ascii=False) if fit.values.get(KEY) else "",
         listed=tuple(_listed(entry, selected) for entry in entries),
         ready=ready,
-        found=tuple(metric for metric in ready if metric.name in matching),
+        matching=tuple(metric for metric in ready if metric.name in names_found),
         editor=formula_editor(fields, fit, columns, sums),
         removed=removed,
         removed_title=_shown_title(_removed(removed)[1]) if removed else "",

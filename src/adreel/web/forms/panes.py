@@ -28,7 +28,7 @@ from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.update_methods import TITLES as METHOD_TITLES
 from adreel.update_methods import Method
-from adreel.web.forms.buttons import Order, TakenOut, moved
+from adreel.web.forms.buttons import PressedButton, TakenOut, moved
 from adreel.web.forms.calculated import CalculatedPane, Sums, calculated_after, calculated_pane, entries_of
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
 from adreel.web.forms.fields import FormFields, advertiser_ids, carried, left_behind, values_of
@@ -271,7 +271,7 @@ def posted_values(fields: FormFields) -> dict[str, Any]:
 
 def _acted(fields: FormFields, values: dict[str, Any]) -> dict[str, Any]:
     """The values after a button that changes a list, or switches something on."""
-    order = Order.of(fields)
+    order = PressedButton.of(fields)
     given = values.get(order.menu)
     if order.verb == "calc":
         return calculated_after(fields, values)
@@ -285,7 +285,7 @@ def _acted(fields: FormFields, values: dict[str, Any]) -> dict[str, Any]:
     return {**values, order.menu: _list_after(order, given)}
 
 
-def _list_after(order: Order, given: list[str]) -> list[str]:
+def _list_after(order: PressedButton, given: list[str]) -> list[str]:
     """The list after a button that empties it, takes a value out, or moves one."""
     if order.verb == "empty":
         return []
@@ -462,7 +462,7 @@ class _Shape:
         ids = tuple(given) if isinstance(given, list) else advertiser_ids(menu, self._fields)
         question = Question.of(menu.name, self._fields)
         picker = advertiser_picker(question, self._around.advertisers, ids) if way == "picked" else None
-        order = Order.of(self._fields)
+        order = PressedButton.of(self._fields)
         if picker is not None and (order.verb, order.menu) == ("add-found", menu.name):
             ids = tuple(dict.fromkeys((*ids, *picker.available)))
             self._values[menu.name] = list(ids)
@@ -487,7 +487,7 @@ class _Shape:
 
     def _removed(self, menu: Menu, chosen: Collection[str]) -> TakenOut:
         """What can be put back: what was taken out by this button, or by the last one that did."""
-        order = Order.of(self._fields)
+        order = PressedButton.of(self._fields)
         if order.menu == menu.name and order.verb in ("remove", "empty"):
             return TakenOut.between(texts(self._before.get(menu.name)), chosen)
         return TakenOut.of(self._fields.last(f"{menu.name}.removed")).missing(chosen)
@@ -496,7 +496,7 @@ class _Shape:
         if self._fit is None:
             return None
         sums = Sums.of_preview(self._fields.last("calc.sums"))
-        is_open = bool(self._fields.last("calc.open")) or Order.of(self._fields).verb == "calc"
+        is_open = bool(self._fields.last("calc.open")) or PressedButton.of(self._fields).verb == "calc"
         if is_open and not sums.values:
             sums = self._around.last_sums()
         names = (
@@ -508,7 +508,7 @@ class _Shape:
 
     def _added(self, fit: Fitted, menu: Menu, picker: Picker) -> tuple[str, ...]:
         """What a button adds: a set of metrics, or all that was found; what cannot go is left out and told."""
-        order = Order.of(self._fields)
+        order = PressedButton.of(self._fields)
         if order.menu != menu.name or order.verb not in ("add-found", "add-set"):
             return ()
         if order.verb == "add-found":
