@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice, product
 
@@ -16,6 +16,9 @@ SHORTEST_TYPO = 3
 """Letters of a word in which a typo is looked for."""
 
 MOST_SPELLINGS = 40
+
+MOST_COMPLETED = 2
+"""Synonyms that begin as what is typed, up to which one of them is what is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def search_metrics(words: str, group: str = "", refused: Collection[str] = ()) -
     """
     catalogue = catalog.metrics()
     names = [name for name, metric in catalogue.items() if group in ("", metric.group)]
-    search = _search_of(words, _texts(), _vocabulary())
+    search = _completed(_search_of(words, _texts(), _vocabulary()))
     if not search.words:
         return tuple(catalogue[name] for name in sorted(names, key=lambda name: name in refused))
     ranked: list[tuple[tuple[int, bool, int, bool, int], str]] = []
@@ -79,6 +82,21 @@ def plain(text: str) -> str:
     return " ".join(text.replace("_", " ").replace("-", " ").lower().split())
 
 
+def _completed(search: _Search) -> _Search:
+    """The search with the synonym that a person has begun to type, if it can be hardly another."""
+    begun = [
+        synonym
+        for synonym in _synonyms()
+        if any(len(phrase) >= SHORTEST_TYPO and synonym.startswith(phrase) for phrase in search.phrases)
+    ]
+    return replace(search, phrases=(*search.phrases, *begun)) if len(begun) <= MOST_COMPLETED else search
+
+
+@cache
+def _synonyms() -> tuple[str, ...]:
+    return tuple(sorted({synonym for entry in _entries().values() for synonym in entry.phrases}))
+
+
 def _rank(entry: _SearchedMetric, search: _Search) -> tuple[int, int]:
     """How well the words fit, 0 for best, and the place among the metrics of a synonym."""
     if any(phrase in (entry.name, entry.title) for phrase in search.phrases):
@@ -88,13 +106,6 @@ def _rank(entry: _SearchedMetric, search: _Search) -> tuple[int, int]:
         return 1, min(places)
     if any(entry.name.startswith(phrase) or entry.title.startswith(phrase) for phrase in search.phrases):
         return 2, 0
-    begun = [
-        place
-        for synonym, place in entry.phrases.items()
-        if any(len(phrase) >= SHORTEST_TYPO and synonym.startswith(phrase) for phrase in search.phrases)
-    ]
-    if begun:
-        return 2, 1 + min(begun)
     # Who asks for installs means App install too.
     in_names = (any(spelling.removesuffix("s") in entry.names for spelling in spellings) for spellings in search.words)
     return (3 if all(in_names) else 4), 0

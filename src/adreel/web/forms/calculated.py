@@ -140,8 +140,8 @@ class FormulaEditor:
 class CalculatedPane:
     """The part of the form; `text` is what stands in the file, as JSON, which the page carries along.
 
-    `matching` are the ready-made ones that the search of metrics finds. `removed` is an entry that was just removed, with
-    its place, and `removed_title` its title.
+    `matching` are the ready-made ones that the search of metrics finds. `removed` is an entry that was just removed,
+    with its place, and `removed_title` its title.
     """
 
     text: str
