@@ -208,7 +208,7 @@ def formula(person: Person, town: Town) -> None:
     person.goto("/datasets/spend_by_ad/settings")
     unfold(page, "Details")
     page.get_by_label("Search metrics").fill("purchase")
-    expect(page.get_by_role("checkbox", name="Purchases, website")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="Purchases, website", exact=True)).to_be_visible()
     page.get_by_role("button", name="Remove CTR").click()
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
     page.get_by_role("button", name="+ Hook rate").first.click()
@@ -216,7 +216,7 @@ def formula(person: Person, town: Town) -> None:
     editor = page.get_by_role("textbox", name="Formula")
     editor.press_sequentially("spnd / hook")
     expect(page.get_by_role("listbox", name="Metrics").get_by_role("option").first).to_be_visible()
-    expect(page.locator("#calc-check mark")).to_have_count(1)
+    expect(page.locator("#calc-check mark")).to_have_count(2)
     page.on("dialog", lambda dialog: dialog.accept())
 
 

@@ -39,7 +39,7 @@ SURFACE_TITLES: Mapping[str, str] = MappingProxyType(
 )
 """The places where events are counted, in the order of their columns."""
 
-_PLACE_IN_TITLE = re.compile(r" \((app|website|TikTok|Shop|offline)\)")
+_PLACE_IN_TITLE = re.compile(r" \((app|website|TikTok|Shop|offline|%)\)")
 
 
 @dataclass(frozen=True, slots=True)
