@@ -200,3 +200,15 @@ def test_a_half_written_formula_is_in_the_draft(site: Site) -> None:
     again = visit.good(link)
     assert [entry["name"] for entry in entries(again)] == ["per_click"]
     assert "calc-editor" not in again
+
+
+def test_a_formula_that_is_not_added_is_not_lost_when_the_form_is_saved(site: Site) -> None:
+    visit = site.visit("admin")
+    page = opened(visit, name="Unfinished")
+    pairs = [(name, value) for name, value in sent(page) if name != "calc.formula"]
+    answer = visit.post("/datasets/new", data([*pairs, ("calc.formula", "spend / clicks"), ("then", "open")]))
+    assert answer.status_code == 422
+    assert "The formula in the editor is not in the list yet. Add it, or cancel it." in words_of(answer.text)
+    assert dict(sent(answer.text))["calc.formula"].strip() == "spend / clicks"
+    # An editor in which nothing was typed is in nobody's way.
+    assert visit.sent("/datasets/new", data([*sent(page), ("then", "open")])) == "/datasets/unfinished"

@@ -84,6 +84,10 @@ def test_the_order_of_the_dataset_is_that_of_its_columns_wherever_they_are_read(
     assert figures(list(answer["items"][0])) == wanted
     heads = re.findall(r'<div class="column-name">(\w+)</div>', visit.good("/datasets/spend/data"))
     assert figures(heads) == wanted
+    # Cells of spreadsheets do not move.
+    body = {"name": "Sheet", "days": None}
+    link = api.good("POST", "/datasets/spend/links", 201, json=body)["address"].removeprefix("http://localhost:8765")
+    assert figures(next(csv.reader(io.StringIO(site.visit().get(link).text)))) == [*METRICS, "conversion", "cpa"]
     # The files keep the order in which the columns came, and the next run that of each file.
     home.good("run", "spend")
     stored = figures(Lake(home.path / "lake").table("spend").schema.names)

@@ -23,7 +23,7 @@ from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.menus import Offer
 from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.datasets.values import scalar, texts
-from adreel.errors import did_you_mean
+from adreel.errors import Problem, did_you_mean
 from adreel.web.forms.buttons import PressedButton, moved
 from adreel.web.forms.fields import FormFields, values_of
 from adreel.web.forms.sections import BETWEEN
@@ -468,6 +468,15 @@ def _listed(entry: Any, selected: Collection[str]) -> ListedMetric:
 def _shown_title(entry: Any) -> str:
     name, title, _, _ = _texts_of(entry)
     return title or name.replace("_", " ").capitalize()
+
+
+def unfinished(fields: FormFields, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """The problem of a form that is saved while a formula stands in its editor and not in the list."""
+    entries = entries_of(values)
+    opened, begun = _opened(fields, entries)
+    if not opened or begun or not _formula(fields) or _typed_entry(fields, entries) in entries:
+        return ()
+    return (Problem(KEY, "the formula in the editor is not in the list yet. Add it, or cancel it."),)
 
 
 # -- while a formula is typed

@@ -30,7 +30,7 @@ from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
 from adreel.store import Account, Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
-from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor
+from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor, unfinished
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
@@ -415,7 +415,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """Saves a new dataset and has its first run begin; opens it, or another form."""
     who.guard.need_role(RoleRight.CREATE)
     values = posted_values(fields)
-    refused = tuple(_refusals(deps, who, values, None))
+    refused = (*_refusals(deps, who, values, None), *unfinished(fields, values))
     if refused:
         shape = _kept(deps, who, form_of(fields, _around(deps, who, fields), refused), None)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDatasetPage(shape, "", None), 422)
@@ -444,7 +444,7 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
     values = posted_values(fields)
     if fields.last("spec_version") != str(saved.spec_version):
         return _clash(request, deps, who, saved, fields)
-    refused = tuple(_refusals(deps, who, values, saved))
+    refused = (*_refusals(deps, who, values, saved), *unfinished(fields, values))
     losses: tuple[str, ...] = ()
     if not refused:
         now = deps.clock()

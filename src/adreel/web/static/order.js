@@ -62,6 +62,13 @@
     focused.focus({ preventScroll: true });
   });
 
+  // By keyboard a row is one stop: what has the focus in it moves it.
+  const oneStop = () => {
+    for (const button of document.querySelectorAll("ol[data-order=metrics] [data-move]")) button.tabIndex = -1;
+  };
+  document.addEventListener("htmx:after:settle", oneStop);
+  oneStop();
+
   // -- by pointer: mouse, pen and finger
 
   let dragged = null;
