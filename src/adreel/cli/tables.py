@@ -16,7 +16,7 @@ from adreel.access import DatasetRight
 from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import NONE, SQL_NULL, Terminal, confirm, counted, print_json, print_table, say
-from adreel.datasets.calculated_columns import lake_columns_of
+from adreel.datasets.calculated_columns import readable_table, reader_columns_of
 from adreel.datasets.runs import origin, runs_by_version, version_json
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, file_kind, placed, write_file
@@ -236,7 +236,7 @@ def query(session: CommandContext, sql: str, format_name: str, output: Path | No
         tables = {dataset.slug: dataset.table_slug for dataset in selected if lake.exists(dataset.table_slug)}
         request = QueryRequest(
             sql,
-            lake.snapshot(tables, {dataset.slug: lake_columns_of(dataset, session.clock()) for dataset in selected}),
+            lake.snapshot(tables, {dataset.slug: reader_columns_of(dataset, session.clock()) for dataset in selected}),
             of_the_command(home.settings),
             "arrow" if file_format == "table" else cast("AnswerForm", file_format),
             MOST_ROWS,
@@ -314,8 +314,8 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         lake = _with_table(home, saved)
-        calculated = lake_columns_of(saved, session.clock())
-        reader = lake.read(saved.table_slug, version, calculated=calculated)
+        table = readable_table(lake, saved, session.clock(), version)
+        reader = lake.read(saved.table_slug, version, table.readable.names, calculated=table.calculated)
         home.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": kind, "version": version})
         sheet = None
         if kind == "xlsx":

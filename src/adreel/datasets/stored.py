@@ -72,17 +72,25 @@ def _valid(read: Callable[[Any, Fault], _T], value: Any, otherwise: _T) -> _T:
 
 
 def asks_the_same(spec: str, other: str) -> bool:
-    """Whether two datasets as the store keeps them differ in name, description, tags and timing at most.
+    """Whether two datasets as the store keeps them differ in name, description, tags, timing and column order at most.
 
     Their runs ask TikTok the same and write the same table, so that one of them can resume what the other began.
     """
     first, second = (
-        {key: value for key, value in json.loads(text).items() if key not in _UNASKED} for text in (spec, other)
+        {key: _unordered(key, value) for key, value in json.loads(text).items() if key not in _UNASKED}
+        for text in (spec, other)
     )
     return bool(first == second)
 
 
 _UNASKED = frozenset({"name", "description", "tags", *TIMING_KEYS})
+
+_COLUMN_LISTS = frozenset({"metrics", "fields", "info_fields"})
+"""Keys of columns that are asked for: in which order they are listed matters to readers alone."""
+
+
+def _unordered(key: str, value: Any) -> Any:
+    return sorted(value, key=str) if key in _COLUMN_LISTS and isinstance(value, list) else value
 
 
 def as_file(values: Mapping[str, Any]) -> str:

@@ -21,8 +21,8 @@ _CONTEXT = ("currency", "timezone", "stat_time_hour_utc")
 def default_columns(names: Sequence[str], selected: Mapping[str, Column]) -> tuple[str, ...]:
     """A table's columns as they are shown at first: days, names, other texts, metrics, and last what explains them.
 
-    Ids are last where the table has names for them, and before the metrics where it has none; that of the ad account is
-    last also where there is a narrower one.
+    Metrics are in the order of `names`, which is that of the dataset. Ids are last where the table has names for them,
+    and before the metrics where it has none; that of the ad account is last also where there is a narrower one.
     """
     ids = [name for name in names if name in NAME_COLUMNS]
     named = {column for column in ids if NAME_COLUMNS[column] in names}
@@ -40,7 +40,8 @@ def default_columns(names: Sequence[str], selected: Mapping[str, Column]) -> tup
             return 6
         if name in NAME_COLUMNS:
             return 2
-        return 4 if name in selected and selected[name].part == "metrics" and selected[name].type != "string" else 3
+        column = selected.get(name)
+        return 4 if column and column.part in ("metrics", "calculated") and column.type != "string" else 3
 
     # The narrowest entity first: the ad, then the ad group, then the campaign, then the ad account.
     narrow = ("ad_name", "adgroup_name", "campaign_name", "advertiser_name")

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from adreel.lake import parts
-from adreel.lake.calculated import CalculatedColumn
+from adreel.lake.calculated import CalculatedColumn, ReaderColumns
 from adreel.lake.commit import Commit, Landing, Write
 from adreel.lake.conditional_writes import refuse_unconditional
 from adreel.lake.copies import LakeFile, read_file, refuse_tables, table_files, write_file
@@ -53,6 +53,7 @@ __all__ = [
     "LakeFile",
     "Method",
     "PartInfo",
+    "ReaderColumns",
     "Snapshot",
     "TableState",
     "Vacuumed",
@@ -193,6 +194,10 @@ class Lake:
         Here and below `calculated` are columns that readers see beside the stored ones, if the version has their parts.
         """
         return self._tables.open(slug, version).with_calculated(calculated)
+
+    def seen(self, slug: str, columns: ReaderColumns, version: int | None = None) -> TableState:
+        """The table as readers see it, with `columns`. Raises NotFoundError."""
+        return self.table(slug, version, columns.calculated).in_order(columns.order)
 
     def drop(self, slug: str) -> None:
         """Removes a dataset's table with all its versions; there may be none."""
@@ -372,15 +377,13 @@ class Lake:
 
         return day_sums(self._storage, slug, version, names, columns)
 
-    def snapshot(
-        self, tables: Mapping[str, str], calculated: Mapping[str, Sequence[CalculatedColumn]] | None = None
-    ) -> Snapshot:
-        """What another process needs to read the newest versions of tables, each under a name; `calculated` by name.
+    def snapshot(self, tables: Mapping[str, str], columns: Mapping[str, ReaderColumns] | None = None) -> Snapshot:
+        """What another process needs to read the newest versions of tables, each under a name; `columns` by name.
 
         Raises NotFoundError for a table that does not exist.
         """
-        columns = calculated or {}
-        views = {view: self.table(slug, None, columns.get(view, ())).shown for view, slug in tables.items()}
+        seen, nothing = columns or {}, ReaderColumns()
+        views = {view: self.seen(slug, seen.get(view, nothing)).shown for view, slug in tables.items()}
         return Snapshot(self._storage.url, views)
 
     def connect(self, tables: Mapping[str, str]) -> Connection:

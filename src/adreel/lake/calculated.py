@@ -48,3 +48,11 @@ def stored_names(names: Iterable[str], calculated: Sequence[CalculatedColumn]) -
     by_name = {column.name: column for column in calculated}
     read = (part for name in names for part in (by_name[name].parts if name in by_name else (name,)))
     return tuple(dict.fromkeys(read))
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderColumns:
+    """What readers of a table see: columns that are `calculated`, and the stored ones in this `order`, by name."""
+
+    calculated: tuple[CalculatedColumn, ...] = ()
+    order: tuple[str, ...] = ()

@@ -263,13 +263,15 @@ def create_view(
         paths = ", ".join(map(literal, file_paths(storage, table.slug, chosen)))
         source = f"read_parquet([{paths}])"
     else:
-        registered = f"{name}{_STORED}" if table.calculated else name
+        as_stored = table.readable.names == table.schema.names
+        registered = name if as_stored else f"{name}{_STORED}"
         rows = dataset_of(storage, table, chosen) if chosen else table.schema.empty_table()
         connection.register(registered, rows)
-        if not table.calculated:
+        if as_stored:
             return
         source = quoted(registered)
-    columns = [*map(quoted, table.schema.names), *(column.select for column in table.calculated)]
+    computed = {column.name: column.select for column in table.calculated}
+    columns = [computed.get(column) or quoted(column) for column in table.readable.names]
     query = sql("SELECT", ", ".join(columns), "FROM", source)
     connection.execute(sql("CREATE VIEW", quoted(name), "AS", query))
 

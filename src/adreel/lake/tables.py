@@ -39,7 +39,8 @@ V = TypeVar("V")
 class TableState:
     """A table as one version left it; `delta` is delta-rs's own handle.
 
-    `schema` are the stored columns. `calculated` are computed from them when the table is read.
+    `schema` are the stored columns. `calculated` are computed from them when the table is read. `order` is that in
+    which readers see stored columns; those that it does not name come behind these, as they are stored.
     """
 
     slug: str
@@ -48,11 +49,18 @@ class TableState:
     files: tuple[DataFile, ...]
     delta: Any
     calculated: tuple[CalculatedColumn, ...] = ()
+    order: tuple[str, ...] = ()
 
     @property
     def readable(self) -> Any:
-        """The schema that readers see: the stored columns, and behind them those that are calculated."""
-        return pa.schema([*self.schema, *(column.field for column in self.calculated)])
+        """The schema that readers see: the stored columns in `order`, and behind them those that are calculated."""
+        places = {name: place for place, name in enumerate(self.order)}
+        stored = sorted(self.schema, key=lambda field: places.get(field.name, len(places)))
+        return pa.schema([*stored, *(column.field for column in self.calculated)])
+
+    def in_order(self, names: Iterable[str]) -> TableState:
+        """The table whose readers see these columns first and in this order; the files stay as they are."""
+        return replace(self, order=tuple(names))
 
     def with_calculated(self, columns: Iterable[CalculatedColumn]) -> TableState:
         """The table with those of these columns whose parts this version has, and whose names it does not store."""

@@ -99,9 +99,13 @@ class Checkpoints:
 
 
 def fingerprint(plan: Plan) -> str:
-    """A hash of the plan's requests and column types, which differ between versions of adreel for the same dataset."""
+    """A hash of the plan's requests and column types, which differ between versions of adreel for the same dataset.
+
+    Parts are read by the names of their columns, so that the order of these is not in it.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((SHAPE, [(column.name, column.type) for column in columns(plan.dataset)])).encode())
+    types = sorted((column.name, column.type) for column in columns(plan.dataset))
+    digest.update(repr((SHAPE, types)).encode())
     for request in plan.requests():
         digest.update(orjson.dumps((request.name, request.path, request.page_size, request.params)))
     return digest.hexdigest()

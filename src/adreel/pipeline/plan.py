@@ -242,8 +242,10 @@ def _together(dataset: Dataset, chosen: tuple[Advertiser, ...]) -> list[tuple[Ad
 
 
 def _batches(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
-    names = dataset.metrics
-    return tuple(names[first : first + MOST_METRICS] for first in range(0, len(names), MOST_METRICS)) or ((),)
+    # In the order of the catalogue: another order of columns is no other request, and a run goes on with it.
+    places = {name: place for place, name in enumerate(catalog.metrics())}
+    names = sorted(dataset.metrics, key=places.__getitem__)
+    return tuple(tuple(names[first : first + MOST_METRICS]) for first in range(0, len(names), MOST_METRICS)) or ((),)
 
 
 def _buying(dataset: Dataset) -> tuple[str | None, ...]:

@@ -17,9 +17,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from adreel import sandbox
-from adreel.datasets.calculated_columns import lake_columns_of
+from adreel.datasets.calculated_columns import reader_columns_of
 from adreel.errors import CancelledError, InputError, RetryError
-from adreel.lake import CalculatedColumn
+from adreel.lake import ReaderColumns
 from adreel.sandbox import AnswerForm
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, queried
@@ -121,7 +121,7 @@ async def answered(
         deps.store.audit.add(action, queried(views), {"format": form if action is AuditAction.QUERY_EXPORT else None})
         asked = sandbox.QueryRequest(
             sql,
-            deps.lake.snapshot(views, _calculated(deps, who, views)),
+            deps.lake.snapshot(views, _reader_columns(deps, who, views)),
             limits,
             form,
             most_rows,
@@ -234,10 +234,10 @@ def _views(deps: Deps, who: Visitor, sql: str) -> dict[str, str]:
     return views
 
 
-def _calculated(deps: Deps, who: Visitor, views: Mapping[str, str]) -> dict[str, tuple[CalculatedColumn, ...]]:
-    """The calculated metrics of the datasets whose tables are asked, by the names of these."""
+def _reader_columns(deps: Deps, who: Visitor, views: Mapping[str, str]) -> dict[str, ReaderColumns]:
+    """What readers see of the tables that are asked, by the names of their datasets."""
     now = deps.clock()
-    return {dataset.slug: lake_columns_of(dataset, now) for dataset in who.guard.datasets() if dataset.slug in views}
+    return {dataset.slug: reader_columns_of(dataset, now) for dataset in who.guard.datasets() if dataset.slug in views}
 
 
 def _with_table(deps: Deps, datasets: Iterable[SavedDataset]) -> dict[str, str]:

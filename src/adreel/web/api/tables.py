@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
-from adreel.datasets.calculated_columns import lake_columns_of, readable_table
+from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.changed_rows import ChangedRowsSearch, changed_rows, versions_to_compare
 from adreel.datasets.looks import TableLook, look_of_texts, spelled
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
@@ -412,15 +412,16 @@ def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, 
 def list_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Query()]) -> Response:
     """Rows with filters, order and paging; nulls are last. For whole tables use the export."""
     saved = with_table(deps, who, dataset)
+    table = readable_table(deps.lake, saved, deps.clock(), query.version)
     page = deps.lake.page(
         saved.table_slug,
         version=query.version,
-        columns=query.columns or None,
+        columns=query.columns or table.readable.names,
         where=query.where,
         order=query.order,
         offset=query.offset,
         limit=query.limit,
-        calculated=lake_columns_of(saved, deps.clock()),
+        calculated=table.calculated,
     )
     return Exact(
         {
@@ -444,13 +445,14 @@ def list_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Q
 def get_statistics(deps: Here, who: Who, dataset: Slug, query: Annotated[StatisticsQuery, Query()]) -> Response:
     """Nulls, distinct and frequent values, minimum, maximum and histograms; sums of additive columns only."""
     saved = with_table(deps, who, dataset)
-    summable = _summable(deps, saved, deps.lake.table(saved.table_slug, query.version).version)
+    table = readable_table(deps.lake, saved, deps.clock(), query.version)
+    summable = _summable(deps, saved, table.version)
     statistics = deps.lake.statistics(
         saved.table_slug,
         query.version,
-        query.columns or None,
+        query.columns or table.readable.names,
         additive=summable,
-        calculated=lake_columns_of(saved, deps.clock()),
+        calculated=table.calculated,
     )
     return Exact({"columns": list(statistics)})
 
@@ -500,9 +502,10 @@ def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Qu
 
     saved = with_table(deps, who, dataset)
     where, order = query.where, query.order
-    calculated = lake_columns_of(saved, deps.clock())
+    table = readable_table(deps.lake, saved, deps.clock(), query.version)
+    names = query.columns or table.readable.names
     reader = deps.lake.read(
-        saved.table_slug, query.version, query.columns or None, where=where, order=order, calculated=calculated
+        saved.table_slug, query.version, names, where=where, order=order, calculated=table.calculated
     )
     sheet = None
     if query.format == "xlsx":
