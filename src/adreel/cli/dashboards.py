@@ -236,6 +236,4 @@ def export(session: CommandContext, name: str, output: Path) -> None:
         home.store.audit.add(AuditAction.DASHBOARD_EXPORT, Subject.of(board), {"format": kind[1:]})
         say(f"Wrote {counted(len(cards), 'chart')} to {output}.")
         if missing:
-            say(
-                f"warning: no font of this machine has the letters {missing[:20]!r}. Install one: docs/dashboards.md"
-            )
+            say(f"warning: no font of this machine has the letters {missing[:20]!r}. Install one: docs/dashboards.md")
