@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import browser
 from adreel.store import ExchangeRate, Level, Role
+from adreel.store.notifications import NewAddress
 from adreel.web.pages import ROUTERS
 from browser import PASSWORD, PHONE, WIDE, Person, Town, opened, unfold, visiting
 from home import make_home
@@ -136,6 +137,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         values = zip(days, (Decimal("0.9"), Decimal("0.6"), Decimal("0.9")), strict=True)
         rates = [ExchangeRate(day, "USD", "EUR", rate) for day, rate in values]
         opened_town.store.exchange_rates.save(rates, "rates.csv", replace=False)
+        opened_town.store.addresses.add(
+            NewAddress("Mail", "mailto://a:b@example.org", "mailto://example.org/****", user=admin)
+        )
         opened_town.later(1)
         opened_town.run(daily)
         yield opened_town
@@ -351,6 +355,33 @@ def restated_day(person: Person, _: Town) -> None:
     expect(page.get_by_role("region", name="Changes of")).to_be_visible()
 
 
+def pinning(person: Person, _: Town) -> None:
+    page = person.page
+    person.goto("/datasets/spend_by_ad/cards?days=7")
+    page.get_by_text("Pin Cost by day to a dashboard").press("Enter")
+    expect(page.get_by_role("button", name="Pin chart")).to_be_visible()
+
+
+def sending(person: Person, _: Town) -> None:
+    """The cards with their figures, one with its menu, one removed; then the dialogs of the dashboard."""
+    page = person.page
+    person.goto("/dashboards/1?days=3")
+    expect(page.locator(".board canvas")).to_have_count(2)
+    page.get_by_text("Edit None").press("Enter")
+    page.get_by_role("article", name="None").get_by_role("button", name="Remove", exact=True).press("Enter")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    page.get_by_text("Edit Ads").press("Enter")
+    look(page)
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    page.get_by_role("button", name="Undo").press("Enter")
+    page.get_by_role("button", name="Share", exact=True).press("Enter")
+    look(page)
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Send", exact=True).press("Enter")
+    expect(page.get_by_role("button", name="Send at this time")).to_be_visible()
+
+
 def new_token(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/profile")
@@ -368,6 +399,8 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
         "nothing shared, at first": ("vera", lambda person, _: person.goto("/home")),
         "no restatements yet": ("admin", lambda person, _: person.goto("/datasets/never_run/restatements")),
         "a restated day": ("admin", restated_day),
+        "a chart to pin": ("admin", pinning),
+        "a dashboard to send": ("admin", sending),
         "no account shared": ("vera", lambda person, _: person.goto("/accounts")),
         "an account of another": ("eddy", lambda person, _: person.goto("/accounts/1")),
         "no table yet": ("admin", lambda person, _: person.goto("/datasets/never_run")),

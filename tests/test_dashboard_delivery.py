@@ -22,12 +22,15 @@ from adreel.charts.definitions import CARDS
 from adreel.dashboards import boards
 from adreel.dashboards.sending import deliver, retime
 from adreel.dashboards.times import next_time, read_time
-from adreel.errors import InputError, StopError
+from adreel.errors import ExistsError, InputError, StopError
 from adreel.lake import Lake
 from adreel.notify.sending import Message, Outcome
 from adreel.notify.subscriptions import NewSubscription, Subscriptions
 from adreel.store import Dashboard, DashboardDelivery, Level, Role, Store, User
+from adreel.store.dashboards import Timetable
+from adreel.store.notifications import NewAddress
 from home import Home, make_home
+from people import Clock, add_account, add_dataset, add_user, open_people
 from web_home import Site, open_site
 
 MORNING = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -275,6 +278,40 @@ def test_times_follow_the_zone_of_the_workspace(office: Office) -> None:
     assert not office.look(MORNING)
     assert office.look(MORNING + timedelta(hours=5))
     assert "2026-11-23 08:00 America/New_York" in office.sent[0][1].body
+
+
+def test_dashboards_are_kept_in_every_kind_of_database(store_folder: Path) -> None:
+    clock = Clock()
+    with open_people(store_folder, clock) as store:
+        ada = add_user(store, "Grace")
+        saved = add_dataset(store, add_account(store))
+        board = store.dashboards.add(ada, "Morning")
+        store.dashboards.add(None, "Morning")
+        with pytest.raises(ExistsError):
+            store.dashboards.add(ada, "MORNING")
+        pins = [store.dashboards.add_pin(board, saved, f"card {number}", "days=7") for number in range(3)]
+        store.dashboards.order(board, [pins[2].id])
+        store.dashboards.remove_pin(pins[0])
+        assert [pin.card for pin in store.dashboards.pins(board)] == ["card 2", "card 1"]
+        assert store.dashboards.of(ada)[0].pins == 2
+        share = store.dashboards.share(board, shared=True).share
+        assert share is not None
+        assert store.dashboards.shared(share) == store.dashboards.get(board.id)
+        address = store.addresses.add(NewAddress("Hook", "json://h/x", "json://h/****", user=ada))
+        times = Timetable("08:00", (0, 4), "UTC", clock() + timedelta(hours=1))
+        delivery = store.dashboard_deliveries.put(board, address, times)
+        assert store.dashboard_deliveries.claim(clock(), wall=clock()) is None
+        clock.later(hours=1)
+        assert store.dashboard_deliveries.wait(clock(), "UTC")
+        claimed = store.dashboard_deliveries.claim(clock(), wall=clock())
+        assert claimed is not None
+        store.dashboard_deliveries.finish(claimed, clock() + timedelta(days=1), sent_at=clock())
+        assert not store.dashboard_deliveries.wait(clock(), "UTC")
+        assert store.dashboard_deliveries.get(board, delivery.id).sent_at == clock()
+        store.datasets.delete(saved)
+        assert {pin.dataset_id for pin in store.dashboards.pins(board)} == {None}
+        store.users.delete(ada)
+        assert [board.owner for board in store.dashboards.of(None)] == [""]
 
 
 # -- over the network, with a real picture

@@ -92,11 +92,15 @@ def test_a_chart_is_pinned_from_the_charts_tab_to_a_new_dashboard_and_shows_the_
 def test_a_pinned_period_moves_with_the_days_and_a_common_period_is_of_all_charts(site: Site) -> None:
     visit = site.visit("admin")
     pin(visit, query="days=3&currency=EUR")
-    pin(visit, dataset="campaigns", query="days=custom&start=2026-11-19&end=2026-11-20&currency=EUR", dashboard="1")
-    for path, days in (("/dashboards/1", [3, 2]), ("/dashboards/1?days=1", [1, 1])):
+    days, compared = "days=custom&start=2026-11-19&end=2026-11-20", "compare=custom&compare_start=2026-11-21"
+    compared += "&compare_end=2026-11-21"
+    pin(visit, dataset="campaigns", query=f"{days}&{compared}&currency=EUR", dashboard="1")
+    for path, counts in (("/dashboards/1", [3, 2]), ("/dashboards/1?days=1", [1, 1])):
         parts = re.findall(r'hx-get="([^"]*)" hx-trigger="load"', visit.good(path))
         drawn = [charts(visit.part(html.unescape(part)).text)[0] for part in parts]
-        assert [len(chart["x"]["values"]) for chart in drawn] == days
+        assert [len(chart["x"]["values"]) for chart in drawn] == counts
+        previous = drawn[1]["previous_x"]
+        assert previous == (["2026-11-21", None] if counts == [3, 2] else ["2026-11-20"]), path
     site.home.later(1)
     site.home.good("run", "spend")
     (chart,) = charts(visit.part("/dashboards/1/pins/1").text)

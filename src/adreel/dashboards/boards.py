@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from adreel.access import Actor, DatasetRight, Guard, RoleRight
 from adreel.charts.choices import AskedCharts, with_currency
-from adreel.dashboards.cards import asked_by, read_chart
+from adreel.dashboards.cards import asked_by, chart_keys, read_chart
 from adreel.dashboards.times import next_time, read_time
 from adreel.errors import InputError, NotFoundError, did_you_mean
 from adreel.lake import Lake
@@ -145,6 +145,9 @@ def _checked(guard: Guard, lake: Lake, saved: SavedDataset, card: str, query: st
     guard.need(DatasetRight.SEE, saved)
     asked = asked_by(query)
     chart = read_chart(guard, lake, saved, card, asked, now)
+    if chart is None:
+        keys = ", ".join(chart_keys(lake, saved, now)) or "none"
+        raise NotFoundError(f"{saved.name!r} has no chart {card[:100]!r}. Its charts: {keys}.")
     # Which currency has the most rows may change from one day to the next.
     asked = with_currency(asked, chart.facts.currency if len(chart.facts.currencies) > 1 else None)
     return pin_query(asked, card), chart.offer.title[:LONGEST_NAME]

@@ -24,9 +24,6 @@ from adreel.exchange_rates import WorkspaceRates
 from adreel.lake import Lake
 from adreel.store import Dashboard, Pin, SavedDataset
 
-CHART = "chart"
-"""The kind of NotFoundError for a chart that a dataset does not have."""
-
 _CHART_GONE = "The dataset no longer has this chart, as columns that it needs were removed."
 
 
@@ -130,9 +127,9 @@ def pinned_card(
         reason = f"The settings of the dataset are no longer valid. {error.message}"
         return replace(card, state=PinState.INVALID, problem=reason)
     except AdreelError as error:
-        if isinstance(error, NotFoundError) and error.kind == CHART:
-            return replace(card, state=PinState.CHART_GONE, problem=_CHART_GONE)
         return replace(card, state=PinState.FAILED, problem=str(error))
+    if chart is None:
+        return replace(card, state=PinState.CHART_GONE, problem=_CHART_GONE)
     card = replace(card, title=card.title or chart.offer.title, chart=chart)
     if chart.offer.metric and chart.offer.refusal is not None:
         return replace(card, state=PinState.CHART_GONE, problem=chart.offer.refusal)
@@ -165,18 +162,18 @@ def _dataset(guard: Guard, pin: Pin) -> SavedDataset | None:
 
 def read_chart(
     guard: Guard, lake: Lake, saved: SavedDataset, key: str, asked: AskedCharts, now: datetime
-) -> ChartFigures:
-    """A chart of a dataset with its figures.
+) -> ChartFigures | None:
+    """A chart of a dataset with its figures; None if the dataset has none of that key, at least not any more.
 
-    Raises NotFoundError of the kind CHART if the dataset has none of that key, DatasetError if its settings are no
-    longer valid, InputError for choices that the table does not have, NotFoundError without a table, and StorageError.
+    Raises DatasetError if the settings of the dataset are no longer valid, InputError for choices that the table does
+    not have, NotFoundError without a table, and StorageError.
     """
     dataset = dataset_of(saved, now)
     names = frozenset(lake.table(saved.table_slug).schema.names)
     offers = cards_of(dataset, names, metrics=asked.metrics)
     offer = next((offer for offer in offers if offer.key == key), None)
     if offer is None:
-        raise NotFoundError(f"{saved.name!r} has no chart {key[:100]!r}.", kind=CHART)
+        return None
     origin = provenance(guard.store, lake, saved)
     drawn = cards_data(
         lake,
@@ -190,3 +187,9 @@ def read_chart(
         rates=WorkspaceRates(guard.store),
     )
     return ChartFigures(offer, drawn.cards[0], drawn.facts, names)
+
+
+def chart_keys(lake: Lake, saved: SavedDataset, now: datetime) -> tuple[str, ...]:
+    """The keys of the charts that the dataset has. Errors as `read_chart`."""
+    names = lake.table(saved.table_slug).schema.names
+    return tuple(offer.key for offer in cards_of(dataset_of(saved, now), names))

@@ -89,6 +89,8 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
     if card["trouble"]:
         yield card["trouble"]
     chart = card["chart"]
+    if chart is not None and chart["converted"]:
+        yield f"Money is converted to {chart['converted']}."
     if card["problem"]:
         yield card["problem"]
     elif chart is None or chart["empty"]:

@@ -42,8 +42,8 @@ PICTURE_WIDTH = 5.2
 PICTURE_DPI = 200
 """1,040 pixels wide: on a phone, letters have the size of its own texts."""
 
-MOST_HEIGHT = 48.0
-"""Inches of a picture; services refuse very long ones. The PDF has all."""
+MOST_HEIGHT = 44.0
+"""Inches of a picture: Telegram takes up to 10,000 pixels of width and height together. The PDF has all."""
 
 PAGE_WIDTH, PAGE_HEIGHT = 8.27, 11.69
 """A4."""

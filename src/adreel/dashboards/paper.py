@@ -1,6 +1,6 @@
 """Sheets of paper to draw on: places in inches from the top left corner, texts that are measured and wrapped.
 
-Only the process that draws imports this, as matplotlib takes a second and 60 MB.
+Only the process that draws imports this, as matplotlib takes time and memory.
 """
 
 from __future__ import annotations
