@@ -7,15 +7,18 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from adreel.access import Actor, Guard
 from adreel.dashboards import boards
-from adreel.dashboards.cards import PinState, pinned_card
+from adreel.dashboards.cards import PinState, pinned_card, pinned_cards
+from adreel.dashboards.document import document_of, summary
 from adreel.lake import Lake
-from adreel.store import Level, Role, RunOutcome, RunState
+from adreel.store import ExchangeRate, Level, Role, RunOutcome, RunState
 from api_home import program
 from home import Home, make_home
 from web_home import Site, Visit, open_site, words_of
@@ -122,6 +125,27 @@ def test_a_pin_keeps_the_currency_that_was_shown_and_only_what_concerns_its_char
     assert "not a valid number" in asking.bad("POST", f"/dashboards/{board}/pins", 422, json=bad)["message"]
     bad = body | {"choices": "currency=XXX"}
     assert "XXX" in asking.bad("POST", f"/dashboards/{board}/pins", 422, json=bad)["message"]
+
+
+def test_a_pin_of_converted_money_shows_it_as_the_charts_tab_and_says_so_in_page_and_message(site: Site) -> None:
+    rates = site.store.exchange_rates
+    pairs = (("EUR", "2"), ("USD", "1"), ("JPY", "0.01"))
+    first = date(2026, 11, 1)
+    rates.save([ExchangeRate(first, code, "GBP", Decimal(rate)) for code, rate in pairs], "r.csv", replace=False)
+    rates.set_valid_days(60)
+    visit, guard = site.visit("admin"), Guard(site.store, Actor(None))
+    tab = charts(visit.good("/datasets/spend/cards/all", days="7", convert="GBP"))
+    pin(visit, query="days=7&convert=GBP")
+    card = visit.part("/dashboards/1/pins/1").text
+    (chart,) = charts(card)
+    assert chart["panels"] == next(drawn["panels"] for drawn in tab if drawn["name"] == "spend")
+    assert chart["panels"][0]["format"]["currency"] == "GBP"
+    assert "GBP, converted" in words_of(card)
+    board = site.store.dashboards.get(1)
+    cards = pinned_cards(guard, lake_of(site), board, site.home.now)
+    document = document_of(board, cards, site.store.workspace.get(), site.home.now)
+    assert document["cards"][0]["meaning"].startswith("GBP, converted. ")
+    assert "Money is converted to GBP." in summary(document)
 
 
 def test_a_name_in_use_is_refused_in_the_menu_that_pins(site: Site) -> None:
