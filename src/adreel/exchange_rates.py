@@ -286,8 +286,8 @@ class _RateReader:
         if self._direction is None:
             raise InputError(
                 "The file has a column for each currency. Choose what its numbers are: units of the target for one "
-                "unit of the currency, or units of the currency for one unit of the target, as the European Central "
-                "Bank publishes them."
+                "unit of the currency (to_target), or units of the currency for one unit of the target, as the "
+                "European Central Bank publishes them (from_target)."
             )
         currencies = [self._currency(header_line, f"{place + 2}", name) for place, name in enumerate(names[1:])]
         self._refuse()
