@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice, product
 
@@ -16,6 +16,9 @@ SHORTEST_TYPO = 3
 """Letters of a word in which a typo is looked for."""
 
 MOST_SPELLINGS = 40
+
+MOST_COMPLETED = 2
+"""Synonyms that begin as what is typed, up to which one of them is what is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,14 @@ class _Search:
 def search_metrics(words: str, group: str = "", refused: Collection[str] = ()) -> tuple[Metric, ...]:
     """The metrics that have all the words in name, title, synonyms, meaning or group, the best first.
 
-    First those that are called so, by TikTok or by marketers, then those with the words in their names, then in their
-    meanings. Among equals those not `refused` are first, then core metrics, then short titles. A word that no metric
-    has is taken for one with a typo of one letter. Without words the order is that of the catalogue.
+    First those that are called so, by TikTok or by marketers, then those whose name begins so, then those with the
+    words in their names, then in their meanings. Among equals those not `refused` are first, then core metrics, then
+    short titles. A word that no metric has is taken for one with a typo of one letter. Without words the order is that
+    of the catalogue.
     """
     catalogue = catalog.metrics()
     names = [name for name, metric in catalogue.items() if group in ("", metric.group)]
-    search = _search_of(words, _texts(), _vocabulary())
+    search = _completed(_search_of(words, _texts(), _vocabulary()))
     if not search.words:
         return tuple(catalogue[name] for name in sorted(names, key=lambda name: name in refused))
     ranked: list[tuple[tuple[int, bool, int, bool, int], str]] = []
@@ -76,6 +80,21 @@ def search_calculated(words: str) -> tuple[CalculatedMetric, ...]:
 def plain(text: str) -> str:
     """A name, title or search in small letters, with single blanks in place of - and _."""
     return " ".join(text.replace("_", " ").replace("-", " ").lower().split())
+
+
+def _completed(search: _Search) -> _Search:
+    """The search with the synonym that a person has begun to type, if it can be hardly another."""
+    begun = [
+        synonym
+        for synonym in _synonyms()
+        if any(len(phrase) >= SHORTEST_TYPO and synonym.startswith(phrase) for phrase in search.phrases)
+    ]
+    return replace(search, phrases=(*search.phrases, *begun)) if len(begun) <= MOST_COMPLETED else search
+
+
+@cache
+def _synonyms() -> tuple[str, ...]:
+    return tuple(sorted({synonym for entry in _entries().values() for synonym in entry.phrases}))
 
 
 def _rank(entry: _SearchedMetric, search: _Search) -> tuple[int, int]:
