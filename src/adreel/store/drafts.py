@@ -100,8 +100,12 @@ class Drafts:
 
     def list(self, user: User, dataset: SavedDataset | None = None) -> tuple[Draft, ...]:
         """The user's drafts of new datasets, or of the dataset's settings, the latest first."""
-        about = drafts.c.dataset_id == dataset.id if dataset else drafts.c.dataset_id.is_(None)
-        mine = (drafts.c.user_id == user.id) & drafts.c.discarded_at.is_(None) & about
+        number = dataset.id if dataset else None
+        return tuple(draft for draft in self.of_user(user) if draft.dataset_id == number)
+
+    def of_user(self, user: User) -> tuple[Draft, ...]:
+        """All of the user's drafts, the latest first."""
+        mine = (drafts.c.user_id == user.id) & drafts.c.discarded_at.is_(None)
         with self._database.read() as connection:
             rows = connection.execute(select(drafts).where(mine).order_by(drafts.c.saved_at.desc(), drafts.c.id.desc()))
             return tuple(_draft(row) for row in rows)

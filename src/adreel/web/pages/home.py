@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import ClassVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from adreel.access import DatasetRight
 from adreel.charts import CardTable
 from adreel.charts.labels import amount as in_words
 from adreel.charts.rows import money_decimals
+from adreel.errors import ForbiddenError, NotFoundError
 from adreel.monitoring.home import (
     CurrencySpend,
     FirstSteps,
@@ -26,7 +32,7 @@ from adreel.monitoring.home import (
     spend_by_day,
 )
 from adreel.monitoring.status import HomeStatus, home_status
-from adreel.web.deps import Here, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.render import Page, go, is_opened, respond
 
 HOME = "/home"
@@ -34,12 +40,31 @@ HOME = "/home"
 router = APIRouter()
 
 
+MOST_DRAFTS = 3
+"""Drafts that are shown; the list of datasets and the settings of each have the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLink:
+    """A form that was filled in and not saved, and where it is gone on with."""
+
+    key: str
+    title: str
+    saved_at: datetime
+    address: str
+
+
 @dataclass(frozen=True, slots=True)
 class HomePage(Page):
-    """The frame: first steps while there are no numbers, else parts that are loaded after it."""
+    """The frame: first steps while there are no numbers, else parts that are loaded after it.
+
+    `drafts` are the person's, and `discarded` the key of one that was just put away.
+    """
 
     template: ClassVar[str] = "home.html"
     steps: FirstSteps
+    drafts: tuple[DraftLink, ...]
+    discarded: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +120,22 @@ class SpendPart(Page):
 
 
 @router.get(HOME)
-def home(request: Request, deps: Here, who: Who) -> Response:
+def home(request: Request, deps: Here, who: Who, discarded: str = "") -> Response:
     """The page, whose parts are loaded after it."""
-    return respond(request, HomePage(first_steps(deps.store, who.guard)), visitor=who)
+    drafts = tuple(islice(_drafts(deps, who), MOST_DRAFTS)) if who.may_edit else ()
+    return respond(request, HomePage(first_steps(deps.store, who.guard), drafts, discarded), visitor=who)
+
+
+def _drafts(deps: Deps, who: Visitor) -> Iterator[DraftLink]:
+    """The person's drafts, the latest first, of datasets that they may change still."""
+    for draft in deps.store.drafts.of_user(who.user):
+        if draft.dataset_id is None:
+            yield DraftLink(draft.key, draft.title, draft.saved_at, "/datasets/new")
+            continue
+        with suppress(NotFoundError, ForbiddenError):
+            saved = who.guard.dataset(draft.dataset_id, DatasetRight.EDIT)
+            title = f"Settings of {draft.title}"
+            yield DraftLink(draft.key, title, draft.saved_at, f"/datasets/{saved.slug}/settings")
 
 
 @router.get("/home/state")
