@@ -38,6 +38,8 @@ PAGES_WITHOUT: dict[str, str] = {
     "POST /theme": "the look of one browser, kept in its cookie",
     "POST /datasets/form": STEPS_OF_FORM,
     "POST /datasets/form/advertisers": NO_DECISION,
+    "POST /datasets/form/formula": READS_ONLY,
+    "POST /datasets/form/metrics": READS_ONLY,
     "POST /datasets/preview": READS_ONLY,
     "POST /datasets/draft": STEPS_OF_FORM,
     "POST /drafts/{key}/discard": STEPS_OF_FORM,

@@ -202,6 +202,24 @@ def draft(person: Person, town: Town) -> None:
     expect(page.get_by_role("link", name="Continue draft A draft, saved")).to_be_visible()
 
 
+def formula(person: Person, town: Town) -> None:
+    """The editor of a calculated metric with an error, suggestions, and twins beside each other."""
+    page = person.page
+    person.goto("/datasets/spend_by_ad/settings")
+    unfold(page, "Details")
+    page.get_by_label("Search metrics").fill("purchase")
+    expect(page.get_by_role("checkbox", name="Purchases, website", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Remove CTR").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    page.get_by_role("button", name="+ Hook rate").first.click()
+    page.get_by_role("button", name="New formula").click()
+    editor = page.get_by_role("textbox", name="Formula")
+    editor.press_sequentially("spnd / hook")
+    expect(page.get_by_role("listbox", name="Metrics").get_by_role("option").first).to_be_visible()
+    expect(page.locator("#calc-check mark")).to_have_count(2)
+    page.on("dialog", lambda dialog: dialog.accept())
+
+
 def first_rows(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/spend_by_ad/settings")
@@ -341,6 +359,7 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
         "unavailable options": ("admin", unavailable_options),
         "a draft": ("admin", draft),
         "first rows": ("admin", first_rows),
+        "a formula": ("admin", formula),
         "a backfill": ("admin", started_backfill),
         "menus": ("admin", opened_menus),
         "filtered rows": ("admin", filtered_rows),

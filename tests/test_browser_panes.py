@@ -168,3 +168,75 @@ def test_the_form_can_be_filled_in_and_saved_without_scripts(chromium: Browser, 
         page.get_by_role("textbox", name="Name Required").fill("Without scripts")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="Without scripts")).to_be_visible()
+
+
+def test_metrics_are_ordered_and_a_formula_is_written_by_keyboard_and_back_finds_the_form(
+    chromium: Browser, town: Town
+) -> None:
+    with visiting(chromium, town, town.user("kim", Role.ADMIN)) as person:
+        page = person.page
+        page.on("dialog", lambda dialog: dialog.accept())
+        person.goto("/datasets/new")
+        page.get_by_role("link", name="Start from scratch").click()
+        page.get_by_role("radio", name="Ad", exact=True).check()
+        page.get_by_role("button", name="+ Core").click()
+        expect(page.get_by_role("list", name="14 selected")).to_be_visible()
+        order = page.locator("ol[data-order=metrics]")
+        first = order.get_by_role("listitem").first
+        expect(first).to_contain_text("Cost")
+        # By keyboard, from whatever has the focus in the row.
+        page.get_by_role("button", name="Remove Impressions").focus()
+        page.keyboard.press("Alt+ArrowUp")
+        expect(first).to_contain_text("Impressions")
+        expect(page.get_by_role("button", name="Remove Impressions")).to_be_focused()
+        expect(page.locator("#announced")).to_have_text("Impressions: place 1 of 14.")
+        columns = page.locator("#columns tbody th code")
+        expect(columns.nth(3)).to_have_text("impressions")
+        page.keyboard.press("Alt+End")
+        expect(order.get_by_role("listitem").last).to_contain_text("Impressions")
+        # By pointer.
+        grip, target = order.locator(".kept-grip").nth(2), order.get_by_role("listitem").first
+        grip.hover()
+        page.mouse.down()
+        box = target.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 8, box["y"] + 2, steps=5)
+        page.mouse.up()
+        expect(first).to_contain_text("CTR")
+        expect(columns.nth(3)).to_have_text("ctr")
+        # Removed, and put back by the key that the focus is on.
+        page.get_by_role("button", name="Remove Cost", exact=True).press("Enter")
+        expect(page.get_by_role("button", name="Undo")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(order.get_by_role("listitem").nth(1)).to_contain_text("Cost")
+        # A formula, with what a marketer says.
+        page.get_by_role("button", name="New formula").press("Enter")
+        expect(page.get_by_role("textbox", name="Title")).to_be_focused()
+        page.keyboard.type("Carts per click")
+        editor = page.get_by_role("textbox", name="Formula")
+        editor.focus()
+        page.keyboard.type("add to cart")
+        expect(page.get_by_role("listbox", name="Metrics").get_by_role("option").first).to_contain_text(
+            "Adds to cart (website)"
+        )
+        page.keyboard.press("Enter")
+        expect(editor).to_have_value("web_event_add_to_cart")
+        page.keyboard.type(" / clcks")
+        expect(page.locator("#calc-check mark")).to_have_text("clcks")
+        page.keyboard.press("Escape")
+        for _ in "lcks":
+            page.keyboard.press("Backspace")
+        page.keyboard.type("licks")
+        expect(page.get_by_role("button", name="Add Adds to cart (website)")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("listitem").filter(has_text="web_event_add_to_cart / clicks")).to_be_visible()
+        expect(page.get_by_role("button", name="New formula")).to_be_focused()
+        expect(columns.last).to_have_text("carts_per_click")
+        # The page is left, and Back finds the form as it was.
+        expect(page.get_by_text("Draft saved")).to_be_visible()
+        person.goto("/datasets")
+        page.go_back()
+        unfold(page, "Details")
+        expect(first).to_contain_text("CTR")
+        expect(columns.last).to_have_text("carts_per_click")

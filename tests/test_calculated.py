@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from adreel import catalog
 from adreel.catalog.formulas import DEEPEST, FormulaError, parse, parts, sql_of, table_sql_of
+from adreel.catalog.formulas import value_of as formulas_value
 from adreel.charts import CardChoices, cards_data, cards_of
 from adreel.datasets.calculated_columns import lake_columns
 from adreel.datasets.dataset import Dataset, Source
@@ -166,7 +167,18 @@ def test_any_grouping_has_the_formula_of_its_sums(duck: Any, text: str, rows: li
         sql = sql_of(expression, lambda name: f'sum("{name}")')
         (answer,) = duck.execute(f"SELECT {sql} FROM t {where}").fetchone()
         assert_same(answer, value_of(text, sums), "/" in text or "*" in text)
+        exact = {
+            name: None if value is None else Decimal(value.numerator) / value.denominator
+            for name, value in sums.items()
+        }
+        assert_near(formulas_value(expression, exact), value_of(text, sums))
     duck.unregister("t")
+
+
+def assert_near(value: Decimal | None, exact: Fraction | None) -> None:
+    """The value that pages compute without the lake, with six decimals."""
+    assert (value is None) == (exact is None)
+    assert value is None or abs(Fraction(value) - (exact or 0)) <= Fraction(1, 2 * 10**6)
 
 
 def summed(values: Iterable[Decimal | int | None]) -> Fraction | None:

@@ -220,3 +220,37 @@ def test_markup_in_a_draft_is_shown_as_text(site: Site) -> None:
     page = visit.good("/datasets/new")
     assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_home_offers_to_go_on_with_every_draft_and_leads_to_its_form(site: Site) -> None:
+    visit = site.visit("admin")
+    dataset = saved(site)
+    form(visit, settings_of(visit, dataset, description="half"))
+    site.home.now += timedelta(minutes=1)
+    typed(visit, name="Half done")
+    page = visit.good("/home")
+    new, settings = draft_links(page)
+    assert new.startswith("/datasets/new?draft=")
+    assert settings.startswith("/datasets/spend/settings?draft=")
+    assert "Settings of Spend Draft, saved 1 minute ago" in words_of(page)
+    assert "half" in visit.good(settings)
+    key = settings.partition("draft=")[2]
+    assert visit.sent(f"/drafts/{key}/discard", {"onward": "/home"}) == f"/home?discarded={key}"
+    assert "Draft discarded. Undo" in visit.words(f"/home?discarded={key}")
+    assert draft_links(visit.good("/home")) == [new]
+    # Nobody else has them, and settings that may not be changed any more are not offered.
+    assert draft_links(site.visit(site.user("grace")).good("/home")) == []
+    visit.sent(f"/drafts/{key}/restore", {"onward": "/home"})
+    site.store.datasets.delete(dataset)
+    assert draft_links(visit.good("/home")) == [new]
+
+
+def test_what_a_button_changed_is_in_the_draft(site: Site) -> None:
+    visit = site.visit("admin")
+    page = begun(visit, name="Buttons")
+    form(visit, [*sent(page), ("do", "add-set metrics core")])
+    (link,) = draft_links(visit.good("/home"))
+    metrics = [value for name, value in sent(visit.good(link)) if name == "metrics"]
+    assert {"spend", "reach", "result_rate"} <= set(metrics)
+    form(visit, [*sent(visit.good(link)), ("do", "empty metrics")])
+    assert [value for name, value in sent(visit.good(link)) if name == "metrics"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -34,6 +35,7 @@ from adreel.tiktok.rate_limit import limits_for
 from adreel.web.assets import Assets
 from adreel.web.forms.fields import FormFields, fields_of, ids_in, tags_in, tags_text
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
+from adreel.web.forms.pickers import twin_table
 from adreel.web.forms.problems import readable
 from adreel.web.forms.sections import TITLES, FormSection
 from adreel.web.render import Pages
@@ -554,6 +556,34 @@ def test_a_metric_is_next_to_what_counts_the_same_event_elsewhere() -> None:
     assert {"purchase", "onsite_shopping", "offline_shopping_events"} <= set(first)
     everything = [pick.value for block in blocks for pick in block]
     assert len(everything) == len(set(everything))
+
+
+def test_twins_stand_in_a_row_with_a_column_for_each_place_and_are_read_with_it() -> None:
+    form = posted(report="performance", data_level="ad", time_dimension="day", metrics__search="complete_payment")
+    table = pane(form, "metrics").picker.tables[0]
+    assert table.heads == ("App", "Website", "TikTok", "Shop", "Offline")
+    plain, unique = table.rows
+    assert [[pick.value for pick in cell] for cell in plain.cells] == [
+        *(["total_purchase"], ["complete_payment"], ["onsite_total_purchase"]),
+        *(["onsite_shopping"], ["offline_shopping_events"]),
+    ]
+    assert (plain.title, [len(cell) for cell in unique.cells]) == ("Purchases", [1, 0, 1, 0, 0])
+    page = shown(form)
+    labels = dict(re.findall(r'<label for="f-metrics-(\w+)"[^>]*><span class="visually-hidden">([^<]+)<', page))
+    assert labels["complete_payment"] == "Purchases, website"
+    assert labels["onsite_total_purchase"] == "Purchases, TikTok"
+    assert labels["purchase"] == "Unique purchases, app"
+
+
+@pytest.mark.parametrize("metric", [metric.name for metric in catalog.metrics().values() if metric.twins][::7])
+def test_any_of_the_twins_finds_all_of_them(metric: str) -> None:
+    blocks = picker_of(metrics__search=metric, unavailable="yes").blocks
+    block = next(block for block in blocks if metric in [pick.value for pick in block])
+    assert {pick.value for pick in block} >= {metric, *catalog.metrics()[metric].twins}
+    table = twin_table(block)
+    assert sorted(pick.value for row in table.rows for cell in row.cells for pick in cell) == sorted(
+        pick.value for pick in block
+    )
 
 
 def test_metrics_are_shown_sixty_at_a_time_and_another_search_starts_again() -> None:

@@ -652,7 +652,8 @@ def test_a_viewer_is_refused_every_page_and_action_of_the_form(site: Site) -> No
     for path in ("/datasets/new", f"/datasets/new?like={slug}", f"/datasets/{slug}/settings", "/datasets/import"):
         assert visit.get(path).status_code == 403, path
     everything = data(sent(site.visit("admin").good(f"/datasets/{slug}/settings")))
-    posts = ["/datasets/form", "/datasets/form/advertisers", "/datasets/preview", "/datasets/new", "/datasets/import"]
+    posts = ["/datasets/form", "/datasets/form/advertisers", "/datasets/form/formula", "/datasets/form/metrics"]
+    posts += ["/datasets/preview", "/datasets/new", "/datasets/import"]
     for path in [*posts, *(f"/datasets/{slug}/{action}" for action in ("settings", "duplicate", "convert"))]:
         assert visit.post(path, everything).status_code == 403, path
         assert visit.fragment("POST", path, everything).status_code == 403, path

@@ -7,8 +7,10 @@ many. Division by zero and a sum of nothing give null.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Literal, NoReturn
 
 LONGEST = 500
@@ -34,7 +36,14 @@ Sign = Literal["+", "-", "*", "/"]
 
 
 class FormulaError(ValueError):
-    """What is wrong with a formula, in words for the person who wrote it."""
+    """What is wrong with a formula, in words for the person who wrote it.
+
+    `span` are the characters at fault, as the first and the one behind the last, from 0; None for the whole formula.
+    """
+
+    def __init__(self, words: str, span: tuple[int, int] | None = None) -> None:
+        super().__init__(words)
+        self.span = span
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +85,17 @@ class _FormulaToken:
     text: str
     place: int
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Its characters in the formula."""
+        return self.place, self.place + len(self.text)
+
 
 def parse(text: str) -> Expression:
     """The formula as a tree. FormulaError with the place of what cannot be read, counted from 1."""
     if len(text) > LONGEST:
-        raise FormulaError(f"the formula has {len(text):,} characters; the limit is {LONGEST}")
+        words = f"the formula has {len(text):,} characters; the limit is {LONGEST}"
+        raise FormulaError(words, (LONGEST, len(text)))
     return _FormulaReader(list(_tokens(text))).formula()
 
 
@@ -92,7 +107,8 @@ def _tokens(text: str) -> Iterator[_FormulaToken]:
             place += len(text[place:]) - len(text[place:].lstrip())
             raise FormulaError(
                 f"{text[place]!r} at character {place + 1} cannot be used; a formula has names of metrics, numbers "
-                "such as 1000 or 0.5, + - * / and parentheses"
+                "such as 1000 or 0.5, + - * / and parentheses",
+                (place, place + 1),
             )
         kind: Literal["number", "name", "sign"] = "number" if match["number"] else "name" if match["name"] else "sign"
         yield _FormulaToken(kind, match[kind], match.start(kind))
@@ -141,7 +157,7 @@ class _FormulaReader:
         token = self._token
         self._depth += 1
         if self._depth > DEEPEST:
-            raise FormulaError(f"the formula is nested more than {DEEPEST} levels deep")
+            raise FormulaError(f"the formula is nested more than {DEEPEST} levels deep", token.span)
         value = self._inner(token)
         self._depth -= 1
         return value
@@ -152,7 +168,7 @@ class _FormulaReader:
         if self._taken("("):
             value = self._sum()
             if not self._taken(")"):
-                raise FormulaError(f"the parenthesis at character {token.place + 1} is not closed")
+                raise FormulaError(f"the parenthesis at character {token.place + 1} is not closed", token.span)
             return value
         if token.kind not in ("number", "name"):
             self._refuse("a number or the name of a metric is missing before")
@@ -160,14 +176,24 @@ class _FormulaReader:
         if token.kind == "name":
             return MetricSum(token.text)
         if len(token.text.replace(".", "")) > _MOST_DIGITS:
-            raise FormulaError(f"the number at character {token.place + 1} has more than {_MOST_DIGITS} digits")
+            words = f"the number at character {token.place + 1} has more than {_MOST_DIGITS} digits"
+            raise FormulaError(words, token.span)
         return Constant(token.text)
 
     def _refuse(self, fault: str) -> NoReturn:
         token = self._token
         if token.kind == "end":
-            raise FormulaError("the formula is not complete" if self._next else "the formula is empty")
-        raise FormulaError(f"{fault} {token.text!r} at character {token.place + 1}")
+            raise FormulaError("the formula is not complete" if self._next else "the formula is empty", token.span)
+        raise FormulaError(f"{fault} {token.text!r} at character {token.place + 1}", token.span)
+
+
+def name_spans(text: str) -> Mapping[str, tuple[tuple[int, int], ...]]:
+    """Where the names of a formula stand, by name. FormulaError as `parse`, for characters that cannot be used."""
+    spans: dict[str, tuple[tuple[int, int], ...]] = {}
+    for token in _tokens(text):
+        if token.kind == "name":
+            spans[token.text] = (*spans.get(token.text, ()), token.span)
+    return spans
 
 
 def parts(expression: Expression) -> tuple[str, ...]:
@@ -278,6 +304,37 @@ def _product(first: _SqlPiece, second: _SqlPiece, *, exact: bool) -> _SqlPiece:
         if places <= _MOST_PLACES:
             return _SqlPiece(f"({first.text} * {second.text})", places)
     return _SqlPiece(f"({first.double} * {second.double})", None)
+
+
+def value_of(expression: Expression, sums: Mapping[str, Decimal | None]) -> Decimal | None:
+    """What the formula gives for these sums, with six decimals, as the SQL of `table_sql_of` does.
+
+    None for a division by zero, and where a sum that it needs is missing or null.
+    """
+    value = _fraction(expression, sums)
+    return None if value is None else Decimal(round(value * 10**PLACES)).scaleb(-PLACES)
+
+
+def _fraction(expression: Expression, sums: Mapping[str, Decimal | None]) -> Fraction | None:
+    match expression:
+        case Constant(text):
+            return Fraction(text)
+        case MetricSum(metric):
+            total = sums.get(metric)
+            return None if total is None else Fraction(total)
+        case Negative(value):
+            inner = _fraction(value, sums)
+            return None if inner is None else -inner
+        case Operation(sign, left, right):
+            return _operated(sign, _fraction(left, sums), _fraction(right, sums))
+
+
+def _operated(sign: Sign, first: Fraction | None, second: Fraction | None) -> Fraction | None:
+    if first is None or second is None or (sign == "/" and second == 0):
+        return None
+    if sign == "/":
+        return first / second
+    return first * second if sign == "*" else first + second if sign == "+" else first - second
 
 
 def money_power(expression: Expression, money: Collection[str]) -> int | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from adreel import catalog
-from adreel.catalog.calculated import UNITS, CalculatedMetric, unit_of
-from adreel.catalog.formulas import FormulaError, parse, parts
+from adreel.catalog.calculated import UNITS, CalculatedMetric, CalculatedUnit, unit_of
+from adreel.catalog.formulas import Expression, FormulaError, name_spans, parse, parts
 from adreel.datasets.menus import Offer, nearest
 from adreel.datasets.values import scalar
 
@@ -67,6 +67,104 @@ def read_calculated(
     return Calculations(metrics, tuple(reading.added))
 
 
+@dataclass(frozen=True, slots=True)
+class FormulaFault:
+    """What is wrong with a formula. `spans` are the characters at fault, as in `FormulaError`; none for all of it."""
+
+    reason: str
+    nearest: str | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFormula:
+    """A formula that was read: as a tree with the unit of what it gives, or with everything that is wrong."""
+
+    expression: Expression | None
+    unit: CalculatedUnit | None
+    faults: tuple[FormulaFault, ...] = ()
+
+
+def read_formula(formula: str, unit: str = "") -> ReadFormula:
+    """The formula; `unit` is one of `UNITS`, or empty for the one that follows from it.
+
+    Whether the report has the metrics is not asked here.
+    """
+    try:
+        expression = parse(formula)
+        names = parts(expression)
+        if not names:
+            raise FormulaError("the formula has no metric")
+        # Each is asked, so that every one that cannot be summed is named at once.
+        faults = tuple(fault for name in names if (fault := _fault_of(name)) is not None)
+        if not faults:
+            return ReadFormula(expression, unit_of(expression, unit or None, catalog.metrics()))
+    except FormulaError as error:
+        return ReadFormula(None, None, (FormulaFault(str(error), None, (error.span,) if error.span else ()),))
+    spans = name_spans(formula)
+    return ReadFormula(None, None, tuple(replace(fault, spans=spans[name]) for name, fault in faults))
+
+
+def _fault_of(part: str) -> tuple[str, FormulaFault] | None:
+    """Why the metric of a formula cannot be summed, with its name; None if its values may be summed."""
+    metric = catalog.metrics().get(part)
+    if metric is None:
+        ready = catalog.calculated_metrics().get(part)
+        more = f"; it is calculated itself: write its formula, ({ready.formula})" if ready else ""
+        near = None if ready else _like(part)
+        return part, FormulaFault(f"{part!r} is not a metric{more}", near)
+    if metric.additive:
+        return None
+    advice = ""
+    if metric.numerator and metric.denominator:
+        factor = f"{metric.scale} * " if metric.scale != 1 else ""
+        advice = f"; write ({factor}{metric.numerator} / {metric.denominator}) instead"
+    return part, FormulaFault(f"{part} is non-additive: its values must not be summed over rows{advice}")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFault:
+    """What is wrong with an entry; `key` is that of the entry at fault, empty if none is."""
+
+    key: str
+    reason: str
+    nearest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEntry:
+    """An entry as a file would have it: the metric, or what is wrong; `added` are metrics that it needs besides."""
+
+    metric: CalculatedMetric | None
+    faults: tuple[EntryFault, ...]
+    added: tuple[str, ...]
+
+
+def check_entry(
+    entry: Any, others: Iterable[Any], selected: Iterable[str], offers: Iterable[Offer], columns: Iterable[str]
+) -> CheckedEntry:
+    """One entry beside the `others` of a file, by the same rules as `read_calculated`."""
+    faults = _Faults()
+    reading = _EntryReader(tuple(selected), {offer.value: offer for offer in offers}, frozenset(columns), faults)
+    for other in others:
+        reading.metric(other)
+    faults.found.clear()
+    reading.added.clear()
+    metric = reading.metric(entry)
+    return CheckedEntry(metric, tuple(faults.found), tuple(reading.added))
+
+
+class _Faults:
+    """Collects what is wrong with an entry."""
+
+    def __init__(self) -> None:
+        self.found: list[EntryFault] = []
+
+    def add(self, menu: str, reason: str, nearest: str | None = None) -> None:
+        """One more."""
+        self.found.append(EntryFault(menu.partition(".")[2], reason, nearest))
+
+
 class _EntryReader:
     """Reads the entries of one file."""
 
@@ -106,7 +204,7 @@ class _EntryReader:
             )
             self._problems.add(f"{KEY}.name", reason)
         elif name in self._names:
-            self._problems.add(KEY, f"{name} is listed more than once")
+            self._problems.add(f"{KEY}.name", f"{name} is listed more than once")
         elif name in catalog.metrics() or name in catalog.dimensions() or name in self._columns:
             self._problems.add(f"{KEY}.name", f"{name} is the name of a column of TikTok's; choose another")
         else:
@@ -139,37 +237,13 @@ class _EntryReader:
         if len(title) > LONGEST_TITLE:
             self._problems.add(f"{KEY}.title", f"{name}: longer than {LONGEST_TITLE} characters")
             return None
-        try:
-            expression = parse(formula)
-            names = parts(expression)
-            if not names:
-                raise FormulaError("the formula has no metric")
-            # Each is asked, so that every one that cannot be summed is named at once.
-            if [part for part in names if not self._is_summable(name, part)]:
-                return None
-            money_or_not = unit_of(expression, unit or None, catalog.metrics())
-        except FormulaError as error:
-            self._problems.add(f"{KEY}.formula", f"{name}: {error}")
+        read = read_formula(formula, unit)
+        for fault in read.faults:
+            self._problems.add(f"{KEY}.formula", f"{name}: {fault.reason}", fault.nearest)
+        if read.expression is None or read.unit is None:
             return None
         meaning = scalar(values.get("meaning")).strip() or f"{title}."
-        return CalculatedMetric(name, title, formula, money_or_not, meaning, expression)
-
-    def _is_summable(self, name: str, part: str) -> bool:
-        """Whether a metric of a formula exists and its values may be summed."""
-        metric = catalog.metrics().get(part)
-        if metric is None:
-            ready = catalog.calculated_metrics().get(part)
-            more = f"; it is calculated itself: write its formula, ({ready.formula})" if ready else ""
-            near = None if ready else _like(part)
-            self._problems.add(f"{KEY}.formula", f"{name}: {part!r} is not a metric{more}", near)
-        elif not metric.additive:
-            advice = ""
-            if metric.numerator and metric.denominator:
-                factor = f"{metric.scale} * " if metric.scale != 1 else ""
-                advice = f"; write ({factor}{metric.numerator} / {metric.denominator}) instead"
-            reason = f"{name}: {part} is non-additive: its values must not be summed over rows{advice}"
-            self._problems.add(f"{KEY}.formula", reason)
-        return metric is not None and metric.additive
+        return CalculatedMetric(name, title, formula, read.unit, meaning, read.expression)
 
     def _is_computable(self, metric: CalculatedMetric) -> bool:
         """Whether the report has every metric of the formula; those that are not selected are added."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
-from adreel.catalog.formulas import table_sql_of
+import pyarrow as pa
+
+from adreel.catalog.formulas import table_sql_of, value_of
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.schema import calculated_columns, columns
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError
 from adreel.lake import Lake, TableState
-from adreel.lake.calculated import CalculatedColumn, ReaderColumns, quoted_name
+from adreel.lake.calculated import KIND, CalculatedColumn, ReaderColumns, quoted_name
 from adreel.store import SavedDataset
 
 
@@ -45,3 +49,19 @@ def reader_columns_of(saved: SavedDataset, now: datetime) -> ReaderColumns:
 def readable_table(lake: Lake, saved: SavedDataset, now: datetime, version: int | None = None) -> TableState:
     """A version of the dataset's table (None for the newest) as readers see it; NotFoundError without one."""
     return lake.seen(saved.table_slug, reader_columns_of(saved, now), version)
+
+
+def with_calculated(dataset: Dataset, rows: pa.Table) -> pa.Table:
+    """Rows of TikTok with the calculated metrics of the dataset, each of the figures of its own row."""
+    for metric in dataset.calculated:
+        parts = {name: rows[name].to_pylist() for name in metric.parts}
+        values = [
+            value_of(metric.expression, {name: _exact(column[place]) for name, column in parts.items()})
+            for place in range(rows.num_rows)
+        ]
+        rows = rows.append_column(metric.name, pa.array(values, KIND))
+    return rows
+
+
+def _exact(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(str(value))

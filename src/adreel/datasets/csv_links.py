@@ -11,7 +11,7 @@ from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.looks import TableLook, check_look
 from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.export.files import stream_sheets_csv
-from adreel.lake import Lake
+from adreel.lake import Lake, TableState
 from adreel.store import ExportLink, SavedDataset, Store
 
 SHEETS_CELLS = 10_000_000
@@ -110,9 +110,17 @@ def rows_of_link(lake: Lake, content: LinkContent, now: datetime) -> Any:
     """
     saved, look = content.saved, content.look
     table = readable_table(lake, saved, now)
-    shown = look.shown(table.readable.names)
+    shown = _shown(look, table)
     reader = lake.read(table.slug, None, shown, where=look.where, order=look.order, calculated=table.calculated)
     return stream_sheets_csv(reader)
+
+
+def _shown(look: TableLook, table: TableState) -> tuple[str, ...]:
+    """The columns of a link: those that were chosen, else all as they are stored.
+
+    Cells of a spreadsheet do not move when somebody puts the metrics of the dataset into another order.
+    """
+    return look.shown(table.in_order(()).readable.names)
 
 
 def link_json(link: ExportLink) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def link_json(link: ExportLink) -> dict[str, Any]:
 def size_of(lake: Lake, saved: SavedDataset, look: TableLook, now: datetime) -> str:
     """How much a look is for Google Sheets today, in a sentence. Raises what `check_look` does."""
     table = readable_table(lake, saved, now)
-    shown = look.shown(table.readable.names)
+    shown = _shown(look, table)
     page = lake.page(
         table.slug, columns=shown[:1], where=look.where, order=look.order, limit=1, calculated=table.calculated
     )

@@ -102,20 +102,31 @@ class Estimate:
         return f"about {least}" if roughly or self.basis is not Basis.EXACT else least
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierRuns:
+    """What earlier runs took: `sizes` of the dataset's shape; without any, `entities` are of lists of what it reads."""
+
+    sizes: Sequence[RunSize]
+    entities: Sequence[RunSize]
+
+
+def earlier_runs(store: Store, account: Account, dataset: Dataset) -> EarlierRuns:
+    """Those that an estimate of the dataset over the account is based on, whatever its days are."""
+    sizes = store.sizes.of_shape(account, shape(dataset), dataset.name)
+    entities = _entity_dataset(dataset)
+    return EarlierRuns(sizes, store.sizes.of_shape(account, shape(entities), "") if entities and not sizes else ())
+
+
 def estimated(
-    store: Store,
     account: Account,
     plan: Plan,
+    earlier: EarlierRuns,
     advertisers: Iterable[AccountAdvertiser],
     now: datetime,
     limits: RateLimits,
 ) -> Estimate:
     """The estimate of a run of the plan that starts at `now`; `advertisers` are all that are stored of the account."""
-    dataset = plan.dataset
-    sizes = store.sizes.of_shape(account, shape(dataset), dataset.name)
-    entities = _entity_dataset(dataset)
-    counts = store.sizes.of_shape(account, shape(entities), "") if entities and not sizes else ()
-    return estimate(plan, sizes, counts, account_requests(account, tuple(advertisers), now), limits)
+    return estimate(plan, earlier.sizes, earlier.entities, account_requests(account, tuple(advertisers), now), limits)
 
 
 def account_requests(account: Account, advertisers: Sequence[AccountAdvertiser], now: datetime) -> int:

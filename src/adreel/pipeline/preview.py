@@ -12,13 +12,14 @@ import httpx2
 import pyarrow as pa
 
 from adreel.connections import Covered, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
+from adreel.datasets.calculated_columns import with_calculated
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.lookback import FirstDays, default_days, described, first_days, lookback_days
 from adreel.datasets.lookback import refusal as lookback_refusal
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError
 from adreel.lake import Lake
-from adreel.pipeline.estimate import Estimate, estimated
+from adreel.pipeline.estimate import Estimate, earlier_runs, estimated
 from adreel.pipeline.extract import preview_rows
 from adreel.pipeline.plan import Plan, make_plan
 from adreel.settings import Settings
@@ -127,9 +128,11 @@ class Asking:
         if saved is not None and not other_days:
             first = first_days(Lake(self.settings.lake_url, clock=self.clock), saved.table_slug, dataset, now)
 
+        earlier = earlier_runs(self.store, account, dataset)
+
         def priced(days: FirstDays | None) -> tuple[Plan, Estimate]:
             plan = make_plan(dataset, covering.advertisers, now, days)
-            return plan, estimated(self.store, account, plan, advertisers, now, limits_for(level))
+            return plan, estimated(account, plan, earlier, advertisers, now, limits_for(level))
 
         plan, estimate = priced(first)
         lookback = None
@@ -155,7 +158,7 @@ class Asking:
             return None
 
     async def preview(self, dataset: Dataset, account: Account, rows: int) -> pa.Table:
-        """The first rows of the dataset, with the types of its table.
+        """The first rows of the dataset, with the types of its table and its calculated metrics.
 
         Raises AdvertiserError if a run would.
         """
@@ -167,7 +170,7 @@ class Asking:
         async with connected(
             self.settings, self.store, access, transport=self.transport, deadline=_patience(), log=self.log
         ) as client:
-            return await preview_rows(planned.plan, client, rows)
+            return with_calculated(dataset, await preview_rows(planned.plan, client, rows))
 
 
 def _lookback(dataset: Dataset, requests: int, *, next_run: bool) -> LookbackPlan:

@@ -39,7 +39,7 @@ from adreel.errors import (
 from adreel.lake import Lake, Version
 from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
-from adreel.pipeline.estimate import estimated, size_of_run
+from adreel.pipeline.estimate import earlier_runs, estimated, size_of_run
 from adreel.pipeline.extract import Extraction, Parts
 from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
@@ -505,7 +505,8 @@ class _RunInProgress:
         runner = self._runner
         limits, now = limits_for(runner.settings.tiktok_level), runner.clock()
         advertisers = runner.store.accounts.advertisers(self._account)
-        estimate = estimated(runner.store, self._account, plan, advertisers, now, limits)
+        earlier = earlier_runs(runner.store, self._account, plan.dataset)
+        estimate = estimated(self._account, plan, earlier, advertisers, now, limits)
         return estimate.requests - estimate.account_requests if estimate.expected else None
 
     def _arrived(self, request: Request, part: Part) -> None:

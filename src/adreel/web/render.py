@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -52,7 +53,12 @@ class Shell:
     path: str
     notice: str
     theme: str
-    made_up: MadeUp | None
+    find_made_up: Callable[[], MadeUp | None]
+
+    @property
+    def made_up(self) -> MadeUp | None:
+        """Which numbers are made up. Looked up when it is shown: parts of pages do not."""
+        return self.find_made_up()
 
     @property
     def may_edit(self) -> bool:
@@ -122,7 +128,7 @@ def shell_of(request: Request, visitor: Visitor | None) -> Shell:
         path=_shown_path(request.url.path),
         notice=unquote(request.cookies.get(NOTICE, ""))[:500],
         theme=theme if theme in THEMES else "auto",
-        made_up=deps.made_up,
+        find_made_up=lambda: deps.made_up,
     )
 
 

@@ -6,7 +6,7 @@ Pure: it is made from the form's fields and from what is known of accounts and t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -20,16 +20,18 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.menus import Offer
 from adreel.datasets.presets import SETS, MetricSet
-from adreel.datasets.schema import Column, columns, day_column, key
+from adreel.datasets.schema import Column, day_column, key, readable_columns
 from adreel.datasets.stored import dataset_of
-from adreel.datasets.values import texts
+from adreel.datasets.values import LISTS, texts
 from adreel.errors import DatasetError, Problem
 from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.update_methods import TITLES as METHOD_TITLES
 from adreel.update_methods import Method
+from adreel.web.forms.buttons import PressedButton, TakenOut, moved
+from adreel.web.forms.calculated import CalculatedPane, Sums, calculated_after, calculated_pane, entries_of
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
-from adreel.web.forms.fields import FormFields, advertiser_ids, calculated_text, carried, left_behind, values_of
+from adreel.web.forms.fields import FormFields, advertiser_ids, carried, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
@@ -76,7 +78,7 @@ class Around:
     """What a form is shown among: the accounts that may be used, the chosen one's advertisers as last seen, the time.
 
     `zone` is the workspace's. `saved` is the dataset that is being changed. `plan` prices a dataset over the account.
-    `metric_sets` are the presets that can be added, built-in and saved.
+    `metric_sets` are the presets that can be added, built-in and saved; `last_sums` gives those of the last run.
     """
 
     accounts: tuple[Account, ...]
@@ -87,6 +89,7 @@ class Around:
     saved: SavedDataset | None
     plan: Callable[[Dataset, Account, tuple[AccountAdvertiser, ...], SavedDataset | None], Planned]
     metric_sets: tuple[MetricSet, ...] = tuple(SETS.values())
+    last_sums: Callable[[], Sums] = Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ class Form:
     `menus` are those of the report, but for those that stand with the dates and with the update method.
     `dataset` is what can be read so far, also if its name is missing, and None if it cannot. `names` are those of the
     account's advertisers by their ids. `to_fill` says what to choose before there is an estimate. `calculated`
-    are the calculated metrics as JSON, which the page carries along.
+    are the calculated metrics; None if the report has none. `values` are those of the dataset file.
     """
 
     fields: FormFields
@@ -202,7 +205,8 @@ class Form:
     planned: Planned | None
     to_fill: str
     names: Mapping[str, str]
-    calculated: str
+    calculated: CalculatedPane | None
+    values: Mapping[str, Any]
 
     def text(self, name: str) -> str:
         """What stands in a text field."""
@@ -265,22 +269,36 @@ def posted_values(fields: FormFields) -> dict[str, Any]:
     return fit.values if fit else values
 
 
-def _order(fields: FormFields) -> tuple[str, str, str]:
-    """What a pressed button asks for: what to do, in which menu, with which value."""
-    verb, _, rest = fields.last("do").partition(" ")
-    menu, _, value = rest.partition(" ")
-    return verb, menu, value
-
-
 def _acted(fields: FormFields, values: dict[str, Any]) -> dict[str, Any]:
-    """The values after a button that takes something out of a list, or switches something on."""
-    verb, menu, value = _order(fields)
-    given = values.get(menu)
-    if verb == "switch-on" and menu in _switches(values):
-        return {**values, menu: True}
-    if verb not in ("empty", "remove") or not isinstance(given, list):
+    """The values after a button that changes a list, or switches something on."""
+    order = PressedButton.of(fields)
+    given = values.get(order.menu)
+    if order.verb == "calc":
+        return calculated_after(fields, values)
+    if order.verb == "switch-on" and order.menu in _switches(values):
+        return {**values, order.menu: True}
+    if order.verb == "restore":
+        restored = TakenOut.of(fields.last(f"{order.menu}.removed")).restored(texts(given))
+        return {**values, order.menu: restored} if order.menu in _lists(values) else values
+    if not isinstance(given, list):
         return values
-    return {**values, menu: [item for item in given if verb == "remove" and item != value]}
+    return {**values, order.menu: _list_after(order, given)}
+
+
+def _list_after(order: PressedButton, given: list[str]) -> list[str]:
+    """The list after a button that empties it, takes a value out, or moves one."""
+    if order.verb == "empty":
+        return []
+    if order.verb == "remove":
+        return [item for item in given if item != order.value]
+    value, _, way = order.value.partition(" ")
+    return moved(given, given.index(value), way) if order.verb == "move" and value in given else given
+
+
+def _lists(values: Mapping[str, Any]) -> frozenset[str]:
+    """The menus of the report of which many values can be picked."""
+    report = catalog.REPORTS.get(values["report"])
+    return frozenset(menu.name for menu in (report.menus if report else ()) if menu.source in LISTS)
 
 
 def _switches(values: Mapping[str, Any]) -> frozenset[str]:
@@ -296,7 +314,8 @@ class _Shape:
         self._fields = fields
         self._around = around
         self._everything = fields.last("unavailable") == "yes"
-        values = _acted(fields, values_of(fields))
+        self._before = values_of(fields)
+        values = _acted(fields, self._before)
         self._reports = tuple(_reports(around.saved))
         if values["report"] not in (report.name for report in self._reports):
             values["report"] = ""
@@ -329,7 +348,7 @@ class _Shape:
         scheduling = schedule_pane(fields, around.now, around.zone, planned.estimate if planned else None)
         lines = {
             "credentials": credentials_line(fields.text("account"), self._status(), len(around.advertisers)),
-            "details": details_line(report, self._chosen, _titles(panes), dates),
+            "details": details_line(report, self._chosen, _titles(panes), dates, len(entries_of(self._values))),
             "scheduling": scheduling_line(scheduling, update.method, update.lookback),
             "name": name_line(fields.text("name"), texts(self._values.get("tags"))),
         }
@@ -365,11 +384,12 @@ class _Shape:
             resetting=tuple(pane for pane in panes if pane.name == RESET),
             scheduling=scheduling,
             dataset=outcome.dataset,
-            columns=columns(outcome.described) if outcome.described else (),
+            columns=readable_columns(outcome.described) if outcome.described else (),
             planned=planned,
             to_fill=to_fill(preventing_preview(outcome.problems), report, self._values),
             names=names_of(around.advertisers),
-            calculated=calculated_text(self._values),
+            calculated=self._calculated(outcome.described),
+            values=self._values,
         )
 
     def _lacking(self, problems: Iterable[Problem], report: Report | None) -> dict[str, str]:
@@ -442,7 +462,8 @@ class _Shape:
         ids = tuple(given) if isinstance(given, list) else advertiser_ids(menu, self._fields)
         question = Question.of(menu.name, self._fields)
         picker = advertiser_picker(question, self._around.advertisers, ids) if way == "picked" else None
-        if picker is not None and _order(self._fields)[:2] == ("add-found", menu.name):
+        order = PressedButton.of(self._fields)
+        if picker is not None and (order.verb, order.menu) == ("add-found", menu.name):
             ids = tuple(dict.fromkeys((*ids, *picker.available)))
             self._values[menu.name] = list(ids)
             picker = advertiser_picker(question, self._around.advertisers, ids)
@@ -460,18 +481,39 @@ class _Shape:
     def _asked(self, fit: Fitted, menu: Menu) -> Picker:
         question, chosen = Question.of(menu.name, self._fields), self._chosen.get(menu.name, ())
         if menu.source == "metrics":
-            sets = self._around.metric_sets
-            return metric_picker(question, fit.offers[menu.name], chosen, sets, everything=self._everything)
+            sets, removed = self._around.metric_sets, self._removed(menu, chosen)
+            return metric_picker(question, fit.offers[menu.name], chosen, sets, removed, everything=self._everything)
         return field_picker(question, fit.report.name, fit.offers[menu.name], chosen)
+
+    def _removed(self, menu: Menu, chosen: Collection[str]) -> TakenOut:
+        """What can be put back: what was taken out by this button, or by the last one that did."""
+        order = PressedButton.of(self._fields)
+        if order.menu == menu.name and order.verb in ("remove", "empty"):
+            return TakenOut.between(texts(self._before.get(menu.name)), chosen)
+        return TakenOut.of(self._fields.last(f"{menu.name}.removed")).missing(chosen)
+
+    def _calculated(self, dataset: Dataset | None) -> CalculatedPane | None:
+        if self._fit is None:
+            return None
+        sums = Sums.of_preview(self._fields.last("calc.sums"))
+        is_open = bool(self._fields.last("calc.open")) or PressedButton.of(self._fields).verb == "calc"
+        if is_open and not sums.values:
+            sums = self._around.last_sums()
+        names = (
+            [column.name for column in readable_columns(dataset) if column.part not in ("metrics", "calculated")]
+            if dataset
+            else []
+        )
+        return calculated_pane(self._fields, self._before, self._fit, names, sums)
 
     def _added(self, fit: Fitted, menu: Menu, picker: Picker) -> tuple[str, ...]:
         """What a button adds: a set of metrics, or all that was found; what cannot go is left out and told."""
-        verb, name, value = _order(self._fields)
-        if name != menu.name or verb not in ("add-found", "add-set"):
+        order = PressedButton.of(self._fields)
+        if order.menu != menu.name or order.verb not in ("add-found", "add-set"):
             return ()
-        if verb == "add-found":
+        if order.verb == "add-found":
             return picker.available
-        preset = next((preset for preset in self._around.metric_sets if preset.name == value), None)
+        preset = next((preset for preset in self._around.metric_sets if preset.name == order.value), None)
         if preset is None:
             return ()
         offered = fit.offers[menu.name]

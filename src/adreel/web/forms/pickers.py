@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from adreel import catalog
 from adreel.catalog.records import Metric
@@ -13,6 +15,7 @@ from adreel.datasets.metric_search import search_metrics
 from adreel.datasets.presets import GROUP_TITLES, MetricSet
 from adreel.datasets.schema import TYPE_TITLES, UNIT_TITLES
 from adreel.store import AccountAdvertiser
+from adreel.web.forms.buttons import TakenOut
 from adreel.web.forms.fields import FormFields
 
 PAGE = 60
@@ -29,6 +32,55 @@ class Pick:
     facts: tuple[str, ...]
     refusal: str | None
     chosen: bool
+
+
+SURFACE_TITLES: Mapping[str, str] = MappingProxyType(
+    {"app": "App", "website": "Website", "onsite": "TikTok", "shop": "Shop", "offline": "Offline"}
+)
+"""The places where events are counted, in the order of their columns."""
+
+_PLACE_IN_TITLE = re.compile(r" \((app|website|TikTok|Shop|offline|%)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class TwinRow:
+    """One figure of an event: `cells` are its metrics by place, in the order of the heads; most have one or none."""
+
+    title: str
+    cells: tuple[tuple[Pick, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinTable:
+    """The same event in different places: `heads` are the titles of the places, each row a figure of it."""
+
+    heads: tuple[str, ...]
+    rows: tuple[TwinRow, ...]
+
+    @property
+    def title(self) -> str:
+        """What is counted."""
+        return self.rows[0].title
+
+
+def twin_table(picks: Iterable[Pick]) -> TwinTable:
+    """Twins side by side: a column for each place, and a row of its own for unique events."""
+    every, catalogue = tuple(picks), catalog.metrics()
+    there = {catalogue[pick.value].surface for pick in every}
+    surfaces = [surface for surface in SURFACE_TITLES if surface in there]
+    rows: dict[bool, dict[str, list[Pick]]] = {}
+    for pick in every:
+        row = rows.setdefault("unique" in pick.title.lower(), {surface: [] for surface in surfaces})
+        row[catalogue[pick.value].surface].append(pick)
+    return TwinTable(
+        tuple(SURFACE_TITLES[surface] for surface in surfaces),
+        tuple(_twin_row([tuple(row[surface]) for surface in surfaces]) for _, row in sorted(rows.items())),
+    )
+
+
+def _twin_row(cells: Sequence[tuple[Pick, ...]]) -> TwinRow:
+    first = next(pick for cell in cells for pick in cell)
+    return TwinRow(_PLACE_IN_TITLE.sub("", first.title), tuple(cells))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +121,7 @@ class Picker:
     """A list as it is shown: `blocks` are values side by side that count the same thing in different places.
 
     `matching` values were found, of `total`; those in `blocks` have boxes now. `hidden` more match and are not
-    available. `kept` are chosen.
+    available. `kept` are chosen, in their order. `removed` were until just now; the page carries `removed_text` along.
     """
 
     question: Question
@@ -81,11 +133,18 @@ class Picker:
     available: tuple[str, ...]
     kept: tuple[Kept, ...]
     hidden: int = 0
+    removed: tuple[Kept, ...] = ()
+    removed_text: str = ""
 
     @property
     def shown(self) -> tuple[str, ...]:
         """The values that have boxes."""
         return tuple(pick.value for block in self.blocks for pick in block)
+
+    @property
+    def tables(self) -> tuple[TwinTable | None, ...]:
+        """For each block of several values the table that it is shown as."""
+        return tuple(twin_table(block) if len(block) > 1 else None for block in self.blocks)
 
     @property
     def batches(self) -> int:
@@ -101,10 +160,11 @@ def metric_picker(
     offers: Mapping[str, Offer],
     chosen: Collection[str],
     sets: tuple[MetricSet, ...],
+    removed: TakenOut | None = None,
     *,
     everything: bool,
 ) -> Picker:
-    """The metrics; `chosen` are in the order of the columns, `sets` the presets to add.
+    """The metrics; `chosen` are in the order of the columns, `sets` the presets to add, `removed` can be put back.
 
     With `everything` unavailable ones come after the rest.
     """
@@ -124,6 +184,8 @@ def metric_picker(
         available=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
         kept=tuple(_kept_metric(name) for name in chosen),
         hidden=len(matching) - len(metrics),
+        removed=tuple(_kept_metric(name) for _, name in (removed.values if removed else ())),
+        removed_text=removed.text if removed else "",
     )
 
 
@@ -142,9 +204,17 @@ def _metric_blocks(
         if len(shown) >= most:
             return
         if metric.name not in shown:
-            names = [name for name in (metric.name, *metric.twins) if name in offers and name not in shown]
+            names = [name for name in _same_event(metric) if name in offers and name not in shown]
             shown.update(names)
             yield tuple(_metric_pick(catalogue[name], offers[name], name in chosen) for name in names)
+
+
+def _same_event(metric: Metric) -> Iterator[str]:
+    """The metric, and the others of its event: those in other places, and unique ones beside all."""
+    yield metric.name
+    event = catalog.events().get(metric.event) if metric.twins else None
+    for names in event.surfaces.values() if event else ():
+        yield from (name for name in names if name != metric.name)
 
 
 def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:

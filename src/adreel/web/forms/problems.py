@@ -37,6 +37,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "report": "Report",
         "description": "Description",
         "tags": "Tags",
+        "calculated_metrics": "Calculated metrics",
         "dates.start": "Start date",
         "dates.end": "End date",
         "dates.date": "Day",

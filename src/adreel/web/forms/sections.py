@@ -124,12 +124,20 @@ def _status(status: AccountStatus | None) -> str:
 
 
 def details_line(
-    report: Report | None, chosen: Mapping[str, tuple[str, ...]], titles: Iterable[str], dates: DatesPane | None
+    report: Report | None,
+    chosen: Mapping[str, tuple[str, ...]],
+    titles: Iterable[str],
+    dates: DatesPane | None,
+    calculated: int = 0,
 ) -> str:
-    """The report with what is chosen: `titles` of choices and dimensions, how many metrics or fields, and the dates."""
+    """The report with what is chosen: `titles` of choices and dimensions, how many metrics or fields, and the dates.
+
+    `calculated` is the number of calculated metrics.
+    """
     if report is None:
         return "No report selected"
-    parts = (report.title, *titles, *_lists(report, chosen), _dates(dates))
+    own = f"{calculated:,} calculated" if calculated else ""
+    parts = (report.title, *titles, *_lists(report, chosen), own, _dates(dates))
     return BETWEEN.join(part for part in parts if part)
 
 

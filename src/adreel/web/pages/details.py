@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from adreel import catalog
 from adreel.access import AccountRight, DatasetRight, RoleRight
@@ -20,7 +22,7 @@ from adreel.catalog.templates import Template
 from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
-from adreel.datasets.schema import Column, columns
+from adreel.datasets.schema import Column, columns, readable_columns
 from adreel.datasets.stored import converted, dataset_of, source_of
 from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
@@ -28,6 +30,7 @@ from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
 from adreel.store import Account, Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
+from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor, unfinished
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
@@ -60,12 +63,13 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The first rows, or why there are none."""
+    """The first rows with their `sums`, which the page carries along for examples, or why there are none."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Any, ...], ...]
     error: str
     problems: tuple[Said, ...]
+    sums: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,14 @@ class DatasetSettings(Page):
     preview: Preview | None
     drafts: tuple[Draft, ...] = ()
     discarded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaPart(Page):
+    """What is to be said of a formula."""
+
+    template: ClassVar[str] = "_details_formula.html"
+    check: FormulaCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +223,29 @@ def form(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     return _answer(request, deps, who, fields)
 
 
+@router.post("/datasets/form/formula")
+def formula(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
+    """What is to be said of the formula in the editor, while it is typed."""
+    who.guard.need_role(RoleRight.CREATE)
+    sums = Sums.of_preview(fields.last("calc.sums"))
+    editor = typed_editor(fields, sums if sums.values else _last_sums(deps, _edited(who, fields)))
+    return respond(request, FormulaPart(editor.check if editor else FormulaCheck()), visitor=who)
+
+
+@router.post("/datasets/form/metrics")
+def metrics(who: Who, fields: Posted, q: str = "") -> Response:
+    """Metrics that a word of a formula may mean, for the editor's script."""
+    who.guard.need_role(RoleRight.CREATE)
+    return JSONResponse({"metrics": [asdict(metric) for metric in suggestions(fields, q)]})
+
+
 @router.post("/datasets/draft")
 def keep(deps: Here, who: Who, fields: Posted) -> Response:
     """Keeps what is typed as a draft, where the page needs no answer, as it is being left."""
     who.guard.need_role(RoleRight.CREATE)
-    keep_draft(deps, who, fields, _edited(who, fields))
-    return Response(status_code=204)
+    kept, _ = keep_draft(deps, who, fields, posted_values(fields), _edited(who, fields))
+    is_kept = kept.last("draft.kept") == "yes"
+    return Response(status_code=204, headers={"Adreel-Draft": kept.last("draft")} if is_kept else {})
 
 
 @router.post("/datasets/form/advertisers")
@@ -251,14 +280,21 @@ def _answer(
 ) -> Response:
     """The form, in a page of its own where no part of one was asked for."""
     saved = _edited(who, fields)
-    fields, draft_notes = keep_draft(deps, who, fields, saved)
-    notes = (*notes, *draft_notes)
-    shape = form_of(fields, _around(deps, who, fields, saved), notes=notes)
+    shape = _kept(deps, who, form_of(fields, _around(deps, who, fields, saved), notes=notes), saved)
     if is_fragment(request):
-        return respond(request, FormPart(shape))
+        return respond(request, FormPart(shape), visitor=who)
     if saved is None:
         return respond(request, NewDatasetPage(shape, "", preview))
     return _settings(request, deps, who, saved, shape, preview=preview)
+
+
+def _kept(deps: Deps, who: Visitor, shape: Form, saved: SavedDataset | None) -> Form:
+    """The form, kept as a draft as it is now, after what its buttons did."""
+    given = shape.fields
+    if shape.calculated is None or shape.calculated.editor is None:
+        given = FormFields({name: value for name, value in given.values.items() if not name.startswith("calc.")})
+    fields, notes = keep_draft(deps, who, given, shape.values, saved)
+    return replace(shape, fields=fields, notices=(*notes, *shape.notices))
 
 
 def _settings(
@@ -275,7 +311,7 @@ def _settings(
     status: int = 200,
 ) -> Response:
     if is_fragment(request):
-        return respond(request, FormPart(shape, clashes), status)
+        return respond(request, FormPart(shape, clashes), status, visitor=who)
     head = heading(deps, who, saved, "settings", f"/datasets/{saved.slug}/settings")
     return respond(request, DatasetSettings(head, shape, clashes, preview, drafts, discarded), status)
 
@@ -306,6 +342,7 @@ def _around(deps: Deps, who: Visitor, fields: FormFields, saved: SavedDataset | 
         saved=saved,
         plan=deps.asking.planned,
         metric_sets=saved_presets.metric_sets(who.guard),
+        last_sums=lambda: _last_sums(deps, saved),
     )
 
 
@@ -338,7 +375,32 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         return Preview((), (), refusal, shown)
     except AdreelError as error:
         return Preview((), (), sentence(error), ())
-    return Preview(columns(dataset), tuple(_rows(table)), "", ())
+    return Preview(readable_columns(dataset), tuple(_rows(table)), "", (), _sums(dataset, table).text)
+
+
+def _sums(dataset: Dataset, table: pa.Table) -> Sums:
+    """The sums of the first rows, of metrics that each of them has; money only if it is of one currency."""
+    currencies = set(table["currency"].to_pylist()) if "currency" in table.column_names else set()
+    named = [
+        column.name
+        for column in columns(dataset)
+        if column.additive and not (column.type == "money" and len(currencies) > 1)
+    ]
+    full = [name for name in named if table.num_rows and not table[name].null_count]
+    sums = {name: Decimal(str(pc.sum(table[name]).as_py())) for name in full}
+    return Sums("", sums, str(currencies.pop()) if len(currencies) == 1 else "")
+
+
+def _last_sums(deps: Deps, saved: SavedDataset | None) -> Sums:
+    """The sums of what the last run read, as its verification has them; none for a new dataset."""
+    runs = deps.store.runs.good(saved) if saved else ()
+    if not runs:
+        return Sums()
+    verification = runs[0].verification
+    checksums, currencies = verification.get("checksums", ()), verification.get("currencies", ())
+    totals = verification.get("totals", {}).items()
+    sums = {name: Decimal(str(pair["actual"])) for name, pair in totals if name not in checksums}
+    return Sums("the rows of the last run", sums, currencies[0] if len(currencies) == 1 else "")
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
@@ -353,10 +415,9 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """Saves a new dataset and has its first run begin; opens it, or another form."""
     who.guard.need_role(RoleRight.CREATE)
     values = posted_values(fields)
-    refused = tuple(_refusals(deps, who, values, None))
+    refused = (*_refusals(deps, who, values, None), *unfinished(fields, values))
     if refused:
-        fields, notes = keep_draft(deps, who, fields, None)
-        shape = form_of(fields, _around(deps, who, fields), refused, notes)
+        shape = _kept(deps, who, form_of(fields, _around(deps, who, fields), refused), None)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDatasetPage(shape, "", None), 422)
     saved = service.create(who.guard, parse(Source(values, {}), deps.clock()))
     deps.store.drafts.remove(who.user, fields.last("draft"))
@@ -383,7 +444,7 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
     values = posted_values(fields)
     if fields.last("spec_version") != str(saved.spec_version):
         return _clash(request, deps, who, saved, fields)
-    refused = tuple(_refusals(deps, who, values, saved))
+    refused = (*_refusals(deps, who, values, saved), *unfinished(fields, values))
     losses: tuple[str, ...] = ()
     if not refused:
         now = deps.clock()
@@ -391,8 +452,7 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
         losses = service.losses(who.guard, dataset, deps.lake, now, saved)
         refused = _changed(who, saved, dataset, now)
     if refused:
-        fields, notes = keep_draft(deps, who, fields, saved)
-        shape = form_of(fields, _around(deps, who, fields, saved), refused, notes)
+        shape = _kept(deps, who, form_of(fields, _around(deps, who, fields, saved), refused), saved)
         return _settings(request, deps, who, saved, shape, status=422)
     deps.store.drafts.remove(who.user, fields.last("draft"))
     return go(request, f"/datasets/{slug}", " ".join(("Settings saved. The next run uses them.", *losses)))

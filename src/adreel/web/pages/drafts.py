@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Form, Request
@@ -12,12 +12,14 @@ from starlette.responses import Response
 
 from adreel import catalog
 from adreel.access import RoleRight
+from adreel.datasets.calculated import KEY as CALCULATED
 from adreel.datasets.stored import source_of
+from adreel.datasets.values import texts
 from adreel.errors import InputError, NotFoundError
 from adreel.store import Draft, SavedDataset
 from adreel.store.drafts import DraftWriter
 from adreel.web.deps import Deps, Here, Visitor, Who
-from adreel.web.forms.fields import FormFields, fields_of, ids_in, ticked
+from adreel.web.forms.fields import FormFields, calculated_text, fields_of, ids_in, ticked
 from adreel.web.forms.panes import posted_values
 from adreel.web.render import go, own_path
 
@@ -26,7 +28,7 @@ router = APIRouter()
 _OF_PAGE = frozenset({"draft", "draft.tab", "draft.seen", "draft.kept", "do", "then", "tried", "tried.section", "pane"})
 """Fields of the page and not of the dataset."""
 
-_VIEW = (".search", ".searched", ".group", ".most", ".seen", ".tick")
+_VIEW = (".search", ".searched", ".group", ".most", ".seen", ".tick", ".removed", ".sums")
 """How the names of fields end that say what a list shows."""
 
 ELSEWHERE = "This draft was changed in another tab. Your changes are kept as a draft of their own."
@@ -52,9 +54,11 @@ def continued(draft: Draft, saved: SavedDataset | None = None) -> FormFields:
 
 
 def keep_draft(
-    deps: Deps, who: Visitor, fields: FormFields, saved: SavedDataset | None
+    deps: Deps, who: Visitor, fields: FormFields, values: Mapping[str, Any], saved: SavedDataset | None
 ) -> tuple[FormFields, tuple[str, ...]]:
     """Keeps the form as a draft, or deletes that where nothing is left of it; the fields, and what to tell.
+
+    `values` are those of the dataset file after what a button did.
 
     A form without a key, as programs send it, is not kept.
     """
@@ -62,10 +66,10 @@ def keep_draft(
     if not key:
         return fields, ()
     drafts = deps.store.drafts
-    if posted_values(fields) == _untouched(fields, saved):
+    if values == _untouched(fields, saved):
         drafts.remove(who.user, key)
         return fields, ()
-    pairs = [(name, value) for name, values in _chosen(fields).items() for value in values]
+    pairs = [(name, value) for name, texts_of in _chosen(fields, values).items() for value in texts_of]
     writer = DraftWriter(key, fields.last("draft.tab"), int(seen) if seen.isascii() and seen.isdecimal() else 0)
     try:
         draft = drafts.keep(who.user, writer, _title(fields), pairs, saved)
@@ -75,16 +79,23 @@ def keep_draft(
     return kept, (ELSEWHERE,) if draft.key != key else ()
 
 
-def _chosen(fields: FormFields) -> Mapping[str, tuple[str, ...]]:
+def _chosen(fields: FormFields, values: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     """The fields of the dataset, with what is chosen in lists whatever part of them the page shows."""
     lists = {name.removesuffix(".seen") for name in fields.values if name.endswith(".seen")}
-    chosen = {name: ticked(name, fields, ids_in(*fields.all(name))) for name in sorted(lists)}
+    chosen = {name: _picked(name, fields, values) for name in sorted(lists)}
+    chosen[CALCULATED] = tuple(filter(None, [calculated_text(values)]))
     others = {
         name: values
         for name, values in fields.values.items()
         if name not in _OF_PAGE and not name.endswith(_VIEW) and name not in chosen
     }
     return others | chosen
+
+
+def _picked(name: str, fields: FormFields, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is chosen in a list; ad accounts that are picked also while all are chosen."""
+    given = values.get(name)
+    return ticked(name, fields, ids_in(*fields.all(name))) if given == "all" else texts(given)
 
 
 def _untouched(fields: FormFields, saved: SavedDataset | None) -> object:

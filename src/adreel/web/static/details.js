@@ -8,9 +8,12 @@
   let refused = false;
   let continued = false;
   let pane = null;
+  let pressed = null;
   const requested = new WeakMap();
   let changes = 0;
 
+  // What is checked while it is typed is answered in a part of the form, and not kept by that.
+  const part_ = "#calc-formula, #calc-check";
   const isOurs = (element) => element instanceof Element && element.closest("#details") !== null;
 
   // A disabled box keeps the keyboard focus, and its state.
@@ -85,8 +88,10 @@
 
   // The answer to a request from before the last change is dropped: a newer one follows.
   document.addEventListener("htmx:before:request", (event) => {
+    // A button does more than the request of the field that was left for it.
+    if (event.target.matches("button[name=do]")) changes += 1;
     requested.set(event.detail.ctx, changes);
-    if (isOurs(event.target)) typed = false;
+    if (isOurs(event.target) && !event.target.matches(part_)) typed = false;
   });
   document.addEventListener("htmx:before:swap", (event) => {
     const context = event.detail.ctx;
@@ -100,6 +105,9 @@
       return;
     }
     refused = saved;
+    const button = context.sourceElement.matches("button[name=do]") ? context.sourceElement : null;
+    // As it is now: a morph may make another button of it.
+    pressed = button && { value: button.value, isEditor: button.matches("[data-editor]"), removes: button.matches("[data-remove]") };
     continued = context.sourceElement.matches("[data-continue]");
     pane = refused || continued ? null : openPane()?.id ?? "";
     menu = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
@@ -110,7 +118,8 @@
   // A morph closes what the answer has closed.
   document.addEventListener("htmx:after:settle", (event) => {
     if (event.target.closest?.("#preview")) readExamples();
-    if (!isOurs(event.target)) return;
+    if (!isOurs(event.target) || event.target.matches(part_)) return;
+    remember();
     for (const id of opened) {
       const part = document.getElementById(id);
       if (part) part.open = true;
@@ -135,9 +144,26 @@
       } else if (part) show(part);
       return;
     }
+    if (pressed) focusAfter(pressed);
+    pressed = null;
     // The focus of a button that was removed goes to its menu.
     if (menu && menu.isConnected && document.activeElement === document.body) menu.focus({ preventScroll: true });
   });
+
+  // After a button: into the editor that it opened, to what puts back what it took out, or to itself where it is now.
+  const focusAfter = (button) => {
+    const editor = document.getElementById("calc-editor");
+    const same = [...form().querySelectorAll("button[name=do]")].find((other) => other.value === button.value);
+    let target = null;
+    if (button.isEditor) {
+      target = editor ? editor.querySelector("[aria-invalid=true]") ?? editor.querySelector("#calc-title") : form().querySelector("[value='calc new']");
+    } else if (button.removes) {
+      target = menu?.querySelector("[id^=undo-]");
+    } else if (document.activeElement === document.body) {
+      target = same?.disabled ? same.parentElement.querySelector("button:not([disabled])") : same;
+    }
+    target?.focus();
+  };
 
   // -- the first row of the preview, beside the names of the columns
 
@@ -160,9 +186,9 @@
 
   // Leaving the page with unsaved changes asks first, also after a save that was refused. Searching and paging in lists
   // are no changes; a choice is a tick where its row is shown, else a hidden field.
-  const viewOnly = /\.(search|searched|group|most|seen)$|^(pane|unavailable|draft.*|tried.*)$/;
+  const viewOnly = /\.(search|searched|group|most|seen|removed|sums)$|^(pane|unavailable|draft.*|tried.*|calc\.open)$/;
   const filledIn = () => {
-    const fields = [...new FormData(form())].filter(([name]) => !viewOnly.test(name));
+    const fields = [...new FormData(form())].filter(([name, value]) => !viewOnly.test(name) && (value !== "" || !name.startsWith("calc.")));
     return [...new Set(fields.map(([name, value]) => `${name.replace(/\.tick$/, "")}=${value}`))].sort().join("\n");
   };
   const before = form().elements.tried ? null : filledIn();
@@ -170,7 +196,10 @@
   document.addEventListener("submit", (event) => { saving = isOurs(event.target); });
   document.addEventListener("htmx:before:request", (event) => {
     saving = event.target.matches("[data-save]");
-    if (saving) sessionStorage.removeItem(unsent);
+    if (!saving) return;
+    sessionStorage.removeItem(unsent);
+    // Once it is saved there is no draft to come back to.
+    window.history.replaceState(null, "", window.location.pathname);
   });
   window.addEventListener("pageshow", () => { saving = false; });
   window.addEventListener("beforeunload", (event) => {
@@ -186,7 +215,22 @@
   const send = async (body) => {
     const headers = { "Content-Type": "application/x-www-form-urlencoded" };
     const answer = await fetch("/datasets/draft", { method: "POST", body, headers, keepalive: body.length < 60_000 });
-    return answer.status === 204;
+    return { isKept: answer.status === 204, key: answer.headers.get("Adreel-Draft") };
+  };
+
+  // What the page says of its draft, and an address at which the draft is back: Back and Reload lead to it.
+  const say = (words, key) => {
+    const state = document.getElementById("draft-state");
+    if (!state) return;
+    if (key !== undefined) state.dataset.draft = key ?? "";
+    state.textContent = words;
+  };
+  const remember = () => {
+    const key = document.getElementById("draft-state")?.dataset.draft;
+    const path = window.location.pathname;
+    if (!/^\/datasets\/(new|[^/]+\/settings)$/.test(path) || saving) return;
+    const now = new URLSearchParams(window.location.search).get("draft") ?? "";
+    if ((key ?? "") !== now) window.history.replaceState(null, "", key ? `${path}?draft=${encodeURIComponent(key)}` : path);
   };
   const keep = async () => {
     window.clearTimeout(waiting);
@@ -194,9 +238,13 @@
     typed = false;
     const body = fields();
     try {
-      if (await send(body) && body === fields()) sessionStorage.removeItem(unsent);
+      const { isKept, key } = await send(body);
+      if (isKept && body === fields()) sessionStorage.removeItem(unsent);
+      if (isKept) say(key ? "Draft saved" : "", key);
+      if (isKept) remember();
     } catch {
       typed = true;
+      say("Draft not saved: no connection");
     }
   };
   for (const kind of ["input", "change"]) {
@@ -205,19 +253,22 @@
       sessionStorage.setItem(unsent, JSON.stringify({ user: form().dataset.user, body: fields() }));
       if (kind === "change") return;
       typed = true;
+      say("Saving draft…");
       window.clearTimeout(waiting);
       waiting = window.setTimeout(keep, 1000);
     }, true);
   }
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") keep(); });
   document.addEventListener("htmx:after:settle", (event) => {
-    if (isOurs(event.target) && !typed) sessionStorage.removeItem(unsent);
+    if (isOurs(event.target) && !event.target.matches(part_) && !typed) sessionStorage.removeItem(unsent);
   });
   document.addEventListener("submit", (event) => { if (isOurs(event.target)) sessionStorage.removeItem(unsent); });
   const left = JSON.parse(sessionStorage.getItem(unsent) ?? "null");
   sessionStorage.removeItem(unsent);
   if (left && left.user === form().dataset.user) {
-    send(left.body).then((isKept) => { if (isKept) window.location.reload(); }, () => {});
+    send(left.body).then(({ isKept, key }) => {
+      if (isKept && key) window.location.replace(`${window.location.pathname}?draft=${encodeURIComponent(key)}`);
+    }, () => {});
   }
 
   // The list of errors gets the focus on load and after a save that was refused.
