@@ -162,7 +162,7 @@ def _numbers(data: CardData) -> Json:
     now, before = data.rows[0], data.rows[1] if len(data.rows) > 1 else None
     numbers = [
         {
-            "title": data.columns[place].title,
+            "title": _panel_title(data, data.columns[place]),
             "format": _format(data.columns[place]),
             "value": now[place],
             "previous": None if before is None else before[place],
@@ -192,10 +192,16 @@ def _line(data: CardData) -> Json:
         if previous:
             earlier = previous[number]
             series.append(_series(data.columns[earlier].title, "previous", _column(data, earlier)))
-        panels.append({"title": column.title, "format": _format(column), "series": series})
+        panels.append({"title": _panel_title(data, column), "format": _format(column), "series": series})
     days = data.places("previous_category")
     before = [None if day is None else str(day) for day in _column(data, days[0])] if days else None
     return {"x": _axis(data, _column(data, place)), "previous_x": before, "panels": panels}
+
+
+def _panel_title(data: CardData, column: CardColumn) -> str:
+    """The title of an axis without units of its own: money has its currency, unless its title says it already."""
+    is_plain = column.unit == "money" and column.currency and data.converted is None
+    return f"{column.title} ({column.currency})" if is_plain else column.title
 
 
 def _grouped(data: CardData) -> Json:

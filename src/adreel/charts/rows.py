@@ -128,7 +128,7 @@ def cards_data(
         return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), no_facts)
     with lake.connect({"rows": slug}) as connection:
         source = CardSource(connection)
-        selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods, rates)
+        selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods, rates, names)
         facts = replace(selection.facts, missing=missing_of(dataset, names_in_table))
         refusals = {offer.key: _refusal(offer, selection) for offer in offers}
         shown = [offer for offer in offers if refusals[offer.key] is None]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 from adreel.charts.conversion import (
     Conversion,
@@ -185,10 +186,11 @@ def select(
     read_at: datetime,
     methods: Collection[Method],
     rates: Rates | None = None,
+    advertisers: Mapping[str, str] = MappingProxyType({}),
 ) -> CardSelection:
     """The rows for the cards. `names` are the table's columns, `methods` the update methods that wrote its rows.
 
-    `rates` are for choices that convert money.
+    `rates` are for choices that convert money, `advertisers` names of ad accounts by ID.
 
     Raises InputError for choices that the table does not have.
     """
@@ -224,7 +226,10 @@ def select(
     days_notes: tuple[str, ...] = ()
     if dataset.time != "none" and newest:
         facts, days_notes = _with_days(facts, newest, choices, read_at)
-        facts, no_previous = _compared(source, dataset, facts, newest, accounts_condition, choices)
+        named_groups = [
+            replace(group, advertiser=advertisers.get(group.advertiser, group.advertiser)) for group in newest
+        ]
+        facts, no_previous = _compared(source, dataset, facts, named_groups, accounts_condition, choices)
     facts = replace(
         facts,
         convert=convert,

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -350,13 +351,14 @@ def _import_rates(home: OpenHome, config: WorldConfig) -> None:
 
 
 def _demo_rates(config: WorldConfig) -> Iterator[ExchangeRate]:
-    """Rates of working days that rise and fall by 2 % in some weeks."""
-    for number, (currency, rate) in enumerate(DEMO_RATES.items()):
+    """Rates of working days that wander by up to 0.4 % a day."""
+    for currency, rate in DEMO_RATES.items():
+        random = Random(f"{config.seed} {currency}")  # noqa: S311 - made-up figures
         for ago in range(DEMO_RATE_DAYS, -1, -1):
             day = config.today - timedelta(days=ago)
             if day.weekday() < 5:
-                wave = Decimal(abs((ago + 7 * number) % 40 - 20) - 10) / 500
-                yield ExchangeRate(day, currency, "EUR", (rate * (1 + wave)).quantize(Decimal("1E-8")))
+                rate = (rate * (1 + Decimal(random.randint(-40, 40)) / 10_000)).quantize(Decimal("1E-8"))
+                yield ExchangeRate(day, currency, "EUR", rate)
 
 
 async def _allow(page: str) -> None:
