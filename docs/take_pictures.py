@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
-from adreel.store import Level, Role
+from adreel.store import ExchangeRate, Level, Role, User
 from adreel.worker.schedules import enqueue_due
 from browser import PASSWORD, PHONE, WIDE, Town, chromium_path, opened, started, visiting
 from home import make_home
@@ -56,6 +57,20 @@ SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """The examples that are saved, and what differs from their files."""
+
+
+RATES: Mapping[str, str] = MappingProxyType(
+    {"USD": "0.92", "GBP": "1.17", "AUD": "0.60", "BRL": "0.16", "NZD": "0.55", "JPY": "0.0061", "INR": "0.0109"}
+)
+"""Made-up rates to euros."""
+
+PINS = (
+    ("ad_spend_by_day", "spend", "convert=EUR&days=30"),
+    ("spend_by_country", "map", "convert=EUR&days=30"),
+    ("ad_spend_by_day", "campaigns", "convert=EUR&days=7"),
+    ("audience_by_age_and_gender", "age_gender", "currency=EUR"),
+)
+"""Charts of the dashboard: dataset, chart, choices."""
 
 
 def main() -> None:
@@ -96,6 +111,18 @@ def furnish(town: Town) -> None:
     enqueue_due(town.store, town.home.now)
     town.door("revoke", token=town.store.accounts.token(agency))
     town.run(leads)
+    board(town, ada)
+
+
+def board(town: Town, owner: User) -> None:
+    """A dashboard of three datasets, with the cost of all currencies in euros."""
+    first = town.home.now.date() - timedelta(days=120)
+    rates = [ExchangeRate(first, currency, "EUR", Decimal(rate)) for currency, rate in RATES.items()]
+    town.store.exchange_rates.save(rates, "rates.csv", replace=True)
+    town.store.exchange_rates.set_valid_days(366)
+    morning = town.store.dashboards.add(owner, "Every morning")
+    for slug, card, query in PINS:
+        town.store.dashboards.add_pin(morning, town.store.datasets.get(slug), card, query)
 
 
 def example(name: str) -> dict[str, Any]:
@@ -170,6 +197,9 @@ def lists(camera: Camera, page: Page) -> None:
     page.goto("/status")
     expect(page.locator(".chart.drawn")).to_be_visible()
     camera.take(page, "status")
+    page.goto("/dashboards/1")
+    expect(page.locator(".chart.drawn")).to_have_count(len(PINS))
+    camera.take(page, "dashboard")
 
 
 def form(camera: Camera, page: Page) -> None:

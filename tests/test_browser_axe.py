@@ -311,7 +311,7 @@ def chosen_charts(person: Person, town: Town) -> None:
     person.goto(f"/datasets/spend_by_ad/cards?currency=EUR&days=3&compare=none&metric=accounts:clicks&{budget}")
     expect(page.get_by_text("Projected at the end")).to_be_visible()
     expect(page.get_by_role("heading", name="Top ad accounts by clicks (destination)")).to_be_visible()
-    page.locator("summary").filter(has_text="Ad account").click()
+    page.locator("summary").filter(has_text="Ad account All").click()
     expect(page.get_by_role("checkbox")).not_to_have_count(0)
 
 

@@ -416,8 +416,10 @@ def assert_switched(lake: Lake, dataset: Dataset, key: str, metric: str, rows: l
     assert (offer.metric, offer.figures[0].name) == (metric, metric)
     assert "{" not in offer.title + offer.meaning
     card = cards_data(lake, "spend", dataset, (offer,), CardChoices(days=None), read_at=NOON).cards[0]
-    assert chart_of(card)["panels"][0]["title"] == offer.figures[0].title
     place = card.places("value")[0]
+    figure, currency = offer.figures[0], card.columns[place].currency
+    has_currency = figure.unit == "money" and offer.kind in ("line", "grouped")
+    assert chart_of(card)["panels"][0]["title"] == (f"{figure.title} ({currency})" if has_currency else figure.title)
     if offer.kind == "line" and not card.places("series"):
         computation = offer.figures[0].computation
         for entry in card.rows:

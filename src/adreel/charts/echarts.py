@@ -162,7 +162,7 @@ def _numbers(data: CardData) -> Json:
     now, before = data.rows[0], data.rows[1] if len(data.rows) > 1 else None
     numbers = [
         {
-            "title": _panel_title(data, data.columns[place]),
+            "title": data.columns[place].title,
             "format": _format(data.columns[place]),
             "value": now[place],
             "previous": None if before is None else before[place],
@@ -208,7 +208,7 @@ def _grouped(data: CardData) -> Json:
     crossed = _Crossed(data)
     panels = [
         {
-            "title": data.columns[place].title,
+            "title": _panel_title(data, data.columns[place]),
             "format": _format(data.columns[place]),
             "series": [
                 _series(str(series_value), "part", crossed.column(series_value, place))
