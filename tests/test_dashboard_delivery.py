@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from adreel.access import Actor, Guard
 from adreel.charts.definitions import CARDS
 from adreel.dashboards import boards
-from adreel.dashboards.sending import deliver, retime
+from adreel.dashboards.sending import deliver
 from adreel.dashboards.times import next_time, read_time
 from adreel.errors import ExistsError, InputError, StopError
 from adreel.lake import Lake
@@ -110,7 +110,6 @@ class Office:
     def look(self, at: datetime | None = None, **more: Any) -> bool:
         if at is not None:
             self.site.home.now = at
-        retime(self.store, self.now)
         defaults = {"send": self.send, "draw": self.draw} | more
         return deliver(self.store, self.site.settings, self.lake, self.now, wall=self.now, **defaults)
 
@@ -302,11 +301,13 @@ def test_dashboards_are_kept_in_every_kind_of_database(store_folder: Path) -> No
         delivery = store.dashboard_deliveries.put(board, address, times)
         assert store.dashboard_deliveries.claim(clock(), wall=clock()) is None
         clock.later(hours=1)
-        assert store.dashboard_deliveries.wait(clock(), "UTC")
+        assert store.dashboard_deliveries.wait(clock(), "UTC", wall=clock())
         claimed = store.dashboard_deliveries.claim(clock(), wall=clock())
         assert claimed is not None
+        assert not store.dashboard_deliveries.wait(clock(), "UTC", wall=clock()), "another process sends it"
+        assert store.dashboard_deliveries.wait(clock(), "UTC", wall=clock() + timedelta(minutes=11)), "it died"
         store.dashboard_deliveries.finish(claimed, clock() + timedelta(days=1), sent_at=clock())
-        assert not store.dashboard_deliveries.wait(clock(), "UTC")
+        assert not store.dashboard_deliveries.wait(clock(), "UTC", wall=clock())
         assert store.dashboard_deliveries.get(board, delivery.id).sent_at == clock()
         store.datasets.delete(saved)
         assert {pin.dataset_id for pin in store.dashboards.pins(board)} == {None}

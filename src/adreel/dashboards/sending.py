@@ -40,14 +40,6 @@ Render = Callable[..., str]
 log = logger_of(__name__)
 
 
-def retime(store: Store, now: datetime) -> None:
-    """Counts times in the zone of the workspace, if that was changed."""
-    zone = store.workspace.get().zone
-    for delivery in store.dashboard_deliveries.of_other_zones(zone):
-        due = next_time(delivery.at, delivery.weekdays, zone, now)
-        store.dashboard_deliveries.retime(delivery, zone, due)
-
-
 def deliver(
     store: Store,
     settings: Settings,
@@ -64,12 +56,21 @@ def deliver(
     A failure is noted, and raises nothing. `send` replaces the network and `draw` the drawing; `wall` is the machine's
     own time.
     """
+    _retime(store, now)
     claimed = store.dashboard_deliveries.claim(now, wall=wall, only=only)
     if claimed is None:
         return False
     sending = _Sending(store, settings, lake, now, send or sender(settings), draw)
     sending.send(claimed)
     return True
+
+
+def _retime(store: Store, now: datetime) -> None:
+    """Counts times in the zone of the workspace, if that was changed."""
+    zone = store.workspace.get().zone
+    for delivery in store.dashboard_deliveries.of_other_zones(zone):
+        due = next_time(delivery.at, delivery.weekdays, zone, now)
+        store.dashboard_deliveries.retime(delivery, zone, due)
 
 
 class NotSentError(Exception):

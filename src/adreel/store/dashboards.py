@@ -350,9 +350,12 @@ class DashboardDeliveries:
 
     # -- what workers do
 
-    def wait(self, now: datetime, zone: str) -> bool:
-        """Whether a delivery is due, or counts its times in another zone than that of the workspace."""
-        due = or_(dashboard_deliveries.c.next_at <= now, dashboard_deliveries.c.zone != zone)
+    def wait(self, now: datetime, zone: str, *, wall: datetime) -> bool:
+        """Whether a delivery is due that nobody sends, or counts its times in another zone than the workspace's.
+
+        `now` and `wall` are as in `claim`.
+        """
+        due = or_((dashboard_deliveries.c.next_at <= now) & _free(wall), dashboard_deliveries.c.zone != zone)
         with self._database.read() as connection:
             return connection.execute(select(dashboard_deliveries.c.id).where(due).limit(1)).first() is not None
 
@@ -375,8 +378,7 @@ class DashboardDeliveries:
         `now` is the time of the home, `wall` that of the machine, by which a claim ends.
         """
         table = dashboard_deliveries
-        free = or_(table.c.claimed_until.is_(None), table.c.claimed_until <= wall)
-        which = (table.c.next_at <= now) & free if only is None else (table.c.id == only.id) & free
+        which = _free(wall) & (table.c.next_at <= now if only is None else table.c.id == only.id)
         with self._database.read() as connection:
             first = connection.execute(select(table.c.id).where(which).order_by(table.c.next_at).limit(1)).scalar()
         if first is None:
@@ -452,6 +454,12 @@ def _pins(connection: Connection, dashboard_id: int) -> tuple[Pin, ...]:
     mine = (pins.c.dashboard_id == dashboard_id) & pins.c.removed_at.is_(None)
     rows: Iterable[Row[Any]] = connection.execute(select(*_PIN).where(mine).order_by(pins.c.place, pins.c.id))
     return tuple(_pin(row) for row in rows)
+
+
+def _free(wall: datetime) -> Any:
+    """Of deliveries that no process sends."""
+    until = dashboard_deliveries.c.claimed_until
+    return or_(until.is_(None), until <= wall)
 
 
 def _is(pin: Pin) -> Any:

@@ -27,14 +27,17 @@ class DashboardProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
 
-    def look(self, store: Store, now: datetime) -> None:
-        """Starts it if a dashboard is due and none runs. OSError if the system has no more processes or memory."""
+    def look(self, store: Store, now: datetime, *, wall: datetime) -> None:
+        """Starts it if a dashboard is due and none runs. OSError if the system has no more processes or memory.
+
+        `now` is the time of the home, `wall` that of the machine.
+        """
         if self._process is not None and self._process.poll() is None:
             if time.monotonic() - self._started > MOST_SECONDS:
                 log.warning("The process that sends dashboards did not end within %d seconds.", MOST_SECONDS)
                 self._process.kill()
             return
-        if not store.dashboard_deliveries.wait(now, store.workspace.get().zone):
+        if not store.dashboard_deliveries.wait(now, store.workspace.get().zone, wall=wall):
             return
         self._started = time.monotonic()
         self._process = subprocess.Popen(

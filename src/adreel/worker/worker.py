@@ -122,7 +122,7 @@ class Worker:
                 0.0,
                 lambda now: deliver(self._store, self._settings, now, wall=self._wall()),
             ),
-            Duty("Sending dashboards", 5.0, lambda now: self._dashboards.look(self._store, now)),
+            Duty("Sending dashboards", 5.0, lambda now: self._dashboards.look(self._store, now, wall=self._wall())),
             Duty("Pruning", 60.0, lambda now: prune(self._store, self._settings, now)),
         )
 
