@@ -45,7 +45,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-EXAMPLES = 6
+EXAMPLES = 4
 
 
 @dataclass
