@@ -99,7 +99,7 @@ def _json(home: OpenHome, board: Dashboard) -> dict[str, Any]:
         "name": board.name,
         "owner": board.owner,
         "pins": board.pins,
-        "link": _link(home, board) or None,
+        "link": boards.share_link(home.settings, board) or None,
         "created_at": board.created_at,
         "updated_at": board.updated_at,
     }
@@ -115,11 +115,6 @@ def _delivery_json(delivery: DashboardDelivery) -> dict[str, Any]:
         "sent_at": delivery.sent_at,
         "failure": delivery.failure or None,
     }
-
-
-def _link(home: OpenHome, board: Dashboard) -> str:
-    path = boards.share_path(board)
-    return f"{home.settings.web_url.rstrip('/')}{path}" if path else ""
 
 
 def create(session: CommandContext, name: str) -> None:
@@ -153,7 +148,7 @@ def share(session: CommandContext, name: str, *, stop: bool) -> None:
             say(f"Dashboard {board.name!r} is no longer shared.")
         else:
             say("Everyone who can sign in and has this link sees the charts of datasets that they may see.")
-            typer.echo(_link(home, board))
+            typer.echo(boards.share_link(home.settings, board))
 
 
 def pin(session: CommandContext, name: str, dataset: str, card: str, choices: str, title: str) -> None:

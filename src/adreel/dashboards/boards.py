@@ -96,6 +96,12 @@ def share_path(board: Dashboard) -> str:
     return f"/dashboards/shared/{board.share}" if board.share else ""
 
 
+def share_link(settings: Settings, board: Dashboard) -> str:
+    """The link at which all users find a shared dashboard; empty if it is not shared."""
+    path = share_path(board)
+    return f"{settings.web_url.rstrip('/')}{path}" if path else ""
+
+
 # -- pins
 
 

@@ -347,13 +347,12 @@ def _changeable(who: Visitor, dashboard: str) -> Dashboard:
 
 
 def _answer(deps: Deps, board: Dashboard) -> dict[str, Any]:
-    path = boards.share_path(board)
     return {
         "id": str(board.id),
         "name": board.name,
         "owner": board.owner,
         "pins": board.pins,
-        "link": f"{deps.settings.web_url.rstrip('/')}{path}" if path else None,
+        "link": boards.share_link(deps.settings, board) or None,
         "created_at": board.created_at,
         "updated_at": board.updated_at,
     }

@@ -448,7 +448,6 @@ def _page(deps: Deps, who: Visitor, board: Board, dialog: str = "", problem: str
     now = deps.clock()
     pins = deps.store.dashboards.pins(board.dashboard)
     cards = tuple(_waiting(described(who.guard, board.dashboard, pinned, now)) for pinned in pins)
-    path = boards.share_path(board.dashboard)
     if not board.may_change:
         return DashboardPage(board, cards, "", (), ())
     addresses = {address.id: address for address in boards.addresses(deps.settings, who.guard, now)}
@@ -457,7 +456,7 @@ def _page(deps: Deps, who: Visitor, board: Board, dialog: str = "", problem: str
         for delivery in deps.store.dashboard_deliveries.of(board.dashboard)
         if (address := addresses.get(delivery.address_id)) is not None
     )
-    share_url = f"{deps.settings.web_url.rstrip('/')}{path}" if path else ""
+    share_url = boards.share_link(deps.settings, board.dashboard)
     return DashboardPage(board, cards, share_url, deliveries, tuple(addresses.values()), dialog, problem)
 
 
