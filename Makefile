@@ -7,7 +7,7 @@ READY := .venv/.ready
 BROWSERS := chromium chromium-browser google-chrome
 CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>/dev/null)))
 
-.PHONY: help setup demo test browser lint types imports unit bench soak docs pictures lock clean
+.PHONY: help setup demo test browser lint types imports unit bench soak docs languages pictures lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z]+: .*## |^[a-z]+:  +## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -69,6 +69,9 @@ soak: setup      ## Run weeks of simulated time with faults at random, for ten s
 
 docs: setup      ## Generate docs/reference
 	$(BIN)/python -m adreel.cli.reference docs/reference
+
+languages: setup ## Bring the files of the languages up to date with the code
+	$(BIN)/python docs/update_languages.py
 
 pictures: setup browser  ## Take the screenshots in docs/pictures
 	CHROMIUM='$(or $(CHROMIUM),none)' PYTHONPATH=tests $(BIN)/python docs/take_pictures.py
