@@ -22,6 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from adreel import errors
 from adreel.errors import AdreelError, DatasetError
 from adreel.lake import Lake
+from adreel.language import phrase
 from adreel.logs import logger_of
 from adreel.sandbox import Sandbox
 from adreel.settings import Settings
@@ -29,6 +30,7 @@ from adreel.store import Store
 from adreel.web import api, metrics
 from adreel.web.assets import Assets
 from adreel.web.deps import API, COOKIE, Deps, SignInNeededError
+from adreel.web.languages import Speaking
 from adreel.web.pages import ROUTERS
 from adreel.web.pages.failures import FailurePage, failure_page, malformed
 from adreel.web.render import Pages, go, is_fragment, respond
@@ -63,16 +65,16 @@ def create_app(
     app.state.pages = Pages(assets)
     app.state.assets = assets
     app.mount("/static", assets)
-    for router in ROUTERS:
-        app.include_router(router, include_in_schema=False)
-    app.include_router(metrics.router, include_in_schema=False)
+    # As they are: FastAPI's include_router builds each of them anew for each app.
+    for router in (*ROUTERS, metrics.router):
+        app.router.routes.extend(router.routes)
     app.mount(API, api.create_api(app.state))
     app.add_exception_handler(AdreelError, _refused)
     app.add_exception_handler(SignInNeededError, _stranger)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(Exception, _broken)
-    gate = _Gate(GZipMiddleware(app, minimum_size=800), settings, hosts)
+    gate = Speaking(_Gate(GZipMiddleware(app, minimum_size=800), settings, hosts))
     return _behind(gate, settings.proxies.split(",")) if settings.proxies else gate
 
 
@@ -114,10 +116,13 @@ def _refused(request: Request, error: Exception) -> Response:
     except AdreelError as again:
         # The page shows the workspace, whose database is what failed; where that is, is not for strangers.
         advice = (
-            "Try again in a moment." if again.passes else "An administrator can find the reason in the server's log."
+            phrase("Try again in a moment.")
+            if again.passes
+            else phrase("An administrator can find the reason in the server's log.")
         )
         logger.error("A page could not be shown: %s", again)
-        answer = PlainTextResponse(f"The database cannot be read. {advice}\n", status_of(again))
+        message = phrase("The database cannot be read. %(advice)s", advice=advice)
+        answer = PlainTextResponse(f"{message}\n", status_of(again))
     answer.headers.update(retry_after(error))
     return answer
 
@@ -152,8 +157,8 @@ def _http(request: Request, error: Exception) -> Response:
         # A form that was refused is shown at the address that it was sent to; loading that again is a GET.
         return go(request, _page_above(request))
     sentences = {
-        HTTPStatus.NOT_FOUND: "This page does not exist.",
-        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not support the method.",
+        HTTPStatus.NOT_FOUND: phrase("This page does not exist."),
+        HTTPStatus.METHOD_NOT_ALLOWED: phrase("This address does not support the method."),
     }
     answer = _failed(request, status, sentences.get(status, f"{error.detail}."), error)
     answer.headers.update(error.headers or {})

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field, SecretStr
 
 from adreel import sharing
@@ -18,11 +18,12 @@ from adreel.errors import BusyError, InputError
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, User
 from adreel.tiktok.oauth import consent_url, new_state
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, having, in_browser, located, part
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.consent import read_token, redirect_url
 
-router = APIRouter(tags=["accounts"])
+router = api_router("accounts")
 
 AdvertiserId = Annotated[str, Field(pattern="^[0-9]{1,30}$", examples=["7000000000000000000"])]
 

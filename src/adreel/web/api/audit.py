@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from adreel.access import RoleRight
 from adreel.auditing import AuditSearch, entries, entry_json, exported
 from adreel.store.audit import AuditAction, Means
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Paged, having
 from adreel.web.api.tables import FILE
 from adreel.web.deps import Visitor
 from adreel.web.downloads import file_answer
 
-router = APIRouter(tags=["audit"])
+router = api_router("audit")
 
 
 class AuditItem(Answer):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
 from adreel.pipeline.backfill_orders import backfill_json, visible, visible_backfill
 from adreel.store import Backfill, BackfillState, SavedDataset
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, Slug, located, part
 from adreel.web.deps import Here, Visitor, Who
 
-router = APIRouter(tags=["backfills"])
+router = api_router("backfills")
 
 
 class BackfillAnswer(Answer):

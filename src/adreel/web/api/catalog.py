@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BeforeValidator, Field, JsonValue
 
 from adreel import catalog
@@ -19,10 +19,11 @@ from adreel.datasets.templates import template_named, template_values
 from adreel.errors import NotFoundError, did_you_mean
 from adreel.store import MetricPreset
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, having, located, ordered, part, source_of
 from adreel.web.deps import Visitor, Who
 
-router = APIRouter(tags=["catalogue"])
+router = api_router("catalogue")
 
 TIMES = ("none", "day", "hour")
 

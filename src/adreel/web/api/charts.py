@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
@@ -23,11 +23,12 @@ from adreel.errors import NotFoundError
 from adreel.exchange_rates import WorkspaceRates
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import LONGEST_PAGE, Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.api.tables import with_table
 from adreel.web.deps import Deps, Here, Who
 
-router = APIRouter(tags=["cards"])
+router = api_router("cards")
 
 
 class CardMetric(Answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from fastapi import Response as Headers
 from pydantic import Field
 from starlette.responses import Response
@@ -21,10 +21,11 @@ from adreel.store import Dashboard, DashboardDelivery
 from adreel.store.dashboards import LONGEST_QUERY, MOST_PINS
 from adreel.web.api.charts import Chart, Facts
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Exact, Id, Paged, Paging, located, part
 from adreel.web.deps import Deps, Here, Visitor, Who
 
-router = APIRouter(tags=["dashboards"])
+router = api_router("dashboards")
 
 Share = Annotated[
     str, Path(max_length=100, description="The last part of a shared dashboard's link.", examples=["Zk3x9QmT"])

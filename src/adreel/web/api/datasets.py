@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import Field, JsonValue, RootModel
 
 from adreel import catalog
@@ -28,6 +28,7 @@ from adreel.store import Account, RunState, SavedDataset
 from adreel.store.names import clean_name
 from adreel.web.api.accounts import UserName
 from adreel.web.api.failures import Failure, Fault, failure_of, failures, fault
+from adreel.web.api.routers import api_router
 from adreel.web.api.runs import date_range
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, having, located, part, source_of
 from adreel.web.api.tables import ColumnType, Value
@@ -35,7 +36,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.import_turn import one_at_a_time
 
-router = APIRouter(tags=["datasets"])
+router = api_router("datasets")
 
 FILE_EXAMPLE: dict[str, Any] = {
     "name": "Ad spend by day",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -16,10 +16,11 @@ from adreel.errors import InputError
 from adreel.monitoring.home import next_runs, restated, spend_by_day
 from adreel.store import FiguresState
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Exact, Slug
 from adreel.web.deps import Here, Who
 
-router = APIRouter(tags=["status"])
+router = api_router("status")
 
 Number = int | float
 
@@ -157,6 +158,7 @@ class FigureAnswer(Answer):
     metric: str = Field(examples=["spend"])
     title: str = Field(examples=["Cost"])
     currency: str | None = Field(description="Null if not money; empty if unknown.", examples=["EUR"])
+    restated: bool = Field(description="Whether TikTok restated it on any day.")
 
 
 class MoveAnswer(Answer):
@@ -193,20 +195,22 @@ class CalendarVersionAnswer(Answer):
 class CalendarAnswer(Answer):
     """Restated days of a dataset, oldest first."""
 
-    figure: FigureAnswer | None = Field(description="The one that is shown; null without restatements.")
-    figures: list[FigureAnswer] = Field(description="All that were restated.")
+    figure: FigureAnswer | None = Field(description="The one that is shown; null if no versions were compared.")
+    figures: list[FigureAnswer] = Field(description="All that were compared.")
     amount: Number = Field(description="The net change of all days.", examples=[1.5])
     days: list[CalendarDayAnswer]
     versions: list[CalendarVersionAnswer] = Field(description="Newest first.")
     missing: int = Field(
         description="Versions that are not included yet; the next request includes some of them.", examples=[0]
     )
+    table_days: SpanAnswer | None = Field(description="The days of the newest version; null if they are not known.")
 
 
 class CalendarQuery(Body):
     """Which figure and days."""
 
     figure: str = Field("", max_length=200, description="A metric, or metric:currency. Default: cost.")
+    advertiser: str = Field("", max_length=64, description="Only this ad account, by its ID.")
     since: date | None = Field(None, description="The first day.")
     until: date | None = Field(None, description="The last day.")
 
@@ -253,5 +257,13 @@ def read_home(deps: Here, who: Who, query: Annotated[HomeQuery, Query()]) -> Res
 def list_restatements(deps: Here, who: Who, dataset: Slug, query: Annotated[CalendarQuery, Query()]) -> Response:
     """Days that TikTok restated, by how much, and which version found it. Amounts are net changes of sums."""
     saved = who.guard.dataset(dataset)
-    shown = calendar(deps.store, deps.lake, saved, deps.clock(), key=query.figure, days=query.span)
+    shown = calendar(
+        deps.store,
+        deps.lake,
+        saved,
+        deps.clock(),
+        key=query.figure,
+        advertiser=query.advertiser,
+        days=query.span,
+    )
     return Exact(shown.as_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from adreel.datasets import csv_links
@@ -13,11 +13,12 @@ from adreel.datasets.looks import TableLook
 from adreel.store import ExportLink
 from adreel.store.export_links import LONGEST_DAYS
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Id, Paged, Paging, Slug, part
 from adreel.web.api.tables import LookAnswer, LookBody, look_values
 from adreel.web.deps import Here, Who
 
-router = APIRouter(tags=["links"])
+router = api_router("links")
 
 
 class LinkAnswer(LookAnswer):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field, SecretStr
 
 from adreel.errors import ForbiddenError, InputError
 from adreel.notify.subscriptions import NewSubscription, Subscriptions, address_json
 from adreel.store.notifications import Address, Incident, IncidentKind
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, part
 from adreel.web.deps import Deps, Here, Visitor, Who
 
-router = APIRouter()
+router = api_router()
 
 MOST_INCIDENTS = 1_000
 """The latest incidents that the list has."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field, SecretStr
 
 from adreel.access import RoleRight
@@ -14,11 +14,12 @@ from adreel.errors import InputError
 from adreel.store import ApiToken, Role, User, Workspace
 from adreel.store.tokens import LONGEST_DAYS
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, having, in_browser, located, part
 from adreel.web.deps import Here, Visitor, Who
 from adreel.web.sign_in import checked
 
-router = APIRouter()
+router = api_router()
 
 
 _RULES = "At least 10 characters; not a common password or the user name."

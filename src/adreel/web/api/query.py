@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 from starlette.responses import Response
 
 from adreel.store.queries import LONGEST_SQL
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body
 from adreel.web.api.tables import FILE, ColumnType, Format, Value
 from adreel.web.deps import Here, Who
 from adreel.web.queries import file_of, items_of
 
-router = APIRouter(tags=["query"])
+router = api_router("query")
 
 
 class QueryBody(Body):

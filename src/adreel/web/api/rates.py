@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -15,10 +15,11 @@ from adreel.errors import InputError
 from adreel.exchange_rates import MOST_BYTES, Direction, RatesChange
 from adreel.store.exchange_rates import LONGEST_FILE_NAME, LONGEST_VALIDITY
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, having, part
 from adreel.web.deps import Here, Visitor, Who
 
-router = APIRouter(tags=["rates"])
+router = api_router("rates")
 
 Number = int | float
 Code = Annotated[str, Field(max_length=3, examples=["EUR"])]

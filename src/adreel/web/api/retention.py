@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from adreel import pruning
 from adreel.access import RoleRight
 from adreel.store import Retention
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, having
 from adreel.web.deps import Here, Visitor
 
-router = APIRouter(tags=["retention"])
+router = api_router("retention")
 
 PREVIEW_SECONDS = 20.0
 """Time for looking at tables; more tables than that are counted as `complete: false`."""

@@ -6,7 +6,7 @@ import json
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import Header, Path, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
@@ -16,10 +16,11 @@ from adreel.errors import InputError
 from adreel.pipeline.orders import DateRange
 from adreel.store import LogLine, Phase, Role, Run, RunKey, RunState, Trigger
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
 from adreel.web.deps import Deps, Here, Who
 
-router = APIRouter(tags=["runs"])
+router = api_router("runs")
 
 
 class Total(Answer):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from adreel import saved_queries
 from adreel.store import SavedQuery
 from adreel.store.queries import LONGEST_SQL
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, located, part
 from adreel.web.deps import Here, Visitor, Who
 
-router = APIRouter(tags=["query"])
+router = api_router("query")
 
 
 class SavedQueryAnswer(Answer):

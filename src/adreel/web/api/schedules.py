@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field, JsonValue
 
 from adreel.access import DatasetRight
@@ -16,10 +16,11 @@ from adreel.datasets.stored import schedule_of
 from adreel.scheduling import meaning_of, words
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, Slug, part
 from adreel.web.deps import Deps, Here, Who
 
-router = APIRouter(tags=["schedules"])
+router = api_router("schedules")
 
 
 class ScheduleTime(Answer):

@@ -123,7 +123,7 @@ def in_browser(action: str) -> Any:
     """The parameter of a user in a browser, for an action that API tokens cannot do."""
 
     def visitor(who: Who) -> Visitor:
-        need_browser(who, action)
+        need_browser(who, f"API tokens cannot {action}.")
         return who
 
     return Depends(visitor)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from adreel.datasets.status import Status
 from adreel.monitoring.status import HomeStatus, home_status
 from adreel.store import AccountStatus, Trigger
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer
 from adreel.web.deps import Here, Who
 
-router = APIRouter(tags=["status"])
+router = api_router("status")
 
 
 class RunningRunAnswer(Answer):

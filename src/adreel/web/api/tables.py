@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -24,12 +24,13 @@ from adreel.store import RunState, SavedDataset
 from adreel.store.audit import AuditAction, Subject
 from adreel.update_methods import Method
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import MEDIA_TYPES, file_answer
 from adreel.web.pages.heading import parsed
 
-router = APIRouter(tags=["tables"])
+router = api_router("tables")
 
 Number = int | float
 Value = Annotated[Any, Field(description="Numbers with all their digits; days and times in ISO 8601.")]
@@ -312,10 +313,23 @@ class DifferenceQuery(Body):
 class DifferenceRowsQuery(DifferenceQuery, Paging):
     """Which changed rows."""
 
-    day: date | None = Field(None, description="The day. Required where rows have days.", examples=["2026-01-31"])
+    day: date | None = Field(None, description="Only this day. Default: all days.", examples=["2026-01-31"])
     advertiser: str = Field("", description="Only this ad account, by its ID.", examples=["7000000000000000001"])
     filter: list[str] = Field([], description="As of `rows`; a row counts if it holds in one of the versions.")
-    by: str | None = Field(None, description="Metric whose largest change comes first.", examples=["spend"])
+    by: str | None = Field(
+        None,
+        description="Metric whose largest change comes first, of money within each currency; `spend:EUR` has the rows "
+        "in EUR first.",
+        examples=["spend"],
+    )
+    restated: bool = Field(False, description="Only rows of days that TikTok restated.")
+
+
+class ChangeTotalAnswer(Answer):
+    """The change over all rows, of money in one currency."""
+
+    currency: str | None = Field(description="Null if not money.", examples=["EUR"])
+    change: Number = Field(examples=[1.5])
 
 
 class ChangedColumnAnswer(Answer):
@@ -324,6 +338,7 @@ class ChangedColumnAnswer(Answer):
     name: str = Field(examples=["spend"])
     title: str = Field(examples=["Cost"])
     values_changed: int = Field(description="Rows in which it differs.", examples=[3])
+    totals: list[ChangeTotalAnswer] = Field(description="The change over all rows; empty for non-additive columns.")
 
 
 class ValueChangeAnswer(Answer):
@@ -339,14 +354,23 @@ class ChangedRowAnswer(Answer):
     """A row that differs, with the values that do."""
 
     kind: Literal["changed", "added", "removed"] = Field(examples=["changed"])
+    day: date | None = Field(description="Null where rows have no day.", examples=["2026-01-31"])
+    day_kind: DayKind = Field(description="As of a day in `difference`.", examples=[DayKind.RESTATED])
     key: dict[str, Value]
     names: dict[str, str] = Field(description="Names of the key's IDs.", examples=[{"ad_id": "Summer sale"}])
     currency: str | None = Field(examples=["EUR"])
     values: list[ValueChangeAnswer]
 
 
+class DayKindCount(Answer):
+    """How many rows differ on days of a kind."""
+
+    kind: DayKind = Field(examples=[DayKind.RESTATED])
+    rows: int = Field(examples=[3])
+
+
 class ChangedRowsAnswer(Paged[ChangedRowAnswer]):
-    """The rows of a day that differ between two versions, the largest change first."""
+    """The rows that differ between two versions, the largest change first, of money within each currency."""
 
     before: int = Field(examples=[0])
     after: int = Field(examples=[1])
@@ -355,6 +379,7 @@ class ChangedRowsAnswer(Paged[ChangedRowAnswer]):
     changed: int = Field(examples=[3])
     added: int = Field(examples=[0])
     removed: int = Field(examples=[0])
+    day_kinds: list[DayKindCount] = Field(description="Also of rows that `restated` leaves out.")
     columns: list[ChangedColumnAnswer]
 
 
@@ -475,16 +500,16 @@ def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[Differe
 
 @router.get(
     "/datasets/{dataset}/difference/rows",
-    summary="Read the rows of a day before and after",
+    summary="Read the rows before and after",
     response_model=ChangedRowsAnswer,
     responses=failures(404),
 )
 def list_changed_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[DifferenceRowsQuery, Query()]) -> Response:
-    """The rows of one day that differ between two versions, with names, values before and after, and changes."""
+    """The rows that differ between two versions, with names, values before and after, and changes."""
     saved = with_table(deps, who, dataset)
     before, after = versions_to_compare(deps.lake, saved, query.before, query.after)
     where = tuple(_filter(text) for text in query.filter)
-    search = ChangedRowsSearch(before, after, query.day, query.advertiser, where, query.by)
+    search = ChangedRowsSearch(before, after, query.day, query.advertiser, where, query.by, query.restated)
     with changed_rows(who.guard, deps.lake, saved, search, deps.clock()) as rows:
         return Exact(rows.as_json(search, query.offset, query.limit))
 

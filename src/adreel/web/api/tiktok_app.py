@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field, SecretStr
 
 from adreel import guide
 from adreel.access import RoleRight
 from adreel.connections import app_in_use
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, having
 from adreel.web.deps import Deps, Here, Visitor
 
-router = APIRouter(prefix="/app", tags=["workspace"])
+router = api_router("workspace", prefix="/app")
 
 
 class AppAnswer(Answer):

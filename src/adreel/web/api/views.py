@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from adreel.datasets import views
 from adreel.datasets.looks import TableLook
 from adreel.store import SavedView
 from adreel.web.api.failures import failures
+from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Body, Id, Paged, Paging, Slug, part
 from adreel.web.api.tables import LookAnswer, LookBody, look_values
 from adreel.web.deps import Here, Visitor, Who
 
-router = APIRouter(tags=["views"])
+router = api_router("views")
 
 
 class ViewAnswer(LookAnswer):
