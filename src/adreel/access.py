@@ -13,43 +13,44 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import TypeVar
 
 from adreel.errors import ForbiddenError, InputError, NotFoundError
+from adreel.language import Phrase, either, listed, phrase
 from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 
-class RoleRight(StrEnum):
+class RoleRight(Enum):
     """A right that follows from the role alone; its value completes "Only administrators can"."""
 
-    CONNECT = "connect accounts"
-    CREATE = "create datasets"
-    DUPLICATE = "duplicate datasets"
-    IMPORT = "import datasets"
-    PREVIEW = "preview unsaved datasets"
-    SAVE_QUERIES = "save queries"
-    SHARE_QUERIES = "share saved queries"
-    BULK = "run, tag or delete datasets"
-    SAVE_PRESETS = "save, change or delete metric presets"
-    SHARE_LINKS = "share tables by link"
-    SHARE_VIEWS = "share saved views"
-    CHANGE_SELF = "change a password or revoke API tokens"
-    KEEP_VIEWS = "save views"
-    KEEP_DASHBOARDS = "change dashboards"
-    VIEW_USERS = "view users"
-    CREATE_USERS = "create users"
-    CHANGE_USERS = "change users"
-    DELETE_USERS = "delete users"
-    VIEW_SETTINGS = "view workspace settings"
-    CHANGE_WORKSPACE = "change workspace settings"
-    ROTATE_KEYS = "rotate encryption keys"
-    VIEW_AUDIT = "view the audit log"
-    VIEW_RETENTION = "view the retention policy"
-    CHANGE_RETENTION = "change the retention policy"
-    PRUNE = "delete what the retention policy does not keep"
-    BACK_UP = "back up the home"
+    CONNECT = Phrase("connect accounts")
+    CREATE = Phrase("create datasets")
+    DUPLICATE = Phrase("duplicate datasets")
+    IMPORT = Phrase("import datasets")
+    PREVIEW = Phrase("preview unsaved datasets")
+    SAVE_QUERIES = Phrase("save queries")
+    SHARE_QUERIES = Phrase("share saved queries")
+    BULK = Phrase("run, tag or delete datasets")
+    SAVE_PRESETS = Phrase("save, change or delete metric presets")
+    SHARE_LINKS = Phrase("share tables by link")
+    SHARE_VIEWS = Phrase("share saved views")
+    CHANGE_SELF = Phrase("change a password or revoke API tokens")
+    KEEP_VIEWS = Phrase("save views")
+    KEEP_DASHBOARDS = Phrase("change dashboards")
+    VIEW_USERS = Phrase("view users")
+    CREATE_USERS = Phrase("create users")
+    CHANGE_USERS = Phrase("change users")
+    DELETE_USERS = Phrase("delete users")
+    VIEW_SETTINGS = Phrase("view workspace settings")
+    CHANGE_WORKSPACE = Phrase("change workspace settings")
+    ROTATE_KEYS = Phrase("rotate encryption keys")
+    VIEW_AUDIT = Phrase("view the audit log")
+    VIEW_RETENTION = Phrase("view the retention policy")
+    CHANGE_RETENTION = Phrase("change the retention policy")
+    PRUNE = Phrase("delete what the retention policy does not keep")
+    BACK_UP = Phrase("back up the home")
 
 
 class AccountRight(StrEnum):
@@ -192,7 +193,7 @@ class Guard:
         if run.dataset_id is not None:
             self.need(right, self.store.datasets.get(run.dataset_id))
         else:
-            self._refuse_read_only(right, f"run {run.id}")
+            self._refuse_read_only(right, phrase(_WITH_RUNS[right], run=run.id))
         return run
 
     def _run(self, run_id: str) -> Run:
@@ -223,15 +224,11 @@ class Guard:
     def need(self, right: AccountRight | DatasetRight, resource: Account | SavedDataset) -> None:
         """Raises ForbiddenError, which names users to ask, if the actor does not have the right."""
         if not self.may(right, resource):
-            kind = "account" if isinstance(resource, Account) else "dataset"
-            # What a restore brings back is a version of the dataset's table.
-            object_of = "versions of " if right is DatasetRight.RESTORE else ""
-            self._refuse_read_only(right, f"{object_of}{kind} {resource.name!r}")
-            purpose = " for estimates, previews and datasets" if right is AccountRight.USE else ""
-            self._refuse_role(f"{right.value} {object_of}{kind}s{purpose}", EDITORS)
-            raise ForbiddenError(
-                f"{self._name()} cannot {right.value} {object_of}{kind} {resource.name!r}{self._lack(right, resource)}"
-            )
+            words = _words_of(right)
+            action = phrase(words.one, name=repr(resource.name))
+            self._refuse_read_only(right, action)
+            self._refuse_role(words.many, EDITORS)
+            raise ForbiddenError(self._lack(right, resource, action))
 
     def need_role(self, right: RoleRight) -> None:
         """Raises ForbiddenError if the actor's role does not have the right.
@@ -239,7 +236,7 @@ class Guard:
         A read-only token is refused as well, except for the rights of `READING`.
         """
         if self.actor.read_only and right not in READING:
-            raise ForbiddenError(f"{_READ_ONLY} It cannot {right.value}. {_FULL_ACCESS}")
+            raise _read_only(right.value)
         self._refuse_role(right.value, ROLES[right])
 
     def may_role(self, right: RoleRight) -> bool:
@@ -254,8 +251,15 @@ class Guard:
         own = self.level(account)
         if own < max(new, old):
             raise ForbiddenError(
-                f"{self._name()} has access level {own} for account {account.name!r} and cannot grant or remove access "
-                f"level {max(new, old)}. Ask {self._owners(account)}."
+                phrase(
+                    "%(user)s has access level %(own)s for account %(account)s and cannot grant or remove "
+                    "access level %(new)s. Ask %(owners)s.",
+                    user=self._name(),
+                    own=own,
+                    account=repr(account.name),
+                    new=max(new, old),
+                    owners=self._owners(account),
+                )
             )
 
     def forget_levels(self) -> None:
@@ -323,45 +327,77 @@ class Guard:
                 return resource
         visible_ids = [resource.id for resource in visible()]
         if not visible_ids:
-            kind = "account" if get == self.store.accounts.get else "dataset"
-            raise NotFoundError(f"{kind.capitalize()} {name!r} was not found, or it is not shared with you.", kind=kind)
+            if get == self.store.accounts.get:
+                words = phrase("Account %(name)s was not found, or it is not shared with you.", name=repr(name))
+                raise NotFoundError(words, kind="account")
+            words = phrase("Dataset %(name)s was not found, or it is not shared with you.", name=repr(name))
+            raise NotFoundError(words, kind="dataset")
         return get(name, among=visible_ids)
 
-    def _refuse_read_only(self, right: AccountRight | DatasetRight, label: str) -> None:
+    def _refuse_read_only(self, right: AccountRight | DatasetRight, action: str) -> None:
         if self.actor.read_only and right.value != "see":
-            raise ForbiddenError(f"{_READ_ONLY} It cannot {right.value} {label}. {_FULL_ACCESS}")
+            raise _read_only(action)
 
     def _refuse_role(self, action: str, roles: frozenset[Role]) -> None:
         """Raises ForbiddenError if the actor is disabled or has none of the roles."""
         user = self.actor.user
         if user is None or (user.role in roles and not user.disabled):
             return
-        labels = {Role.ADMIN: "an administrator", Role.EDITOR: "an editor", Role.VIEWER: "a viewer"}
-        state = "disabled" if user.disabled else labels[user.role]
-        allowed = " and ".join(f"{labels[role].split()[1]}s" for role in Role if role in roles)
-        remedy = "enable the user" if user.disabled else "change this role"
+        words = (
+            Phrase(
+                "Only %(allowed)s can %(action)s. %(user)s is disabled. Ask an administrator (%(admins)s) to enable "
+                "the user."
+            )
+            if user.disabled
+            else Phrase(
+                "Only %(allowed)s can %(action)s. %(user)s is %(role)s. Ask an administrator (%(admins)s) to change "
+                "this role."
+            )
+        )
         admins = [admin.name for admin in self.store.users.list() if admin.role is Role.ADMIN and not admin.disabled]
         raise ForbiddenError(
-            f"Only {allowed} can {action}. {user.name} is {state}. "
-            f"Ask an administrator ({', '.join(admins[:3])}) to {remedy}."
+            phrase(
+                words,
+                allowed=listed(_ROLE_NAMES[role].many for role in Role if role in roles),
+                action=action,
+                user=user.name,
+                role=_ROLE_NAMES[user.role].one,
+                admins=", ".join(admins[:3]),
+            )
         )
 
-    def _lack(self, right: AccountRight | DatasetRight, resource: Account | SavedDataset) -> str:
-        """The level that an editor has and needs, and users who can grant it, to end a sentence."""
+    def _lack(self, right: AccountRight | DatasetRight, resource: Account | SavedDataset, action: str) -> str:
+        """Why an editor cannot do that: the level that they have and need, and users who can grant it."""
         if isinstance(right, AccountRight):
             assert isinstance(resource, Account), "an account has the rights of accounts"
-            level, needed, where = self.level(resource), NEEDED[right], ""
-        else:
-            assert isinstance(resource, SavedDataset), "a dataset has the rights of datasets"
-            if resource.account_id is None:
-                return ", whose account was deleted. Ask an administrator."
-            level, needed = self._level(resource.account_id), NEEDED_OF_ACCOUNT[right]
-            where = f" for account {resource.account_name!r}"
-        owners = self._owners(resource)
-        return f" with access level {level}{where}. Ask {owners} for access level {needed}."
+            return phrase(
+                "%(user)s cannot %(action)s with access level %(level)s. Ask %(owners)s for access level %(needed)s.",
+                user=self._name(),
+                action=action,
+                level=self.level(resource),
+                owners=self._owners(resource),
+                needed=NEEDED[right],
+            )
+        assert isinstance(resource, SavedDataset), "a dataset has the rights of datasets"
+        if resource.account_id is None:
+            return phrase(
+                "%(user)s cannot %(action)s, whose account was deleted. Ask an administrator.",
+                user=self._name(),
+                action=action,
+            )
+        return phrase(
+            "%(user)s cannot %(action)s with access level %(level)s for account %(account)s. Ask %(owners)s for access "
+            "level %(needed)s.",
+            user=self._name(),
+            action=action,
+            level=self._level(resource.account_id),
+            account=repr(resource.account_name),
+            owners=self._owners(resource),
+            needed=NEEDED_OF_ACCOUNT[right],
+        )
 
     def _name(self) -> str:
-        return self.actor.user.name if self.actor.user is not None else "The operator of this machine"
+        return self.actor.user.name if self.actor.user is not None else phrase("The operator of this machine")
 
     def _owners(self, resource: Account | SavedDataset) -> str:
         """The users to ask for a right: the first owners of the account by name, or an administrator."""
@@ -370,10 +406,65 @@ class Guard:
         else:
             account = self.store.accounts.get(resource.account_id) if resource.account_id is not None else None
         if account is None:
-            return "an administrator"
+            return phrase("an administrator")
         owners = [user.name for user, level in self.store.shares.of(account).items() if level is Level.OWNER]
-        return " or ".join([*owners[:3], "an administrator"])
+        return either([*owners[:3], phrase("an administrator")])
 
 
-_READ_ONLY = "This API token is read-only."
-_FULL_ACCESS = "Create a token with full access in your profile."
+def _read_only(action: str) -> ForbiddenError:
+    return ForbiddenError(
+        phrase(
+            "This API token is read-only. It cannot %(action)s. Create a token with full access in your profile.",
+            action=action,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words for one, and for several; what is done to one has a place for its name."""
+
+    one: Phrase
+    many: Phrase
+
+
+_ROLE_NAMES = {
+    Role.ADMIN: _Words(Phrase("an administrator"), Phrase("administrators")),
+    Role.EDITOR: _Words(Phrase("an editor"), Phrase("editors")),
+    Role.VIEWER: _Words(Phrase("a viewer"), Phrase("viewers")),
+}
+
+
+def _words_of(right: AccountRight | DatasetRight) -> _Words:
+    # Rights of both kinds with one value are equal.
+    return _WITH_ACCOUNTS[right] if isinstance(right, AccountRight) else _WITH_DATASETS[right]
+
+
+_WITH_ACCOUNTS = {
+    AccountRight.SEE: _Words(Phrase("see account %(name)s"), Phrase("see accounts")),
+    AccountRight.USE: _Words(
+        Phrase("use account %(name)s"), Phrase("use accounts for estimates, previews and datasets")
+    ),
+    AccountRight.SHARE: _Words(Phrase("share account %(name)s"), Phrase("share accounts")),
+    AccountRight.EDIT: _Words(Phrase("edit account %(name)s"), Phrase("edit accounts")),
+    AccountRight.DELETE: _Words(Phrase("delete account %(name)s"), Phrase("delete accounts")),
+}
+
+_WITH_DATASETS = {
+    DatasetRight.SEE: _Words(Phrase("see dataset %(name)s"), Phrase("see datasets")),
+    DatasetRight.RUN: _Words(Phrase("run dataset %(name)s"), Phrase("run datasets")),
+    # What a restore brings back is a version of the dataset's table.
+    DatasetRight.RESTORE: _Words(
+        Phrase("restore versions of dataset %(name)s"), Phrase("restore versions of datasets")
+    ),
+    DatasetRight.EDIT: _Words(Phrase("edit dataset %(name)s"), Phrase("edit datasets")),
+    DatasetRight.DELETE: _Words(Phrase("delete dataset %(name)s"), Phrase("delete datasets")),
+}
+
+_WITH_RUNS = {
+    DatasetRight.SEE: Phrase("see run %(run)s"),
+    DatasetRight.RUN: Phrase("run run %(run)s"),
+    DatasetRight.RESTORE: Phrase("restore run %(run)s"),
+    DatasetRight.EDIT: Phrase("edit run %(run)s"),
+    DatasetRight.DELETE: Phrase("delete run %(run)s"),
+}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from adreel.dates import offset_name
+from adreel.language import Phrase
 
-SKIP_ADVICE = "Exclude it from the dataset, or set skip_failing_advertisers: true."
+SKIP_ADVICE = Phrase("Exclude it from the dataset, or set skip_failing_advertisers: true.")
 """What to do about an advertiser that cannot be read."""
 
 

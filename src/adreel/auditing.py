@@ -14,6 +14,7 @@ import orjson
 
 from adreel.access import Guard, RoleRight
 from adreel.errors import InputError, did_you_mean
+from adreel.language import Phrase, in_english, integer, phrase
 from adreel.store.audit import WORKSPACE, AuditAction, AuditEntry, AuditFilter
 
 FORMATS = ("csv", "json")
@@ -55,7 +56,7 @@ class AuditSearch:
         """The filter, its days in `zone`. InputError names what cannot be."""
         since, until = _midnight(self.start, zone), _midnight(self.end, zone, days=1)
         if since is not None and until is not None and since >= until:
-            raise InputError(f"The start {self.start} is after the end {self.end}.")
+            raise InputError(phrase("The start %(start)s is after the end %(end)s.", start=self.start, end=self.end))
         names = [name for name in self.action if name]
         return AuditFilter(self.who.strip(), frozenset(map(_action, names)), self.subject.strip(), since, until)
 
@@ -75,7 +76,13 @@ def exported(guard: Guard, chosen: AuditFilter, file_format: str) -> Iterator[by
     """
     guard.need_role(RoleRight.VIEW_AUDIT)
     if file_format not in FORMATS:
-        raise InputError(f"{file_format[:20]!r} is not a format of the audit log. Use one of: {', '.join(FORMATS)}.")
+        raise InputError(
+            phrase(
+                "%(format)s is not a format of the audit log. Use one of: %(formats)s.",
+                format=repr(file_format[:20]),
+                formats=", ".join(FORMATS),
+            )
+        )
     guard.store.audit.add(AuditAction.AUDIT_EXPORT, WORKSPACE, {"format": file_format})
     return _as_csv(_all(guard, chosen)) if file_format == "csv" else _as_json(_all(guard, chosen))
 
@@ -101,15 +108,64 @@ def entry_json(entry: AuditEntry) -> dict[str, Any]:
 
 def details_text(details: Mapping[str, Any]) -> str:
     """The details in words, such as "before: viewer, after: editor"."""
-    return ", ".join(f"{name.replace('_', ' ')}: {_text(value)}" for name, value in details.items())
+    named = ((_DETAILS.get(name) or name.replace("_", " "), value) for name, value in details.items())
+    return ", ".join(f"{name}: {_text(value)}" for name, value in named)
+
+
+_DETAILS: Mapping[str, Phrase] = {
+    "account": Phrase("account"),
+    "accounts": Phrase("accounts"),
+    "address": Phrase("address"),
+    "after": Phrase("after"),
+    "app": Phrase("app"),
+    "at": Phrase("at"),
+    "audit_days": Phrase("audit days"),
+    "audit_entries": Phrase("audit entries"),
+    "before": Phrase("before"),
+    "browsers_signed_out": Phrase("browsers signed out"),
+    "changed": Phrase("changed"),
+    "dataset": Phrase("dataset"),
+    "dates": Phrase("dates"),
+    "days": Phrase("days"),
+    "end": Phrase("end"),
+    "file": Phrase("file"),
+    "format": Phrase("format"),
+    "heir": Phrase("heir"),
+    "log_days": Phrase("log days"),
+    "log_lines": Phrase("log lines"),
+    "old_key_removed": Phrase("old key removed"),
+    "rates": Phrase("rates"),
+    "read_only": Phrase("read only"),
+    "removed": Phrase("removed"),
+    "replaced": Phrase("replaced"),
+    "role": Phrase("role"),
+    "run": Phrase("run"),
+    "run_days": Phrase("run days"),
+    "runs": Phrase("runs"),
+    "secret": Phrase("secret"),
+    "selected": Phrase("selected"),
+    "shared": Phrase("shared"),
+    "source": Phrase("source"),
+    "start": Phrase("start"),
+    "table": Phrase("table"),
+    "target": Phrase("target"),
+    "targets": Phrase("targets"),
+    "user": Phrase("user"),
+    "valid_days": Phrase("valid days"),
+    "version": Phrase("version"),
+    "version_count": Phrase("version count"),
+    "version_days": Phrase("version days"),
+    "versions": Phrase("versions"),
+}
+"""The names of details in words. They are kept in English, as are the details themselves."""
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return phrase("yes") if value else phrase("no")
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return integer(value) if isinstance(value, int) else str(value)
 
 
 def _all(guard: Guard, chosen: AuditFilter) -> Iterator[AuditEntry]:
@@ -124,7 +180,9 @@ def _as_csv(wanted: Iterator[AuditEntry]) -> Iterator[bytes]:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for entry in wanted:
-        values = entry_json(entry) | {"at": f"{entry.at:%Y-%m-%dT%H:%M:%SZ}", "details": details_text(entry.details)}
+        with in_english():
+            details = details_text(entry.details)
+        values = entry_json(entry) | {"at": f"{entry.at:%Y-%m-%dT%H:%M:%SZ}", "details": details}
         # People choose the names, and a spreadsheet would run one that begins like a formula.
         writer.writerow([_guarded(value) if isinstance(value, str) else value for value in values.values()])
         if text.tell() > 1 << 16:
@@ -150,7 +208,9 @@ def _action(name: str) -> AuditAction:
     if name in set(AuditAction):
         return AuditAction(name)
     near = [action for action in AuditAction if name.lower().replace(" ", "_") in (action, *str(action).split("_"))]
-    raise InputError(f"{name!r} is not an action.{did_you_mean(near[:3])} Available: {', '.join(AuditAction)}.")
+    fault = phrase("%(name)s is not an action.", name=repr(name))
+    available = phrase("Available: %(actions)s.", actions=", ".join(AuditAction))
+    raise InputError(f"{fault}{did_you_mean(near[:3])} {available}")
 
 
 def _midnight(text: str, zone: str, days: int = 0) -> datetime | None:
@@ -161,4 +221,4 @@ def _midnight(text: str, zone: str, days: int = 0) -> datetime | None:
         day = date.fromisoformat(text.strip()) + timedelta(days=days)
         return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{text[:40]!r} is not a day. Write it as 2026-11-28.") from error
+        raise InputError(phrase("%(text)s is not a day. Write it as 2026-11-28.", text=repr(text[:40]))) from error

@@ -18,6 +18,7 @@ from adreel.advertisers import SKIP_ADVICE, Advertiser
 from adreel.dates import fixed_offset, offset_name
 from adreel.enumerations import first_of
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
+from adreel.language import Phrase, listed, phrase, phrases
 from adreel.logs import logger_of
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, RequestCounts, Store, User
@@ -247,7 +248,12 @@ class ByHand:
         if self.timezone:
             fixed_offset(self.timezone)
         if self.currency and not re.fullmatch("[A-Z]{3}", self.currency):
-            raise InputError(f"{self.currency!r} is not a valid currency code. Use three capital letters, such as USD.")
+            raise InputError(
+                phrase(
+                    "%(currency)s is not a valid currency code. Use three capital letters, such as USD.",
+                    currency=repr(self.currency),
+                )
+            )
 
     def of(self, advertiser_id: str) -> AdvertiserInfo:
         """The advertiser with this zone and currency; its days are those of UTC if no zone is entered."""
@@ -256,13 +262,14 @@ class ByHand:
             name="",
             currency=self.currency,
             timezone=self.timezone or "UTC",
-            display_timezone=f"{self.timezone} {GIVEN}" if self.timezone else f"UTC {ASSUMED}",
+            # Kept as it is in English.
+            display_timezone=f"{self.timezone} " + GIVEN if self.timezone else "UTC " + ASSUMED,
             status="",
             country="",
         )
 
 
-GIVEN, ASSUMED = "(given by hand)", "(assumed)"
+GIVEN, ASSUMED = Phrase("(given by hand)"), Phrase("(assumed)")
 """Suffixes of the name of a zone that TikTok did not give."""
 
 
@@ -300,8 +307,11 @@ async def _listed(client: Client) -> tuple[AdvertiserName, ...]:
         return await client.advertisers()
     except AbsentError as error:
         raise AbsentError(
-            f"{error.message} TikTok's sandbox does not list ad accounts, so name yours: "
-            "adreel accounts add NAME --token-stdin --advertisers ID --timezone ZONE --currency CODE",
+            phrase(
+                "%(message)s TikTok's sandbox does not list ad accounts, so name yours: adreel accounts "
+                "add NAME --token-stdin --advertisers ID --timezone ZONE --currency CODE",
+                message=error.message,
+            ),
             code=error.code,
             request_id=error.request_id,
         ) from error
@@ -331,14 +341,18 @@ def zone_words(advertiser: AdvertiserInfo) -> str | None:
         offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
     except InputError:
         return None
-    return f"{offset_name(offset)} {advertiser.display_timezone}".strip()
+    zone = advertiser.display_timezone
+    for suffix in (GIVEN, ASSUMED):
+        if zone.endswith(suffix):
+            zone = f"{zone.removesuffix(suffix)}{suffix}"
+    return f"{offset_name(offset)} {zone}".strip()
 
 
 def status_words(advertiser: AccountAdvertiser) -> str | None:
     """An advertiser's status for a person; None if TikTok gives none."""
     if advertiser.gone:
-        return "No longer covered"
-    return catalog.label("status", advertiser.status) or (None if zone_words(advertiser) else "No access")
+        return phrase("No longer covered")
+    return catalog.label("status", advertiser.status) or (None if zone_words(advertiser) else phrase("No access"))
 
 
 def is_fresh(advertisers: Iterable[AccountAdvertiser], now: datetime) -> bool:
@@ -350,27 +364,32 @@ def is_fresh(advertisers: Iterable[AccountAdvertiser], now: datetime) -> bool:
 def unreadable_notes(covering: Covered, *, skip_failing: bool) -> tuple[str, ...]:
     """A note for each advertiser that cannot be read, with the reason and what a run does then."""
     if skip_failing and covering.advertisers:
-        then = "A run skips it."
+        then = phrase("A run skips it.")
     else:
-        then = f"A run will fail. {_advice(skip_failing=skip_failing)}"
-    return tuple(
-        f"Ad account {advertiser_id} cannot be read: {reason.rstrip('.')}. {then}"
-        for advertiser_id, reason in covering.unreadable.items()
+        then = " ".join((phrase("A run will fail."), _advice(skip_failing=skip_failing)))
+    notes = (
+        phrase("Ad account %(ad_account)s cannot be read: %(reason)s.", ad_account=key, reason=reason.rstrip("."))
+        for key, reason in covering.unreadable.items()
     )
+    return tuple(f"{note} {then}" for note in notes)
 
 
 def _advice(*, skip_failing: bool) -> str:
-    return "Select other ad accounts, as none of the selected ones can be read." if skip_failing else SKIP_ADVICE
+    return (
+        phrase("Select other ad accounts, as none of the selected ones can be read.") if skip_failing else SKIP_ADVICE
+    )
 
 
 MOST_NAMED = 5
 """Ad accounts of an account that a message lists."""
 
 
-def _covers(by_id: Mapping[str, AccountAdvertiser]) -> str:
-    """Which ad accounts an account covers, at the end of a sentence; empty if it is not known."""
+def _not_covered(by_id: Mapping[str, AccountAdvertiser]) -> str:
+    """That an account does not cover an ad account, and which it covers."""
     names = [f"{key} ({advertiser.name})" if advertiser.name else key for key, advertiser in by_id.items()]
-    return f"; it covers {first_of(names, MOST_NAMED)}" if names else ""
+    if not names:
+        return phrase("the account does not cover it")
+    return phrase("the account does not cover it; it covers %(ad_accounts)s", ad_accounts=first_of(names, MOST_NAMED))
 
 
 def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...] | None) -> Covered:
@@ -381,12 +400,14 @@ def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...]
     for advertiser_id in selection if selection is not None else by_id:
         advertiser = by_id.get(advertiser_id)
         if advertiser is None:
-            unreadable[advertiser_id] = f"the account does not cover it{_covers(by_id)}"
+            unreadable[advertiser_id] = _not_covered(by_id)
             continue
         try:
             offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
         except InputError as error:
-            unreadable[advertiser_id] = error.message if advertiser.timezone else "TikTok gives no details of it"
+            unreadable[advertiser_id] = (
+                error.message if advertiser.timezone else phrase("TikTok gives no details of it")
+            )
             continue
         name = advertiser.name or advertiser_id
         readable.append(Advertiser(advertiser_id, name, advertiser.currency, offset))
@@ -402,8 +423,11 @@ def refuse_unreadable(
     """
     if not covering.advertisers and not covering.unreadable:
         raise AdvertiserError(
-            f"Account {account.name!r} covers no ad account. The table is unchanged. Grant access to ad accounts in "
-            "TikTok's Business Center, or reconnect the account."
+            phrase(
+                "Account %(name)s covers no ad account. The table is unchanged. Grant access to ad "
+                "accounts in TikTok's Business Center, or reconnect the account.",
+                name=repr(account.name),
+            )
         )
     if covering.unreadable and not (skip_failing and covering.advertisers):
         first, reason = next(iter(covering.unreadable.items()))
@@ -416,7 +440,8 @@ def refuse_unreadable(
             first,
         )
         advice = _advice(skip_failing=skip_failing)
-        raise AdvertiserError(f"Ad account {name} could not be read: {reason.rstrip('.')}. {advice}")
+        words = phrase("Ad account %(name)s could not be read: %(reason)s.", name=name, reason=reason.rstrip("."))
+        raise AdvertiserError(f"{words} {advice}")
 
 
 def need_app(settings: Settings, access: Access) -> None:
@@ -426,24 +451,38 @@ def need_app(settings: Settings, access: Access) -> None:
     if len(missing) == 1 and (settings.tiktok_app_id or settings.tiktok_secret):
         other = next(name for name in named if name not in missing)
         raise InputError(
-            f"{missing[0]} is not set, but {other} is. Copy the value from TikTok's developer portal (My Apps) to "
-            f"where {other} is set: the environment or {settings.home / 'adreel.env'}. Or remove {other} there, and "
-            "the app is used that was entered in the Data Center or with adreel app set."
+            phrase(
+                "%(missing)s is not set, but %(other)s is. Copy the value from TikTok's developer portal "
+                "(My Apps) to where %(other)s is set: the environment or %(file)s. Or remove %(other)s "
+                "there, and the app is used that was entered in the Data Center or with adreel app set.",
+                missing=missing[0],
+                other=other,
+                file=settings.home / "adreel.env",
+            )
         )
     if missing:
-        verb = "are" if len(missing) > 1 else "is"
         raise InputError(
-            f"{' and '.join(missing)} {verb} not set. Copy both values from TikTok's developer portal (My Apps): enter "
-            "them in the Data Center (Accounts, Connect an account), run adreel app set, or write them to the "
-            f"environment or to {settings.home / 'adreel.env'}."
+            phrases(
+                "%(missing)s is not set. Copy both values from TikTok's developer portal (My Apps): enter them in the "
+                "Data Center (Accounts, Connect an account), run adreel app set, or write them to the environment or "
+                "to %(file)s.",
+                "%(missing)s are not set. Copy both values from TikTok's developer portal (My Apps): enter them in the "
+                "Data Center (Accounts, Connect an account), run adreel app set, or write them to the environment or "
+                "to %(file)s.",
+                len(missing),
+                missing=listed(missing),
+                file=settings.home / "adreel.env",
+            )
         )
 
 
 def free_name(store: Store, name: str) -> str:
     """The name of a new account, cleaned; InputError if it is invalid, ExistsError if it is taken."""
-    name = clean_name(name, "an account")
+    name = clean_name(name, phrase("an account"))
     if any(account.name == name for account in store.accounts.list()):
-        raise ExistsError(f"Account {name!r} already exists. Choose another name, or reconnect that account.")
+        raise ExistsError(
+            phrase("Account %(name)s already exists. Choose another name, or reconnect that account.", name=repr(name))
+        )
     return name
 
 
@@ -504,8 +543,11 @@ class Connecting:
             advertisers = await ask_advertisers(client, selection, stored, by_hand)
         if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in advertisers):
             raise AdvertiserError(
-                f"TikTok gives this token no details of ad account {', '.join(selection)}. Check the IDs and who "
-                "granted the token."
+                phrase(
+                    "TikTok gives this token no details of ad account %(selection)s. Check the IDs and who "
+                    "granted the token.",
+                    selection=", ".join(selection),
+                )
             )
         return Granted(access, granter, advertisers)
 
@@ -576,8 +618,8 @@ class Connecting:
             async with self._client(account_access(self.settings, self.store, account)) as client:
                 await client.revoke()
         except ReconnectError as error:
-            return f"Its token was already invalid: {error}"
-        return "Its token was revoked at TikTok."
+            return phrase("Its token was already invalid: %(error)s", error=error)
+        return phrase("Its token was revoked at TikTok.")
 
     @asynccontextmanager
     async def _client(self, access: Access) -> AsyncIterator[Client]:

@@ -15,6 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adreel.errors import InputError
+from adreel.language import integer, listed, phrase, phrases, shown_day
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PERIODS = (
@@ -115,7 +116,10 @@ def fixed_offset(timezone: str, display_timezone: str = "") -> timedelta:
         if offset is not None:
             return offset
     raise InputError(
-        f"The time zone {timezone or display_timezone or '(none)'!r} is unknown, so its days cannot be counted."
+        phrase(
+            "The time zone %(timezone)s is unknown, so its days cannot be counted.",
+            timezone=repr(timezone or display_timezone or "(none)"),
+        )
     )
 
 
@@ -188,13 +192,19 @@ Fault = Literal["order", "future", "past"]
 def span_fault(days: Span, today: date) -> tuple[Fault, str] | None:
     """What is wrong with a span, if anything: the kind and a sentence that names the limit."""
     if days.start > days.end:
-        return "order", f"the start {days.start} is after the end {days.end}."
+        return "order", phrase(
+            "the start %(start)s is after the end %(end)s.", start=shown_day(days.start), end=shown_day(days.end)
+        )
     if days.end > today:
-        return "future", f"{days.end} is in the future."
+        return "future", phrase("%(end)s is in the future.", end=shown_day(days.end))
     if days.start < FIRST_DAY:
         return (
             "past",
-            f"{days.start} is before TikTok had ads; the first day available is {FIRST_DAY}.",
+            phrase(
+                "%(start)s is before TikTok had ads; the first day available is %(first_day)s.",
+                start=shown_day(days.start),
+                first_day=shown_day(FIRST_DAY),
+            ),
         )
     return None
 
@@ -217,15 +227,32 @@ def future_days(dates: Dates, todays: Iterable[date]) -> FutureDays:
     day = max(day for day in last_days.values() if day is not None)
     if len(behind) == len(counts):
         return FutureDays(
-            fault=f"{day} is in the future in every selected ad account; the last day available is today, {behind[-1]}."
+            fault=phrase(
+                "%(day)s is in the future in every selected ad account; the last day available is today, %(today)s.",
+                day=shown_day(day),
+                today=shown_day(behind[-1]),
+            )
         )
     number = sum(counts[today] for today in behind)
+    # If not all are behind, there are several.
+    words = {"day": shown_day(day), "number": integer(number), "total": integer(counts.total())}
     if len(behind) == 1:
-        last = f"{'its' if number == 1 else 'their'} last day is {behind[0]}"
-    else:
-        last = "their last days are " + " and ".join(f"{today} ({counts[today]:,})" for today in behind)
-    ad_accounts = "ad account" if counts.total() == 1 else "ad accounts"
-    return FutureDays(note=f"{day} is in the future for {number:,} of {counts.total():,} {ad_accounts}: {last}.")
+        return FutureDays(
+            note=phrases(
+                "%(day)s is in the future for %(number)s of %(total)s ad accounts: its last day is %(last_day)s.",
+                "%(day)s is in the future for %(number)s of %(total)s ad accounts: their last day is %(last_day)s.",
+                number,
+                **words,
+                last_day=shown_day(behind[0]),
+            )
+        )
+    return FutureDays(
+        note=phrase(
+            "%(day)s is in the future for %(number)s of %(total)s ad accounts: their last days are %(last_days)s.",
+            **words,
+            last_days=listed(f"{shown_day(today)} ({integer(counts[today])})" for today in behind),
+        )
+    )
 
 
 def _ahead(days: Span, today: date) -> date | None:

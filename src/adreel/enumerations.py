@@ -7,6 +7,8 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Self
 
+from adreel.language import integer, phrase
+
 
 class TextEnum(StrEnum):
     """An enum whose members are their values, with further attributes: `DONE = "done", "Done"` after `label: str`.
@@ -26,4 +28,5 @@ class TextEnum(StrEnum):
 def first_of(names: Sequence[str], most: int) -> str:
     """The names, of many the first ones and the number of the others: `a, b and 3 more`."""
     more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+    first = ", ".join(names[:most])
+    return phrase("%(names)s and %(more)s more", names=first, more=integer(more)) if more > 0 else first

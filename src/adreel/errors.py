@@ -41,6 +41,8 @@ from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import ClassVar
 
+from adreel.language import Phrase, either, integer, phrase
+
 
 class ExitCode(IntEnum):
     """The exit code of the process."""
@@ -85,9 +87,9 @@ class AdreelError(Exception):
         """The message, followed by TikTok's code and request id in brackets."""
         facts = []
         if self.code is not None:
-            facts.append(f"TikTok code {self.code}")
+            facts.append(phrase("TikTok code %(code)s", code=self.code))
         if self.request_id:
-            facts.append(f"request {self.request_id}")
+            facts.append(phrase("request %(request_id)s", request_id=self.request_id))
         return f"{self.message} ({', '.join(facts)})" if facts else self.message
 
 
@@ -104,7 +106,7 @@ def did_you_mean(names: str | Iterable[str] | None) -> str:
     quoted = [f"'{name}'" for name in listed if name]
     if not quoted:
         return ""
-    return f" Did you mean {' or '.join([', '.join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)}?"
+    return " " + phrase("Did you mean %(names)s?", names=either(quoted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Problem:
 
     def __str__(self) -> str:
         """One sentence for a person."""
-        where = f"line {self.line}, {self.menu}" if self.line else self.menu
+        where = phrase("line %(line)s, %(menu)s", line=self.line, menu=self.menu) if self.line else self.menu
         reason = self.reason if self.reason.endswith((".", "?")) else f"{self.reason}."
         return f"{where}: {reason}{self.question}" + (f" {self.advice}" if self.advice else "")
 
@@ -136,7 +138,10 @@ def shortened(problems: Sequence[Problem], most: int = 100) -> tuple[Problem, ..
     """The first problems of a long list; the last of them counts the others."""
     if len(problems) <= most:
         return tuple(problems)
-    return (*problems[:most], Problem("file", f"and {len(problems) - most:,} more problems."))
+    return (
+        *problems[:most],
+        Problem("file", phrase("and %(number)s more problems.", number=integer(len(problems) - most))),
+    )
 
 
 class DatasetError(InputError):
@@ -298,7 +303,9 @@ def disk_fault(error: BaseException) -> StorageError | None:
 
 
 def _disk_error(words: str) -> StorageError:
-    return StorageError(f"The disk could not be written: {words}. Free some space, then try again.")
+    return StorageError(
+        phrase("The disk could not be written: %(words)s. Free some space, then try again.", words=words)
+    )
 
 
 @contextmanager
@@ -386,72 +393,76 @@ class ApiCode:
 API_CODES: Mapping[int, ApiCode] = MappingProxyType(
     {
         0: ApiCode("OK", Action.GO_ON),
-        20001: ApiCode("partial success", Action.GO_ON),
-        40000: ApiCode("invalid parameters", Action.FIX),
-        40001: ApiCode("no permission for this advertiser or operation", Action.DROP_ADVERTISER),
-        40002: ApiCode("a parameter is wrong", Action.FIX),
-        40006: ApiCode("the API version does not match the parameters, or the path does not exist", Action.ABSENT),
-        40007: ApiCode("the object or operation does not exist", Action.FIX),
-        40008: ApiCode("the endpoint does not exist", Action.ABSENT),
-        40009: ApiCode("the sandbox does not know this parameter", Action.FIX),
-        40010: ApiCode("wrong host for this API version", Action.STOP),
-        40011: ApiCode("too many ids in one request", Action.SPLIT),
-        40013: ApiCode("the sandbox account does not exist", Action.DROP_ADVERTISER),
-        40014: ApiCode("the sandbox does not offer this", Action.ABSENT),
-        40016: ApiCode("too many requests", Action.THROTTLED),
-        40050: ApiCode("the same request was sent twice", Action.FIX),
-        40051: ApiCode("invalid API version", Action.STOP),
-        40052: ApiCode("this creative material exists already", Action.FIX),
-        40053: ApiCode("wrong video id", Action.FIX),
-        40065: ApiCode("against the policy for minors in the US", Action.FIX),
-        40067: ApiCode("the query is too large", Action.SPLIT),
-        40100: ApiCode("requests made too frequently", Action.THROTTLED),
-        40101: ApiCode("the app id, secret or code is wrong", Action.RECONNECT),
-        40102: ApiCode("the access token has expired", Action.RENEW),
-        40103: ApiCode("the refresh token has expired", Action.RENEW),
-        40104: ApiCode("the access token is missing", Action.RECONNECT),
-        40105: ApiCode("the access token is invalid or was revoked", Action.RECONNECT),
-        40106: ApiCode("the token does not belong to the user", Action.RECONNECT),
-        40107: ApiCode("the refresh token is invalid", Action.RECONNECT),
-        40108: ApiCode("the grant type is wrong", Action.STOP),
-        40109: ApiCode("the token cannot be deciphered", Action.RECONNECT),
-        40110: ApiCode("the authorization code is wrong, used or too old", Action.RECONNECT),
-        40112: ApiCode("the password is wrong", Action.RECONNECT),
-        40113: ApiCode("the app is unknown, blocked, or not the one that the token was issued to", Action.RECONNECT),
-        40115: ApiCode("the authorization timestamp is too old", Action.RECONNECT),
-        40116: ApiCode("the signature is wrong", Action.STOP),
-        40117: ApiCode("the signature method is wrong", Action.STOP),
-        40118: ApiCode("the app is not on the allow-list for this", Action.STOP),
-        40119: ApiCode("developer and advertiser belong to different companies", Action.STOP),
-        40121: ApiCode("the creator marketplace refuses", Action.STOP),
-        40122: ApiCode("the creator marketplace refuses", Action.STOP),
-        40124: ApiCode("the developer profile is not approved", Action.STOP),
-        40125: ApiCode("the developer lacks a required permission", Action.STOP),
-        40132: ApiCode("too many requests for one value of a field", Action.THROTTLED, narrow=True),
-        40133: ApiCode("too many requests for this advertiser and path", Action.THROTTLED, narrow=True),
-        40200: ApiCode("the report task failed", Action.WAIT),
-        40201: ApiCode("the report task is not ready", Action.WAIT),
-        40202: ApiCode("another write is in progress", Action.WAIT),
-        40300: ApiCode("the advertiser does not exist or was deleted", Action.DROP_ADVERTISER),
-        40301: ApiCode("the advertiser cannot be matched", Action.DROP_ADVERTISER),
-        40502: ApiCode("the advertiser's quota of ads is used up", Action.STOP),
-        40700: ApiCode("internal validation failed", Action.WAIT),
-        40900: ApiCode("file error", Action.STOP),
-        40901: ApiCode("the file is still being transcoded", Action.WAIT),
-        40902: ApiCode("the file could not be fetched", Action.WAIT),
-        40903: ApiCode("the file could not be fetched", Action.WAIT),
-        40913: ApiCode("the file could not be fetched", Action.WAIT),
-        41000: ApiCode("TikTok does not serve this country", Action.STOP),
-        41001: ApiCode("this endpoint is offline", Action.STOP),
-        41002: ApiCode("a field is no longer in use", Action.FIX),
-        50000: ApiCode("TikTok's system failed", Action.WAIT),
-        50002: ApiCode("TikTok could not process the request", Action.WAIT),
-        51001: ApiCode("a TikTok service failed", Action.WAIT),
-        51002: ApiCode("a TikTok service timed out", Action.WAIT),
-        51039: ApiCode("a TikTok service failed", Action.WAIT),
-        51305: ApiCode("a TikTok service failed", Action.WAIT),
-        60001: ApiCode("TikTok is under maintenance", Action.WAIT, outage=True),
-        **{code: ApiCode("file error", Action.STOP) for code in range(40904, 40916) if code != 40913},
+        20001: ApiCode(Phrase("partial success"), Action.GO_ON),
+        40000: ApiCode(Phrase("invalid parameters"), Action.FIX),
+        40001: ApiCode(Phrase("no permission for this advertiser or operation"), Action.DROP_ADVERTISER),
+        40002: ApiCode(Phrase("a parameter is wrong"), Action.FIX),
+        40006: ApiCode(
+            Phrase("the API version does not match the parameters, or the path does not exist"), Action.ABSENT
+        ),
+        40007: ApiCode(Phrase("the object or operation does not exist"), Action.FIX),
+        40008: ApiCode(Phrase("the endpoint does not exist"), Action.ABSENT),
+        40009: ApiCode(Phrase("the sandbox does not know this parameter"), Action.FIX),
+        40010: ApiCode(Phrase("wrong host for this API version"), Action.STOP),
+        40011: ApiCode(Phrase("too many ids in one request"), Action.SPLIT),
+        40013: ApiCode(Phrase("the sandbox account does not exist"), Action.DROP_ADVERTISER),
+        40014: ApiCode(Phrase("the sandbox does not offer this"), Action.ABSENT),
+        40016: ApiCode(Phrase("too many requests"), Action.THROTTLED),
+        40050: ApiCode(Phrase("the same request was sent twice"), Action.FIX),
+        40051: ApiCode(Phrase("invalid API version"), Action.STOP),
+        40052: ApiCode(Phrase("this creative material exists already"), Action.FIX),
+        40053: ApiCode(Phrase("wrong video id"), Action.FIX),
+        40065: ApiCode(Phrase("against the policy for minors in the US"), Action.FIX),
+        40067: ApiCode(Phrase("the query is too large"), Action.SPLIT),
+        40100: ApiCode(Phrase("requests made too frequently"), Action.THROTTLED),
+        40101: ApiCode(Phrase("the app id, secret or code is wrong"), Action.RECONNECT),
+        40102: ApiCode(Phrase("the access token has expired"), Action.RENEW),
+        40103: ApiCode(Phrase("the refresh token has expired"), Action.RENEW),
+        40104: ApiCode(Phrase("the access token is missing"), Action.RECONNECT),
+        40105: ApiCode(Phrase("the access token is invalid or was revoked"), Action.RECONNECT),
+        40106: ApiCode(Phrase("the token does not belong to the user"), Action.RECONNECT),
+        40107: ApiCode(Phrase("the refresh token is invalid"), Action.RECONNECT),
+        40108: ApiCode(Phrase("the grant type is wrong"), Action.STOP),
+        40109: ApiCode(Phrase("the token cannot be deciphered"), Action.RECONNECT),
+        40110: ApiCode(Phrase("the authorization code is wrong, used or too old"), Action.RECONNECT),
+        40112: ApiCode(Phrase("the password is wrong"), Action.RECONNECT),
+        40113: ApiCode(
+            Phrase("the app is unknown, blocked, or not the one that the token was issued to"), Action.RECONNECT
+        ),
+        40115: ApiCode(Phrase("the authorization timestamp is too old"), Action.RECONNECT),
+        40116: ApiCode(Phrase("the signature is wrong"), Action.STOP),
+        40117: ApiCode(Phrase("the signature method is wrong"), Action.STOP),
+        40118: ApiCode(Phrase("the app is not on the allow-list for this"), Action.STOP),
+        40119: ApiCode(Phrase("developer and advertiser belong to different companies"), Action.STOP),
+        40121: ApiCode(Phrase("the creator marketplace refuses"), Action.STOP),
+        40122: ApiCode(Phrase("the creator marketplace refuses"), Action.STOP),
+        40124: ApiCode(Phrase("the developer profile is not approved"), Action.STOP),
+        40125: ApiCode(Phrase("the developer lacks a required permission"), Action.STOP),
+        40132: ApiCode(Phrase("too many requests for one value of a field"), Action.THROTTLED, narrow=True),
+        40133: ApiCode(Phrase("too many requests for this advertiser and path"), Action.THROTTLED, narrow=True),
+        40200: ApiCode(Phrase("the report task failed"), Action.WAIT),
+        40201: ApiCode(Phrase("the report task is not ready"), Action.WAIT),
+        40202: ApiCode(Phrase("another write is in progress"), Action.WAIT),
+        40300: ApiCode(Phrase("the advertiser does not exist or was deleted"), Action.DROP_ADVERTISER),
+        40301: ApiCode(Phrase("the advertiser cannot be matched"), Action.DROP_ADVERTISER),
+        40502: ApiCode(Phrase("the advertiser's quota of ads is used up"), Action.STOP),
+        40700: ApiCode(Phrase("internal validation failed"), Action.WAIT),
+        40900: ApiCode(Phrase("file error"), Action.STOP),
+        40901: ApiCode(Phrase("the file is still being transcoded"), Action.WAIT),
+        40902: ApiCode(Phrase("the file could not be fetched"), Action.WAIT),
+        40903: ApiCode(Phrase("the file could not be fetched"), Action.WAIT),
+        40913: ApiCode(Phrase("the file could not be fetched"), Action.WAIT),
+        41000: ApiCode(Phrase("TikTok does not serve this country"), Action.STOP),
+        41001: ApiCode(Phrase("this endpoint is offline"), Action.STOP),
+        41002: ApiCode(Phrase("a field is no longer in use"), Action.FIX),
+        50000: ApiCode(Phrase("TikTok's system failed"), Action.WAIT),
+        50002: ApiCode(Phrase("TikTok could not process the request"), Action.WAIT),
+        51001: ApiCode(Phrase("a TikTok service failed"), Action.WAIT),
+        51002: ApiCode(Phrase("a TikTok service timed out"), Action.WAIT),
+        51039: ApiCode(Phrase("a TikTok service failed"), Action.WAIT),
+        51305: ApiCode(Phrase("a TikTok service failed"), Action.WAIT),
+        60001: ApiCode(Phrase("TikTok is under maintenance"), Action.WAIT, outage=True),
+        **{code: ApiCode(Phrase("file error"), Action.STOP) for code in range(40904, 40916) if code != 40913},
     }
 )
 """Every return code that is documented, with its meaning and what follows from it."""

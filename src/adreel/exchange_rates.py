@@ -23,6 +23,7 @@ from adreel.access import Guard, RoleRight
 from adreel.dates import FIRST_DAY, Span
 from adreel.enumerations import first_of
 from adreel.errors import InputError
+from adreel.language import Phrase, in_language, integer, phrase, shown_day
 from adreel.store import ExchangeRate, RateImport, Store
 from adreel.store.exchange_rates import LONGEST_FILE_NAME, MOST_RATES
 
@@ -66,9 +67,9 @@ _DAY_NAMES = ("date", "day")
 _ABSENT = frozenset({"", "n/a", "na", "-"})
 """What wide tables write for a day on which a currency has no rate."""
 
-FORMS = (
-    "adreel reads three forms: columns date, from, to, rate; columns date, currency, rate; or a column date and one "
-    "for each currency, such as date, USD, JPY."
+FORMS = Phrase(
+    "adreel reads three forms: columns date, from, to, rate; columns date, currency, rate; or "
+    "a column date and one for each currency, such as date, USD, JPY."
 )
 
 
@@ -158,7 +159,13 @@ class RateFile:
 
 def in_words(rate: ExchangeRate) -> str:
     """A rate such as `1 USD = 0.92 EUR on 2026-11-28`."""
-    return f"1 {rate.currency} = {shown_rate(rate.rate)} {rate.target} on {rate.day}"
+    return phrase(
+        "1 %(currency)s = %(rate)s %(target)s on %(day)s",
+        currency=rate.currency,
+        rate=shown_rate(rate.rate),
+        target=rate.target,
+        day=shown_day(rate.day),
+    )
 
 
 def shown_rate(rate: Decimal) -> str:
@@ -169,7 +176,7 @@ def shown_rate(rate: Decimal) -> str:
         if -int(rate.as_tuple().exponent) > places
         else format(rate, "f")
     )
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return in_language(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def read_rates(content: str | bytes, *, today: date, target: str = "", direction: Direction | None = None) -> RateFile:
@@ -184,21 +191,34 @@ def read_rates(content: str | bytes, *, today: date, target: str = "", direction
     try:
         return _RateReader(lines, target.strip().upper(), direction, today, decimal_comma=delimiter != ",").file()
     except csv.Error as error:
-        raise InputError(f"Line {lines.line_num} cannot be read as CSV: {error}. Save the file as CSV again.") from None
+        raise InputError(
+            phrase(
+                "Line %(line)s cannot be read as CSV: %(error)s. Save the file as CSV again.",
+                line=lines.line_num,
+                error=error,
+            )
+        ) from None
 
 
 def _text(content: str | bytes) -> str:
     if len(content) > MOST_BYTES:
-        raise InputError(f"The file is larger than {MOST_BYTES // 1_000_000} MB. Keep only the days of your tables.")
+        raise InputError(
+            phrase(
+                "The file is larger than %(value)s MB. Keep only the days of your tables.",
+                value=MOST_BYTES // 1_000_000,
+            )
+        )
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise InputError("The file is an Excel workbook or a ZIP archive. Save it as CSV (UTF-8).")
+        raise InputError(phrase("The file is an Excel workbook or a ZIP archive. Save it as CSV (UTF-8)."))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"The file is not UTF-8 text (line {line}). Save it as CSV (UTF-8).") from None
+        raise InputError(
+            phrase("The file is not UTF-8 text (line %(line)s). Save it as CSV (UTF-8).", line=line)
+        ) from None
 
 
 def _delimiter(text: str) -> str:
@@ -233,14 +253,20 @@ class _RateReader:
         numbered = ((number, row) for number, row in enumerate(self._lines, start=1) if any(map(str.strip, row)))
         header_line, header = next(numbered, (0, []))
         if not header:
-            raise InputError(f"The file is empty. {FORMS}")
+            raise InputError(" ".join((phrase("The file is empty."), str(FORMS))))
         names = [name.strip().lower() for name in header]
         while names and not names[-1]:
             names.pop()
         columns = set(names)
         if len(columns) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"Line {header_line}: the column {twice!r} is there twice. Remove one.")
+            raise InputError(
+                phrase(
+                    "Line %(line)s: the column %(column)s is there twice. Remove one.",
+                    line=header_line,
+                    column=repr(twice),
+                )
+            )
         days = next((name for name in names if name in _DAY_NAMES), None)
         if days is not None and columns == {days, "from", "to", "rate"}:
             self._direction = Direction.TO_TARGET
@@ -252,21 +278,35 @@ class _RateReader:
             self._need_target()
             self._wide(numbered, names, header_line)
         else:
-            raise InputError(
-                f"Line {header_line}: the columns {', '.join(names)[:200]!r} are not those of rates. {FORMS}"
+            others = repr(", ".join(names)[:200])
+            words = phrase(
+                "Line %(line)s: the columns %(columns)s are not those of rates.", line=header_line, columns=others
             )
+            raise InputError(f"{words} {FORMS}")
         self._refuse()
         if not self._rates:
-            older = f" The {self._skipped:,} rates of days before {FIRST_DAY} are not used." if self._skipped else ""
-            raise InputError(f"The file has no rates.{older}")
+            if self._skipped:
+                raise InputError(
+                    phrase(
+                        "The file has no rates. The %(skipped)s rates of days before %(first_day)s are not used.",
+                        skipped=integer(self._skipped),
+                        first_day=shown_day(FIRST_DAY),
+                    )
+                )
+            raise InputError(phrase("The file has no rates."))
         ordered = tuple(self._rates[key] for key in sorted(self._rates))
         return RateFile(ordered, self._skipped, self._direction is Direction.FROM_TARGET)
 
     def _need_target(self) -> None:
         if not self._target:
-            raise InputError("The file does not name the currency to convert to. Enter it as the target.")
+            raise InputError(phrase("The file does not name the currency to convert to. Enter it as the target."))
         if self._target not in CURRENCIES:
-            raise InputError(f"The target {self._target[:20]!r} is not a currency. Use a code such as EUR (ISO 4217).")
+            raise InputError(
+                phrase(
+                    "The target %(target)s is not a currency. Use a code such as EUR (ISO 4217).",
+                    target=repr(self._target[:20]),
+                )
+            )
 
     def _long(
         self, numbered: Iterator[tuple[int, list[str]]], names: Sequence[str], pair: tuple[str, str | None]
@@ -285,14 +325,22 @@ class _RateReader:
     def _wide(self, numbered: Iterator[tuple[int, list[str]]], names: Sequence[str], header_line: int) -> None:
         if self._direction is None:
             raise InputError(
-                "The file has a column for each currency. Choose what its numbers are: units of the target for one "
-                "unit of the currency (to_target), or units of the currency for one unit of the target, as the "
-                "European Central Bank publishes them (from_target)."
+                phrase(
+                    "The file has a column for each currency. Choose what its numbers are: units of the target "
+                    "for one unit of the currency (to_target), or units of the currency for one unit of the "
+                    "target, as the European Central Bank publishes them (from_target)."
+                )
             )
         currencies = [self._currency(header_line, f"{place + 2}", name) for place, name in enumerate(names[1:])]
         self._refuse()
         if len(currencies) > MOST_CURRENCIES:
-            raise InputError(f"The file has {len(currencies):,} currencies; at most {MOST_CURRENCIES} are read.")
+            raise InputError(
+                phrase(
+                    "The file has %(currencies)s currencies; at most %(limit)s are read.",
+                    currencies=integer(len(currencies)),
+                    limit=MOST_CURRENCIES,
+                )
+            )
         for line, row in numbered:
             if self._is_full(line, row, names):
                 return
@@ -307,11 +355,14 @@ class _RateReader:
     def _is_full(self, line: int, row: list[str], names: Sequence[str]) -> bool:
         """Whether enough faults were found. A row with too few or too many cells is one; missing cells are empty."""
         if len(row) < len(names) or any(cell.strip() for cell in row[len(names) :]):
-            self._fault(line, "", f"{len(row)} cells in place of {len(names)}")
+            self._fault(line, "", phrase("%(cells)s cells in place of %(columns)s", cells=len(row), columns=len(names)))
             row += [""] * (len(names) - len(row))
         if len(self._rates) > MOST_RATES:
             raise InputError(
-                f"The file has more than {MOST_RATES:,} rates. Keep only the days and currencies of your ad accounts."
+                phrase(
+                    "The file has more than %(limit)s rates. Keep only the days and currencies of your ad accounts.",
+                    limit=integer(MOST_RATES),
+                )
             )
         return len(self._problems) > 10 * MOST_PROBLEMS
 
@@ -323,10 +374,10 @@ class _RateReader:
                 raise ValueError(text)
             day = date.fromisoformat(text)
         except ValueError:
-            self._fault(line, name, f"{text[:40]!r} is not a day. Write days as 2026-11-28")
+            self._fault(line, name, phrase("%(text)s is not a day. Write days as 2026-11-28", text=repr(text[:40])))
             return None
         if day > self._today + LATEST:
-            self._fault(line, name, f"{day} is more than a year ahead")
+            self._fault(line, name, phrase("%(day)s is more than a year ahead", day=shown_day(day)))
             return None
         return day
 
@@ -334,7 +385,9 @@ class _RateReader:
         code = text.strip().upper()
         if code in CURRENCIES:
             return code
-        self._fault(line, column, f"{code[:20]!r} is not a currency. Use codes such as USD (ISO 4217)")
+        self._fault(
+            line, column, phrase("%(code)s is not a currency. Use codes such as USD (ISO 4217)", code=repr(code[:20]))
+        )
         return None
 
     def _rate(self, line: int, column: str, text: str) -> Decimal | None:
@@ -343,29 +396,40 @@ class _RateReader:
         if self._decimal_comma and "." not in typed and typed.count(",") == 1:
             typed = typed.replace(",", ".")
         if not _NUMBER.fullmatch(typed):
-            advice = "Write rates with a decimal point and without thousands separators, such as 0.92"
-            self._fault(line, column, f"{text.strip()[:40]!r} is not a rate above zero. {advice}")
+            self._fault(
+                line,
+                column,
+                phrase(
+                    "%(text)s is not a rate above zero. Write rates with a decimal point and without thousands "
+                    "separators, such as 0.92",
+                    text=repr(text.strip()[:40]),
+                ),
+            )
             return None
         number = Decimal(typed)
         if not number:
-            self._fault(line, column, "the rate is zero")
+            self._fault(line, column, phrase("the rate is zero"))
             return None
         if not _LEAST < number < 1 / _LEAST:
-            self._fault(line, column, f"{text.strip()[:40]!r} is too small or too large for a rate")
+            self._fault(
+                line, column, phrase("%(text)s is too small or too large for a rate", text=repr(text.strip()[:40]))
+            )
             return None
         if self._direction is Direction.FROM_TARGET:
             number = _rounded(EXACT.divide(Decimal(1), number)).normalize()
         elif -int(number.as_tuple().exponent) > PLACES:
             number = _rounded(number)
         if not SMALLEST <= number < LARGEST:
-            self._fault(line, column, f"{text.strip()[:40]!r} is too small or too large for a rate")
+            self._fault(
+                line, column, phrase("%(text)s is too small or too large for a rate", text=repr(text.strip()[:40]))
+            )
             return None
         return number
 
     def _add(self, line: int, column: str, rate: ExchangeRate) -> None:
         if rate.currency == rate.target:
             if rate.rate != 1:
-                self._fault(line, column, f"the rate of {rate.target} to itself is not 1")
+                self._fault(line, column, phrase("the rate of %(target)s to itself is not 1", target=rate.target))
             return
         if rate.day < FIRST_DAY:
             self._skipped += 1
@@ -375,17 +439,30 @@ class _RateReader:
         first = self._read_at.setdefault(key, line)
         if earlier.rate != rate.rate:
             self._fault(
-                line, column, f"{rate.currency} has another rate of {rate.day} in line {first}. Remove one of them"
+                line,
+                column,
+                phrase(
+                    "%(currency)s has another rate of %(day)s in line %(line)s. Remove one of them",
+                    currency=rate.currency,
+                    day=shown_day(rate.day),
+                    line=first,
+                ),
             )
 
     def _fault(self, line: int, column: str, reason: str) -> None:
-        self._problems.append(f"Line {line}{f', column {column}' if column else ''}: {reason}.")
+        self._problems.append(
+            phrase("Line %(line)s, column %(column)s: %(reason)s.", line=line, column=column, reason=reason)
+            if column
+            else phrase("Line %(line)s: %(reason)s.", line=line, reason=reason)
+        )
 
     def _refuse(self) -> None:
         if self._problems:
             more = len(self._problems) - MOST_PROBLEMS
-            listed = " ".join(self._problems[:MOST_PROBLEMS])
-            raise InputError(f"{listed} There are {more:,} more errors." if more > 0 else listed)
+            told = self._problems[:MOST_PROBLEMS]
+            if more > 0:
+                told.append(phrase("There are %(more)s more errors.", more=integer(more)))
+            raise InputError(" ".join(told))
 
 
 def _rounded(number: Decimal) -> Decimal:
@@ -406,9 +483,15 @@ class RateJump:
     def text(self) -> str:
         """The jump in a sentence."""
         change = 100 * (self.after.rate / self.before.rate - 1)
-        return (
-            f"{self.after.currency} to {self.after.target}: {shown_rate(self.before.rate)} on {self.before.day}, then "
-            f"{shown_rate(self.after.rate)} on {self.after.day} ({change:+,.0f} %)"
+        return phrase(
+            "%(currency)s to %(target)s: %(before)s on %(day)s, then %(after)s on %(later_day)s (%(change)s %%)",
+            currency=self.after.currency,
+            target=self.after.target,
+            before=shown_rate(self.before.rate),
+            day=shown_day(self.before.day),
+            after=shown_rate(self.after.rate),
+            later_day=shown_day(self.after.day),
+            change=in_language(f"{change:+,.0f}"),
         )
 
 
@@ -482,12 +565,19 @@ class RatesChange:
     @property
     def summary(self) -> str:
         """The counts in a sentence."""
-        parts = [f"{self.added:,} new"]
-        parts += [f"{self.changed:,} replaced by another rate"] if self.changed else []
-        parts += [f"{self.unchanged:,} unchanged"] if self.unchanged else []
-        parts += [f"{self.removed:,} deleted"] if self.removed else []
-        older = f" {self.file.skipped:,} of days before {FIRST_DAY} are not used." if self.file.skipped else ""
-        return f"{len(self.file.rates):,} rates: {', '.join(parts)}.{older}"
+        parts = [phrase("%(rates)s new", rates=integer(self.added))]
+        parts += [phrase("%(rates)s replaced by another rate", rates=integer(self.changed))] if self.changed else []
+        parts += [phrase("%(rates)s unchanged", rates=integer(self.unchanged))] if self.unchanged else []
+        parts += [phrase("%(rates)s deleted", rates=integer(self.removed))] if self.removed else []
+        summary = phrase("%(rates)s rates: %(changes)s.", rates=integer(len(self.file.rates)), changes=", ".join(parts))
+        if not self.file.skipped:
+            return summary
+        older = phrase(
+            "%(rates)s of days before %(first_day)s are not used.",
+            rates=integer(self.file.skipped),
+            first_day=shown_day(FIRST_DAY),
+        )
+        return f"{summary} {older}"
 
 
 def preview(store: Store, file: RateFile, *, replace_all: bool) -> RatesChange:
@@ -523,8 +613,15 @@ def delete(guard: Guard, target: str | None = None) -> int:
     guard.need_role(RoleRight.CHANGE_WORKSPACE)
     targets = guard.store.exchange_rates.targets()
     if target is not None and target not in targets:
-        listed = f" There are rates to {first_of(targets, 5)}." if targets else ""
-        raise InputError(f"There are no rates to {target[:20]!r}.{listed}")
+        if not targets:
+            raise InputError(phrase("There are no rates to %(target)s.", target=repr(target[:20])))
+        raise InputError(
+            phrase(
+                "There are no rates to %(target)s. There are rates to %(targets)s.",
+                target=repr(target[:20]),
+                targets=first_of(targets, 5),
+            )
+        )
     return guard.store.exchange_rates.clear(target)
 
 

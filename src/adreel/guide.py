@@ -27,6 +27,7 @@ from adreel.connections import (
 )
 from adreel.enumerations import TextEnum
 from adreel.errors import AdreelError, ReconnectError, lacks_scope
+from adreel.language import Phrase, phrase
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import AccountAdvertiser, Store
 from adreel.store.audit import WORKSPACE, AuditAction
@@ -37,9 +38,9 @@ class Sureness(TextEnum):
 
     label: str
 
-    SEVERAL = "several", "Several independent sources agree."
-    ONE = "one", "From a single source: TikTok's page may differ."
-    UNKNOWN = "unknown", "Not documented: follow what the page shows."
+    SEVERAL = "several", Phrase("Several independent sources agree.")
+    ONE = "one", Phrase("From a single source: TikTok's page may differ.")
+    UNKNOWN = "unknown", Phrase("Not documented: follow what the page shows.")
 
 
 class Step(TextEnum):
@@ -47,13 +48,13 @@ class Step(TextEnum):
 
     heading: str
 
-    DEVELOPER = "developer", "Sign in to the developer portal"
-    APP = "app", "Create the app"
-    REDIRECT = "redirect", "Register the redirect URL"
-    SCOPES = "scopes", "Select the permissions"
-    KEYS = "keys", "Enter app ID and secret"
-    CONSENT = "consent", "Allow access"
-    AD_ACCOUNTS = "ad-accounts", "Review the ad accounts"
+    DEVELOPER = "developer", Phrase("Sign in to the developer portal")
+    APP = "app", Phrase("Create the app")
+    REDIRECT = "redirect", Phrase("Register the redirect URL")
+    SCOPES = "scopes", Phrase("Select the permissions")
+    KEYS = "keys", Phrase("Enter app ID and secret")
+    CONSENT = "consent", Phrase("Allow access")
+    AD_ACCOUNTS = "ad-accounts", Phrase("Review the ad accounts")
 
     @property
     def number(self) -> int:
@@ -76,53 +77,65 @@ class Statement:
 STATEMENTS: Mapping[Step, tuple[Statement, ...]] = {
     Step.DEVELOPER: (
         Statement(
-            "The portal of TikTok for Business is at business-api.tiktok.com/portal.",
+            Phrase("The portal of TikTok for Business is at business-api.tiktok.com/portal."),
             Sureness.SEVERAL,
         ),
         Statement(
-            "TikTok approves developer profiles. Requests of a profile that is not approved are refused with code "
-            "40124.",
+            Phrase(
+                "TikTok approves developer profiles. Requests of a profile that is not approved are "
+                "refused with code 40124."
+            ),
             Sureness.ONE,
         ),
-        Statement("How long the approval takes and which documents it needs.", Sureness.UNKNOWN),
+        Statement(Phrase("How long the approval takes and which documents it needs."), Sureness.UNKNOWN),
     ),
     Step.APP: (
-        Statement("My Apps lists your apps.", Sureness.ONE),
-        Statement("Each app has an ID and a secret.", Sureness.SEVERAL),
+        Statement(Phrase("My Apps lists your apps."), Sureness.ONE),
+        Statement(Phrase("Each app has an ID and a secret."), Sureness.SEVERAL),
         Statement(
-            "For a first try without real ad accounts, the portal also issues a sandbox account with a token of its "
-            "own. It needs no app and no consent: connect it with an access token.",
+            Phrase(
+                "For a first try without real ad accounts, the portal also issues a sandbox account with a "
+                "token of its own. It needs no app and no consent: connect it with an access token."
+            ),
             Sureness.SEVERAL,
         ),
-        Statement("Which names, descriptions and texts the portal requires of an app.", Sureness.UNKNOWN),
+        Statement(Phrase("Which names, descriptions and texts the portal requires of an app."), Sureness.UNKNOWN),
     ),
     Step.REDIRECT: (
-        Statement("An app has up to 10 redirect URLs, and localhost is allowed.", Sureness.ONE),
+        Statement(Phrase("An app has up to 10 redirect URLs, and localhost is allowed."), Sureness.ONE),
         Statement(
-            "After the consent TikTok redirects the browser to this address, with a code that works once and lives "
-            "for an hour.",
+            Phrase(
+                "After the consent TikTok redirects the browser to this address, with a code that works "
+                "once and lives for an hour."
+            ),
             Sureness.SEVERAL,
         ),
     ),
     Step.SCOPES: (
         Statement(
-            "Permissions are selected in the app. The consent page asks for those, and its link cannot ask for others.",
+            Phrase(
+                "Permissions are selected in the app. The consent page asks for those, and its link cannot "
+                "ask for others."
+            ),
             Sureness.ONE,
         ),
         Statement(
-            "The numbers of the permissions come with the token, so that they are checked after the consent.",
+            Phrase("The numbers of the permissions come with the token, so that they are checked after the consent."),
             Sureness.SEVERAL,
         ),
     ),
     Step.KEYS: (
-        Statement("Both are on the app's page in the portal (My Apps).", Sureness.ONE),
-        Statement("A secret of another app is refused with code 40101, an unknown app with 40113.", Sureness.SEVERAL),
+        Statement(Phrase("Both are on the app's page in the portal (My Apps)."), Sureness.ONE),
+        Statement(
+            Phrase("A secret of another app is refused with code 40101, an unknown app with 40113."), Sureness.SEVERAL
+        ),
     ),
     Step.CONSENT: (
-        Statement("The user selects the ad accounts on TikTok's page.", Sureness.ONE),
-        Statement("TikTok verifies the user by e-mail, and asks again after 48 hours.", Sureness.ONE),
+        Statement(Phrase("The user selects the ad accounts on TikTok's page."), Sureness.ONE),
+        Statement(Phrase("TikTok verifies the user by e-mail, and asks again after 48 hours."), Sureness.ONE),
         Statement(
-            "The token does not expire. It ends when the app is removed in TikTok Ads Manager.", Sureness.SEVERAL
+            Phrase("The token does not expire. It ends when the app is removed in TikTok Ads Manager."),
+            Sureness.SEVERAL,
         ),
     ),
     Step.AD_ACCOUNTS: (),
@@ -141,12 +154,17 @@ class Scope:
 
 
 SCOPES: tuple[Scope, ...] = (
-    Scope(4, "Reporting", "Reports: every metric of every dataset", True),
-    Scope(1, "Ad account management", "The list of ad accounts", True),
-    Scope(10, "Ad account information", "Names, time zones and currencies of ad accounts", True),
-    Scope(2, "Ads management", "Names and settings of campaigns, ad groups and ads; adreel only reads them", True),
-    Scope(6, "Creative management", "Details of videos and images in creative reports", False),
-    Scope(3, "Audience management", "Names of audiences", False),
+    Scope(4, Phrase("Reporting"), Phrase("Reports: every metric of every dataset"), True),
+    Scope(1, Phrase("Ad account management"), Phrase("The list of ad accounts"), True),
+    Scope(10, Phrase("Ad account information"), Phrase("Names, time zones and currencies of ad accounts"), True),
+    Scope(
+        2,
+        Phrase("Ads management"),
+        Phrase("Names and settings of campaigns, ad groups and ads; adreel only reads them"),
+        True,
+    ),
+    Scope(6, Phrase("Creative management"), Phrase("Details of videos and images in creative reports"), False),
+    Scope(3, Phrase("Audience management"), Phrase("Names of audiences"), False),
 )
 """The permissions that adreel uses (numbers: TikTok's page "Authorization"; the portal's titles may differ)."""
 
@@ -212,25 +230,39 @@ def check_redirect(redirect: str, web_url: str, opened: str) -> StepCheck:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         return StepCheck(
             False,
-            f"{redirect} is not encrypted, and TikTok's code would cross the network in the clear. Serve the Data "
-            "Center over https and set ADREEL_WEB_URL to that address, then restart the server.",
+            phrase(
+                "%(redirect)s is not encrypted, and TikTok's code would cross the network in the clear. "
+                "Serve the Data Center over https and set ADREEL_WEB_URL to that address, then restart the "
+                "server.",
+                redirect=redirect,
+            ),
             Step.REDIRECT,
         )
     if not redirect.startswith(f"{web_url}/"):
         return StepCheck(
             True,
-            f"{redirect} is not on this server. After the consent, copy the address of TikTok's tab and paste it in "
-            "the Data Center.",
+            phrase(
+                "%(redirect)s is not on this server. After the consent, copy the address of TikTok's tab "
+                "and paste it in the Data Center.",
+                redirect=redirect,
+            ),
         )
     if (parts.scheme, parts.netloc) != (opened_at.scheme, opened_at.netloc):
         return StepCheck(
             False,
-            f"You opened the Data Center at {opened_at.scheme}://{opened_at.netloc}, but the redirect URL leads to "
-            f"{parts.scheme}://{parts.netloc}. This browser is not signed in there. Open the Data Center at that "
-            "address, or set ADREEL_WEB_URL to the address that people use, then restart the server.",
+            phrase(
+                "You opened the Data Center at %(opened_origin)s, but the redirect URL leads to "
+                "%(redirect_origin)s. This browser is not signed in there. Open the Data Center at "
+                "that address, or set ADREEL_WEB_URL to the address that people use, then restart the server.",
+                opened_origin=f"{opened_at.scheme}://{opened_at.netloc}",
+                redirect_origin=f"{parts.scheme}://{parts.netloc}",
+            ),
             Step.REDIRECT,
         )
-    return StepCheck(True, f"{redirect} leads to this server as you opened it. Register it exactly as shown.")
+    return StepCheck(
+        True,
+        phrase("%(redirect)s leads to this server as you opened it. Register it exactly as shown.", redirect=redirect),
+    )
 
 
 MADE_UP_CODE = "adreel-app-check"
@@ -252,7 +284,7 @@ async def check_app(guard: Guard, settings: Settings, transport: httpx2.AsyncBas
         await _exchange(settings, store, access, transport)
     except AdreelError as error:
         return _verdict(error)
-    return StepCheck(False, "TikTok accepted a code that it never issued. Check ADREEL_TIKTOK_URL.", Step.KEYS)
+    return StepCheck(False, phrase("TikTok accepted a code that it never issued. Check ADREEL_TIKTOK_URL."), Step.KEYS)
 
 
 async def _exchange(
@@ -268,17 +300,25 @@ def _verdict(error: AdreelError) -> StepCheck:
         case 40110:
             return StepCheck(
                 True,
-                "TikTok knows the app: it objected only to the made-up code of this test. The consent proves the "
-                f"secret. [{error.code}]",
+                phrase(
+                    "TikTok knows the app: it objected only to the made-up code of this test. The consent "
+                    "proves the secret. [%(code)s]",
+                    code=error.code,
+                ),
             )
         case 40101:
             return StepCheck(
-                False, f"TikTok refuses the secret: it is not that of this app ID. [{error.code}]", Step.KEYS
+                False,
+                phrase("TikTok refuses the secret: it is not that of this app ID. [%(code)s]", code=error.code),
+                Step.KEYS,
             )
         case 40113:
             return StepCheck(
                 False,
-                f"TikTok does not know this app ID, or has blocked the app. Compare it with My Apps. [{error.code}]",
+                phrase(
+                    "TikTok does not know this app ID, or has blocked the app. Compare it with My Apps. [%(code)s]",
+                    code=error.code,
+                ),
                 Step.KEYS,
             )
     return StepCheck(False, str(error), step_for(error))
@@ -330,16 +370,20 @@ def gaps(advertiser: AccountAdvertiser) -> tuple[Gap, ...]:
     if advertiser.gone:
         return (
             Gap(
-                "No longer covered by the connection",
-                "Assign it to the TikTok user in Business Center and refresh the list, or leave it out of datasets.",
+                phrase("No longer covered by the connection"),
+                phrase(
+                    "Assign it to the TikTok user in Business Center and refresh the list, or leave it out of datasets."
+                ),
             ),
         )
     if not advertiser.timezone and not advertiser.currency:
         return (
             Gap(
-                "No access: TikTok gives no details",
-                "Ask its owner to give the TikTok user access, then refresh the list. Until then runs fail on it, "
-                "unless the dataset leaves it out or skips failing ad accounts.",
+                phrase("No access: TikTok gives no details"),
+                phrase(
+                    "Ask its owner to give the TikTok user access, then refresh the list. Until then runs fail "
+                    "on it, unless the dataset leaves it out or skips failing ad accounts."
+                ),
             ),
         )
     return tuple(_part_gaps(advertiser))
@@ -348,17 +392,23 @@ def gaps(advertiser: AccountAdvertiser) -> tuple[Gap, ...]:
 def _part_gaps(advertiser: AccountAdvertiser) -> Iterable[Gap]:
     if zone_words(advertiser) is None:
         yield Gap(
-            f"Time zone {advertiser.timezone or 'missing'} is not a fixed offset",
-            "The start of its days is unknown, so runs fail on it. Exclude it from datasets.",
+            phrase("Time zone %(timezone)s is not a fixed offset", timezone=advertiser.timezone or phrase("missing")),
+            phrase("The start of its days is unknown, so runs fail on it. Exclude it from datasets."),
         )
     elif advertiser.display_timezone.endswith(ASSUMED):
-        yield Gap("No time zone from TikTok: days are in UTC", "Delete the account, and add it again with --timezone.")
+        yield Gap(
+            phrase("No time zone from TikTok: days are in UTC"),
+            phrase("Delete the account, and add it again with --timezone."),
+        )
     if not advertiser.currency:
-        yield Gap("No currency", "Amounts of money have no unit. Check the ad account in TikTok Ads Manager.")
+        yield Gap(
+            phrase("No currency"), phrase("Amounts of money have no unit. Check the ad account in TikTok Ads Manager.")
+        )
     if advertiser.status and advertiser.status != ENABLED:
         label = catalog.label("status", advertiser.status) or advertiser.status
         yield Gap(
-            f"Status: {label}", "Past days can be loaded; new days have figures once TikTok enables the ad account."
+            phrase("Status: %(status)s", status=label),
+            phrase("Past days can be loaded; new days have figures once TikTok enables the ad account."),
         )
 
 
@@ -369,7 +419,14 @@ def mixtures(advertisers: Iterable[AccountAdvertiser]) -> tuple[str, ...]:
     zones = sorted({words.split()[0] for advertiser in readable if (words := zone_words(advertiser))})
     sentences = []
     if len(currencies) > 1:
-        sentences.append(f"Currencies: {', '.join(currencies)}. Amounts are never summed over currencies.")
+        sentences.append(
+            phrase(
+                "Currencies: %(currencies)s. Amounts are never summed over currencies.",
+                currencies=", ".join(currencies),
+            )
+        )
     if len(zones) > 1:
-        sentences.append(f"Time zones: {', '.join(zones)}. A day begins at a different time in each.")
+        sentences.append(
+            phrase("Time zones: %(zones)s. A day begins at a different time in each.", zones=", ".join(zones))
+        )
     return tuple(sentences)

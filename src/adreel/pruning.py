@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from time import monotonic
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from adreel.access import Guard, RoleRight
 from adreel.errors import BusyError, NotFoundError
+from adreel.language import decimal, integer, listed, phrase, phrases
 from adreel.settings import Settings
 from adreel.store import Retention, SavedDataset, Store
 from adreel.store.audit import WORKSPACE, AuditAction, Subject
@@ -50,27 +52,45 @@ class Pruned:
 
 def effect(pruned: Pruned, *, past: bool = False) -> str:
     """What was or would be removed, in a sentence."""
-    counts = (
-        (pruned.versions, "version", "versions"),
-        (pruned.runs, "run", "runs"),
-        (pruned.log_lines, "log line", "log lines"),
-        (pruned.audit_entries, "audit entry", "audit entries"),
-    )
-    listed = [f"{count:,} {singular if count == 1 else plural}" for count, singular, plural in counts if count]
-    verb = "Deleted" if past else "Deletes"
-    least = "" if pruned.complete else " at least"
-    freed = f" {'Freed' if past else 'Frees'} {_size(pruned.size)}." if pruned.size else ""
-    what = " and ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))
-    sentence = f"{verb}{least} {what}.{freed}" if listed else f"{verb}{least} nothing.{freed}"
-    later = f" {pruned.busy:,} running datasets are pruned later." if pruned.busy else ""
-    return sentence + later
+    what = listed(_things(pruned)) or phrase("nothing")
+    if pruned.complete:
+        deleted = phrase("Deleted %(things)s.", things=what) if past else phrase("Deletes %(things)s.", things=what)
+    elif past:
+        deleted = phrase("Deleted at least %(things)s.", things=what)
+    else:
+        deleted = phrase("Deletes at least %(things)s.", things=what)
+    sentences = [deleted]
+    if pruned.size:
+        size = _size(pruned.size)
+        sentences.append(phrase("Freed %(size)s.", size=size) if past else phrase("Frees %(size)s.", size=size))
+    if pruned.busy:
+        sentences.append(
+            phrases(
+                "%(datasets)s running dataset is pruned later.",
+                "%(datasets)s running datasets are pruned later.",
+                pruned.busy,
+                datasets=integer(pruned.busy),
+            )
+        )
+    return " ".join(sentences)
+
+
+def _things(pruned: Pruned) -> Iterator[str]:
+    if count := pruned.versions:
+        yield phrases("%(number)s version", "%(number)s versions", count, number=integer(count))
+    if count := pruned.runs:
+        yield phrases("%(number)s run", "%(number)s runs", count, number=integer(count))
+    if count := pruned.log_lines:
+        yield phrases("%(number)s log line", "%(number)s log lines", count, number=integer(count))
+    if count := pruned.audit_entries:
+        yield phrases("%(number)s audit entry", "%(number)s audit entries", count, number=integer(count))
 
 
 def _size(count: int) -> str:
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:
-            return f"{amount:,.1f} {unit}" if unit != "B" else f"{amount:,.0f} B"
+            return f"{decimal(amount, 0 if unit == 'B' else 1)} {unit}"
         amount /= 1000
     return f"{amount:,.1f} TB"
 

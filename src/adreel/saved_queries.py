@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adreel.access import Guard, RoleRight
 from adreel.errors import ForbiddenError, InputError
+from adreel.language import phrase
 from adreel.store import Role, SavedQuery, User
 
 
@@ -32,7 +33,7 @@ def change(
     if shared and not query.shared:
         guard.need_role(RoleRight.SHARE_QUERIES)
     if shared is False and query.user_id is None:
-        raise InputError("This query has no owner and stays shared. Delete it instead.")
+        raise InputError(phrase("This query has no owner and stays shared. Delete it instead."))
     return guard.store.saved_queries.change(query, name=name, sql=sql, shared=shared)
 
 
@@ -53,13 +54,14 @@ def _changeable(guard: Guard, query_id: int) -> SavedQuery:
     guard.need_role(RoleRight.SAVE_QUERIES)
     query = guard.store.saved_queries.get(_user(guard), query_id)
     if not may_change(guard, query):
+        owner, name = query.owner or phrase("an administrator"), repr(query.name)
         raise ForbiddenError(
-            f"Only {query.owner or 'an administrator'} can change {query.name!r}. Save a copy instead."
+            phrase("Only %(owner)s can change %(query)s. Save a copy instead.", owner=owner, query=name)
         )
     return query
 
 
 def _user(guard: Guard) -> User:
     if guard.actor.user is None:
-        raise InputError("Saved queries belong to users.")
+        raise InputError(phrase("Saved queries belong to users."))
     return guard.actor.user

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from adreel.language import Phrase
+
 
 class Method(StrEnum):
     """How a run changes the table."""
@@ -18,10 +20,10 @@ class Method(StrEnum):
 
 TITLES: Mapping[Method, str] = MappingProxyType(
     {
-        Method.REPLACE: "Replace",
-        Method.APPEND: "Append",
-        Method.UPSERT: "Upsert",
-        Method.PARTITION: "Replace partitions",
+        Method.REPLACE: Phrase("Replace"),
+        Method.APPEND: Phrase("Append"),
+        Method.UPSERT: Phrase("Upsert"),
+        Method.PARTITION: Phrase("Replace partitions"),
     }
 )
 """What pages call each."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 from adreel.catalog.formulas import Expression, FormulaError, money_power, numbers, parts
 from adreel.catalog.records import Metric
+from adreel.language import phrase
 
 CalculatedUnit = Literal["account_currency", "percent", "ratio", "number"]
 
@@ -43,11 +44,11 @@ def unit_of(expression: Expression, unit: str | None, metrics: Mapping[str, Metr
     """
     power = money_power(expression, {name for name in parts(expression) if metrics[name].type == "money"})
     if (power or 0) not in (-1, 0, 1):
-        raise FormulaError("the formula multiplies money by money, or divides by it twice")
+        raise FormulaError(phrase("the formula multiplies money by money, or divides by it twice"))
     if power == 1:
         if unit is not None:
-            raise FormulaError(f"the formula gives an amount of money, not a {unit}; remove unit")
+            raise FormulaError(phrase("the formula gives an amount of money, not a %(unit)s; remove unit", unit=unit))
         return "account_currency"
     if unit == "percent" and not any(float(number) == 100 for number in numbers(expression)):
-        raise FormulaError("a percentage needs the factor 100 in its formula, as in 100 * clicks / impressions")
+        raise FormulaError(phrase("a percentage needs the factor 100 in its formula, as in 100 * clicks / impressions"))
     return "percent" if unit == "percent" else "ratio" if unit == "ratio" else "number"

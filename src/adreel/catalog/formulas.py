@@ -13,6 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NoReturn
 
+from adreel.language import Phrase, integer, phrase
+
 LONGEST = 500
 """Characters of a formula."""
 
@@ -94,7 +96,11 @@ class _FormulaToken:
 def parse(text: str) -> Expression:
     """The formula as a tree. FormulaError with the place of what cannot be read, counted from 1."""
     if len(text) > LONGEST:
-        words = f"the formula has {len(text):,} characters; the limit is {LONGEST}"
+        words = phrase(
+            "the formula has %(characters)s characters; the limit is %(limit)s",
+            characters=integer(len(text)),
+            limit=LONGEST,
+        )
         raise FormulaError(words, (LONGEST, len(text)))
     return _FormulaReader(list(_tokens(text))).formula()
 
@@ -106,8 +112,12 @@ def _tokens(text: str) -> Iterator[_FormulaToken]:
         if match is None:
             place += len(text[place:]) - len(text[place:].lstrip())
             raise FormulaError(
-                f"{text[place]!r} at character {place + 1} cannot be used; a formula has names of metrics, numbers "
-                "such as 1000 or 0.5, + - * / and parentheses",
+                phrase(
+                    "%(character)s at character %(position)s cannot be used; a formula has names of metrics, "
+                    "numbers such as 1000 or 0.5, + - * / and parentheses",
+                    character=repr(text[place]),
+                    position=place + 1,
+                ),
                 (place, place + 1),
             )
         kind: Literal["number", "name", "sign"] = "number" if match["number"] else "name" if match["name"] else "sign"
@@ -127,7 +137,7 @@ class _FormulaReader:
     def formula(self) -> Expression:
         value = self._sum()
         if self._token.kind != "end":
-            self._refuse("an operator (+ - * /) is missing before")
+            self._refuse(Phrase("an operator (+ - * /) is missing before %(text)s at character %(position)s"))
         return value
 
     @property
@@ -157,7 +167,9 @@ class _FormulaReader:
         token = self._token
         self._depth += 1
         if self._depth > DEEPEST:
-            raise FormulaError(f"the formula is nested more than {DEEPEST} levels deep", token.span)
+            raise FormulaError(
+                phrase("the formula is nested more than %(limit)s levels deep", limit=DEEPEST), token.span
+            )
         value = self._inner(token)
         self._depth -= 1
         return value
@@ -168,23 +180,37 @@ class _FormulaReader:
         if self._taken("("):
             value = self._sum()
             if not self._taken(")"):
-                raise FormulaError(f"the parenthesis at character {token.place + 1} is not closed", token.span)
+                raise FormulaError(
+                    phrase("the parenthesis at character %(position)s is not closed", position=token.place + 1),
+                    token.span,
+                )
             return value
         if token.kind not in ("number", "name"):
-            self._refuse("a number or the name of a metric is missing before")
+            self._refuse(
+                Phrase("a number or the name of a metric is missing before %(text)s at character %(position)s")
+            )
         self._next += 1
         if token.kind == "name":
             return MetricSum(token.text)
         if len(token.text.replace(".", "")) > _MOST_DIGITS:
-            words = f"the number at character {token.place + 1} has more than {_MOST_DIGITS} digits"
+            words = phrase(
+                "the number at character %(position)s has more than %(limit)s digits",
+                position=token.place + 1,
+                limit=_MOST_DIGITS,
+            )
             raise FormulaError(words, token.span)
         return Constant(token.text)
 
     def _refuse(self, fault: str) -> NoReturn:
         token = self._token
         if token.kind == "end":
-            raise FormulaError("the formula is not complete" if self._next else "the formula is empty", token.span)
-        raise FormulaError(f"{fault} {token.text!r} at character {token.place + 1}", token.span)
+            raise FormulaError(
+                phrase("the formula is not complete") if self._next else phrase("the formula is empty"), token.span
+            )
+        raise FormulaError(
+            phrase(fault, text=repr(token.text), position=token.place + 1),
+            token.span,
+        )
 
 
 def name_spans(text: str) -> Mapping[str, tuple[tuple[int, int], ...]]:
@@ -355,7 +381,9 @@ def money_power(expression: Expression, money: Collection[str]) -> int | None:
             if sign in ("*", "/"):
                 return _joined_power(first, second, 1 if sign == "*" else -1)
             if first is not None and second is not None and first != second:
-                raise FormulaError(f"an amount of money and a plain number cannot be put together with {sign}")
+                raise FormulaError(
+                    phrase("an amount of money and a plain number cannot be put together with %(sign)s", sign=sign)
+                )
             return second if first is None else first
 
 

@@ -1,12 +1,12 @@
 """Reads the CSV files beside this module into records, once per process.
 
-Each metric, dimension or field is one line of its file. A list is names separated by blanks, a flag is `yes` or empty.
-Empty `levels` means all, empty `unit` the type's usual one. `formula` is a rate or cost such as
-`1000 * spend / impressions`; `event` is a surface and an event on it such as `app: purchase count`, from which twins
-are derived; `metrics` of a dimension may contain `@group` for a whole group; `sure` is `no` or empty. A line
-of labels.csv is the display name of a value in some columns, one of calculated.csv a ready-made calculated
-metric, one of synonyms.csv what marketers call some metrics, in small letters with single blanks, the most likely
-metric first.
+Each metric, dimension or field is one line of its file. Titles, meanings and labels are translated when shown. A list
+is names separated by blanks, a flag is `yes` or empty. Empty `levels` means all, empty `unit` the type's usual one.
+`formula` is a rate or cost such as `1000 * spend / impressions`; `event` is a surface and an event on it such as
+`app: purchase count`, from which twins are derived; `metrics` of a dimension may contain `@group` for a whole group;
+`sure` is `no` or empty. A line of labels.csv is the display name of a value in some columns, one of calculated.csv a
+ready-made calculated metric, one of synonyms.csv what marketers call some metrics, in small letters with single
+blanks, the most likely metric first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import cast
 from adreel.catalog.calculated import CalculatedMetric, unit_of
 from adreel.catalog.formulas import parse
 from adreel.catalog.records import LEVELS, Dimension, DimensionKind, Event, Field, Level, Metric, ValueType
+from adreel.language import Phrase
 
 _HERE = Path(__file__).parent
 _ALL_LEVELS: frozenset[Level] = frozenset(LEVELS)
@@ -70,7 +71,7 @@ def _metric(row: Mapping[str, str], twins: tuple[str, ...]) -> Metric:
     numerator, denominator, scale = _formula(row["formula"])
     return Metric(
         name=row["name"],
-        title=row["title"],
+        title=Phrase(row["title"]),
         group=row["group"],
         type=cast(ValueType, row["type"]),
         unit=row["unit"] or _UNITS.get(row["type"], ""),
@@ -85,7 +86,7 @@ def _metric(row: Mapping[str, str], twins: tuple[str, ...]) -> Metric:
         denominator=denominator,
         scale=scale,
         twins=twins,
-        meaning=row["meaning"],
+        meaning=Phrase(row["meaning"]),
         sure=row["sure"] != "no",
         doubtful=_names(row["doubtful"]),
         surface=row["event"].partition(": ")[0],
@@ -116,7 +117,7 @@ def _refusing() -> Mapping[str, frozenset[str]]:
 def _dimension(row: Mapping[str, str]) -> Dimension:
     return Dimension(
         name=row["name"],
-        title=row["title"],
+        title=Phrase(row["title"]),
         kind=cast(DimensionKind, row["kind"]),
         type=cast(ValueType, row["type"]),
         reports=_names(row["reports"]),
@@ -126,7 +127,7 @@ def _dimension(row: Mapping[str, str]) -> Dimension:
         lifetime=row["lifetime"] == "yes",
         metrics=_allowed(row["metrics"]),
         refuses=_refusing().get(row["name"], frozenset()),
-        meaning=row["meaning"],
+        meaning=Phrase(row["meaning"]),
         sure=row["sure"] != "no",
         doubtful=_names(row["doubtful"]),
     )
@@ -170,7 +171,8 @@ def calculated_metrics() -> Mapping[str, CalculatedMetric]:
 def _calculated(row: Mapping[str, str]) -> CalculatedMetric:
     expression = parse(row["formula"])
     unit = unit_of(expression, row["unit"] or None, metrics())
-    return CalculatedMetric(row["name"], row["title"], row["formula"], unit, row["meaning"], expression)
+    title, meaning = Phrase(row["title"]), Phrase(row["meaning"])
+    return CalculatedMetric(row["name"], title, row["formula"], unit, meaning, expression)
 
 
 @cache
@@ -184,7 +186,7 @@ def fields() -> Mapping[str, tuple[Field, ...]]:
     """The columns of each entity list by the report's name, in the order of the table."""
     by_report: dict[str, list[Field]] = defaultdict(list)
     for row in _rows("fields.csv"):
-        by_report[row["report"]].append(Field(row["name"], cast(ValueType, row["type"]), row["meaning"]))
+        by_report[row["report"]].append(Field(row["name"], cast(ValueType, row["type"]), Phrase(row["meaning"])))
     return MappingProxyType({report: tuple(columns) for report, columns in by_report.items()})
 
 
@@ -193,6 +195,7 @@ def value_labels() -> Mapping[str, Mapping[str, str]]:
     """The display names of TikTok's constants: by column, the label of each value."""
     by_column: dict[str, dict[str, str]] = defaultdict(dict)
     for row in _rows("labels.csv"):
+        label = Phrase(row["label"])
         for column in _names(row["columns"]):
-            by_column[column][row["value"]] = row["label"]
+            by_column[column][row["value"]] = label
     return MappingProxyType({column: MappingProxyType(of_column) for column, of_column in by_column.items()})

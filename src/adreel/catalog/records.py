@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from adreel.language import Phrase
+
 Level = Literal["advertiser", "campaign", "adgroup", "ad"]
 DimensionKind = Literal["id", "time", "breakdown", "asset", "search", "skan", "audience"]
 ValueType = Literal["money", "int", "rate", "ratio", "float", "string", "bool", "list", "day", "hour", "time"]
@@ -132,10 +134,10 @@ class Field:
     meaning: str
 
     @property
-    def title(self) -> str:
+    def title(self) -> Phrase:
         """The name in words: `campaign_id` as Campaign ID."""
         words = " ".join(_SPELLED.get(word, word) for word in self.name.split("_"))
-        return _WHOLE.get(self.name) or words[:1].upper() + words[1:]
+        return Phrase(_WHOLE.get(self.name) or words[:1].upper() + words[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from adreel.language import Phrase
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -54,8 +56,8 @@ def _template(name: str, title: str, question: str, icon: str, **values: Any) ->
 _ALL = (
     _template(
         "ad_daily",
-        "Daily ad performance",
-        "What did each ad cost and bring, day by day?",
+        Phrase("Daily ad performance"),
+        Phrase("What did each ad cost and bring, day by day?"),
         "calendar",
         report="performance",
         data_level="ad",
@@ -67,8 +69,8 @@ _ALL = (
     ),
     _template(
         "campaign_daily",
-        "Campaign overview by day",
-        "How do campaigns develop against each other?",
+        Phrase("Campaign overview by day"),
+        Phrase("How do campaigns develop against each other?"),
         "flag",
         report="performance",
         data_level="campaign",
@@ -80,8 +82,8 @@ _ALL = (
     ),
     _template(
         "creative_leaderboard",
-        "Creative leaderboard",
-        "Which videos earned the most clicks and conversions?",
+        Phrase("Creative leaderboard"),
+        Phrase("Which videos earned the most clicks and conversions?"),
         "trophy",
         report="creatives",
         material_type="video",
@@ -92,8 +94,8 @@ _ALL = (
     ),
     _template(
         "video_retention",
-        "Video retention",
-        "How long do people watch, and where do they leave?",
+        Phrase("Video retention"),
+        Phrase("How long do people watch, and where do they leave?"),
         "play",
         report="performance",
         data_level="ad",
@@ -117,8 +119,8 @@ _ALL = (
     ),
     _template(
         "hourly_pacing",
-        "Hourly pacing",
-        "How fast is today's budget being spent?",
+        Phrase("Hourly pacing"),
+        Phrase("How fast is today's budget being spent?"),
         "clock",
         report="performance",
         data_level="campaign",
@@ -130,8 +132,8 @@ _ALL = (
     ),
     _template(
         "age_gender",
-        "Age and gender",
-        "Which ages and genders respond to the ads?",
+        Phrase("Age and gender"),
+        Phrase("Which ages and genders respond to the ads?"),
         "people",
         report="performance",
         report_type="audience",
@@ -145,8 +147,8 @@ _ALL = (
     ),
     _template(
         "country_spend",
-        "Spend by country",
-        "In which countries is the budget spent?",
+        Phrase("Spend by country"),
+        Phrase("In which countries is the budget spent?"),
         "globe",
         report="performance",
         data_level="campaign",
@@ -159,8 +161,8 @@ _ALL = (
     ),
     _template(
         "placement",
-        "Placements",
-        "Where do the ads run, and what does each place cost?",
+        Phrase("Placements"),
+        Phrase("Where do the ads run, and what does each place cost?"),
         "grid",
         report="performance",
         report_type="audience",
@@ -174,8 +176,8 @@ _ALL = (
     ),
     _template(
         "ad_accounts",
-        "Ad accounts at a glance",
-        "Which ad accounts are there, with which currency, zone and status?",
+        Phrase("Ad accounts at a glance"),
+        Phrase("Which ad accounts are there, with which currency, zone and status?"),
         "building",
         report="advertisers",
         update=_update("replace"),
@@ -183,8 +185,8 @@ _ALL = (
     ),
     _template(
         "audience_list",
-        "Audience list",
-        "Which custom audiences exist, and how large are they?",
+        Phrase("Audience list"),
+        Phrase("Which custom audiences exist, and how large are they?"),
         "list",
         report="custom_audiences",
         update=_update("replace"),

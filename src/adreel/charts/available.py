@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,7 @@ from adreel.charts.definitions import (
 from adreel.charts.measures import CardFigure, Count, Figures, Formula, Own, Quotient
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import NAME_COLUMNS, Column, columns, day_column
+from adreel.language import Phrase, in_english, listed, phrase, within_sentence
 
 DAY = "@day"
 HOUR = "@hour"
@@ -37,11 +38,11 @@ MONTH = "@month "
 
 
 _DAY_WORDS: Mapping[str, Any] = MappingProxyType(
-    {"title": "{figure} by day", "single": "", "meaning": "{figure} of each day.", "remarks": ()}
+    {"title": Phrase("%(figure)s by day"), "single": "", "meaning": Phrase("%(figure)s of each day."), "remarks": ()}
 )
 """What a chart by day says once a person has chosen its metric."""
 
-OUTDATED = "The table was loaded with other dataset settings. Run the dataset to see this chart."
+OUTDATED = Phrase("The table was loaded with other dataset settings. Run the dataset to see this chart.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class CardAxis:
 
 @dataclass(frozen=True, slots=True)
 class CardOffer:
-    """A card as a dataset has it. `key` is unique among the dataset's cards.
+    """A card as a dataset has it. `key` is unique among the dataset's cards; `stored_title` is its title in English.
 
     `floor` is the figure of the card's `at_least`. `refusal` says why the card cannot be shown although the dataset has
     its columns, None if it can. `is_partial` says whether TikTok returns rows for only a part of the impressions.
@@ -72,6 +73,7 @@ class CardOffer:
     key: str
     card: CardSpec
     title: str
+    stored_title: str
     meaning: str
     figures: tuple[CardFigure, ...]
     axes: tuple[CardAxis, ...]
@@ -129,11 +131,21 @@ def missing_of(dataset: Dataset, names: Collection[str]) -> tuple[str, ...]:
     report = "CREATIVE" if dataset.report == "creatives" else dataset.report_type.upper()
     metrics = catalog.metrics()
     values = [metrics[name].numerator for name in RETURNS if "spend" in in_table]
-    titles = [metrics[name].title for name in values if name and report in metrics[name].reports]
-    start = "Return on ad spend (ROAS) is not shown, as it is computed from sums of a purchase value and of Cost"
+    titles = [str(metrics[name].title) for name in values if name and report in metrics[name].reports]
     if titles:
-        return (f"{start}: add one of the metrics {', '.join(titles)} in Settings.",)
-    return (f"{start}, and this report has no purchase values.",)
+        return (
+            phrase(
+                "Return on ad spend (ROAS) is not shown, as it is computed from sums of a purchase value and of Cost: "
+                "add one of the metrics %(metrics)s in Settings.",
+                metrics=", ".join(titles),
+            ),
+        )
+    return (
+        phrase(
+            "Return on ad spend (ROAS) is not shown, as it is computed from sums of a purchase value and of Cost, "
+            "and this report has no purchase values."
+        ),
+    )
 
 
 class _CardFitting:
@@ -180,8 +192,12 @@ class _CardFitting:
             return offer
         chosen = next((figure for figure in metrics if figure.name == name), None)
         if chosen is None:
-            refusal = f"This chart cannot show the metric {name!r}: it is not in the table, or cannot be summed."
-            return replace(offer, metric=name, refusal=offer.refusal or f"{refusal} Choose another.")
+            refusal = phrase(
+                "This chart cannot show the metric %(metric)s: it is not in the table, or cannot be summed. "
+                "Choose another.",
+                metric=repr(name),
+            )
+            return replace(offer, metric=name, refusal=offer.refusal or refusal)
         by_day = len(axes) == 1 and axes[0].by == DAY
         others = () if card.kind == "line" else (figure for figure in figures if figure.name != name)
         shown = (chosen, *others)[: card.most]
@@ -192,7 +208,7 @@ class _CardFitting:
         """The axis fitted to each of the dataset's columns that it allows, the preferred one first."""
         if axis.kind in ("day", "weekday", "hour"):
             if self._day in self._columns and (axis.kind == "day" or self._dataset.time == "hour"):
-                titles = {"day": "Day", "weekday": "Weekday", "hour": "Hour"}
+                titles = {"day": phrase("Day"), "weekday": phrase("Weekday"), "hour": phrase("Hour")}
                 yield CardAxis(axis, HOUR if axis.kind == "hour" else DAY, titles[axis.kind])
             return
         for name in self._candidates(axis):
@@ -203,7 +219,7 @@ class _CardFitting:
             yield CardAxis(
                 axis,
                 by,
-                "Month" if axis.kind == "month" else title,
+                phrase("Month") if axis.kind == "month" else title,
                 label if label in self._columns else None,
                 next((column for column in pictures if self._columns[column].type == "string"), None),
             )
@@ -233,27 +249,37 @@ class _CardFitting:
     def _offer(
         self, card: CardSpec, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...], each: CardAxis | None
     ) -> CardOffer:
-        words = {
-            "figure": within_sentence(figures[0].title),
-            "figures": _listed([figure.title for figure in figures]),
-            "column": (KINDS.get(axes[-1].by) or within_sentence(axes[-1].title)) if axes else "",
-            "entities": ENTITY_NAMES.get(self._key[-1], "rows"),
-            "people": _listed([self._columns[name].title for name in PEOPLE if name in self._columns]),
-        }
-        title = card.single if card.single and len(figures) == 1 else card.title
+        words = self._words(figures, axes)
+        with in_english():
+            stored_title = self._title(card, figures, axes)
         holding = self._holding(figures)
         remarks = (remark.text for remark in card.remarks if remark.when in holding)
-        sentences = [_capital(text.format(**words)) for text in (card.meaning, *remarks)]
+        sentences = [_capital(phrase(text, **words)) for text in (card.meaning, *remarks)]
         return CardOffer(
             key=f"{card.name}.{each.by}" if each else card.name,
             card=card,
-            title=_capital(title.format(**words)),
+            title=self._title(card, figures, axes),
+            stored_title=stored_title,
             meaning=" ".join(sentences),
             figures=figures,
             axes=axes,
             refusal=self._refusal(figures, axes),
             is_partial=any(name in SHARING_PART for name in self._breakdowns),
         )
+
+    def _title(self, card: CardSpec, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> str:
+        title = card.single if card.single and len(figures) == 1 else card.title
+        return _capital(phrase(title, **self._words(figures, axes)))
+
+    def _words(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> dict[str, str]:
+        """What the texts of cards have placeholders for."""
+        return {
+            "figure": within_sentence(figures[0].title),
+            "figures": listed(figure.title for figure in figures),
+            "column": (KINDS.get(axes[-1].by) or within_sentence(axes[-1].title)) if axes else "",
+            "entities": ENTITY_NAMES.get(self._key[-1], phrase("rows")),
+            "people": listed(self._columns[name].title for name in PEOPLE if name in self._columns),
+        }
 
     def _holding(self, figures: tuple[CardFigure, ...]) -> frozenset[When]:
         """What holds for the figures that a card shows, and for the dataset."""
@@ -280,24 +306,15 @@ class _CardFitting:
         merged = self._overlapping - {axis.by for axis in axes}
         if not merged:
             return None
-        names = " and ".join(self._columns[name].title if name in self._columns else name for name in sorted(merged))
-        return f"An impression may count for several values of {names}, so rows cannot be summed over it."
+        names = listed(self._columns[name].title if name in self._columns else name for name in sorted(merged))
+        return phrase(
+            "An impression may count for several values of %(columns)s, so rows cannot be summed over it.",
+            columns=names,
+        )
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _listed(titles: Sequence[str]) -> str:
-    """Titles as they follow each other in a sentence."""
-    return " and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:])))
-
-
-def within_sentence(title: str) -> str:
-    """A title within a sentence: lower case unless its first word is a name or an abbreviation, as TikTok and CPM."""
-    first = title.partition(" ")[0]
-    is_name = first != first[:1] + first[1:].lower() or not first.isalpha()
-    return title if is_name else title[:1].lower() + title[1:]
 
 
 def _overlapping(dataset: Dataset) -> frozenset[str]:

@@ -17,6 +17,7 @@ from adreel.charts.periods import read_span
 from adreel.dates import Span
 from adreel.errors import InputError
 from adreel.exchange_rates import CURRENCIES
+from adreel.language import phrase
 
 ALL_DAYS = "all"
 CUSTOM = "custom"
@@ -121,44 +122,72 @@ def converted_to(convert: str, currency: str = "") -> str | None:
     """The currency to convert money to; also from a menu of currencies, which has `convert:EUR`. None for none."""
     code = convert or (currency.removeprefix(CONVERT) if currency.startswith(CONVERT) else "")
     if code and code not in CURRENCIES:
-        raise InputError(f"convert: {code[:20]!r} is not a currency. Use a code such as EUR.")
+        raise InputError(
+            phrase("convert: %(currency)s is not a currency. Use a code such as EUR.", currency=repr(code[:20]))
+        )
     return code or None
 
 
 def fixed_rates_of(rates: str) -> bool:
     """Whether all days are converted at the rates of one. InputError for what says neither."""
     if rates not in ("", DAILY_RATES, FIXED_RATES):
-        raise InputError(f"rates: {rates[:20]!r} is neither {DAILY_RATES} nor {FIXED_RATES}.")
+        raise InputError(
+            phrase(
+                "rates: %(rates)s is neither %(daily_rates)s nor %(fixed_rates)s.",
+                rates=repr(rates[:20]),
+                daily_rates=DAILY_RATES,
+                fixed_rates=FIXED_RATES,
+            )
+        )
     return rates == FIXED_RATES
 
 
 def _several(address: QueryParams, name: str) -> tuple[str, ...]:
     values = tuple(dict.fromkeys(filter(None, address.getlist(name))))
     if len(values) > MOST_CHOSEN:
-        raise InputError(f"{name}: {len(values)} values are more than the {MOST_CHOSEN} that an address can have.")
+        raise InputError(
+            phrase(
+                "%(filter)s: %(values)s values are more than the %(limit)s that an address can have.",
+                filter=name,
+                values=len(values),
+                limit=MOST_CHOSEN,
+            )
+        )
     return values
 
 
 def days_of(days: str, start: str = "", end: str = "") -> int | CalendarPeriod | Span | None:
     """The period: a number of days, a calendar period, `all`, or a range. InputError for what is none."""
     if days == CUSTOM or (not days and (start or end)):
-        return read_span(start, end, "Period")
+        return read_span(start, end, phrase("Period"))
     if days in ("", ALL_DAYS):
         return None if days else CardChoices().days
     if days in CALENDAR_PERIODS:
         return cast(CalendarPeriod, days)
     if days.isascii() and days.isdecimal() and len(days) < 5:
         return int(days)
-    raise InputError(f"{days!r} is not a valid number of days. Enter a number such as 30, or {ALL_DAYS}.")
+    raise InputError(
+        phrase(
+            "%(days)s is not a valid number of days. Enter a number such as 30, or %(all_days)s.",
+            days=repr(days),
+            all_days=ALL_DAYS,
+        )
+    )
 
 
 def comparison_of(compare: str, start: str = "", end: str = "") -> Comparison | Span:
     """The comparison: where the days to compare with are, or a range. InputError for what is none."""
     if compare == CUSTOM or (not compare and (start or end)):
-        return read_span(start, end, "Comparison")
+        return read_span(start, end, phrase("Comparison"))
     if compare in ("", *COMPARISONS):
         return cast(Comparison, compare or CardChoices().comparison)
-    raise InputError(f"{compare!r} is not a comparison. Choose one of: {', '.join(COMPARISONS)}, {CUSTOM}.")
+    raise InputError(
+        phrase(
+            "%(comparison)s is not a comparison. Choose one of: %(comparisons)s.",
+            comparison=repr(compare),
+            comparisons=", ".join((*COMPARISONS, CUSTOM)),
+        )
+    )
 
 
 def budget_of(amount: str, currency: str = "", start: str = "", end: str = "") -> Budget | None:
@@ -169,10 +198,14 @@ def budget_of(amount: str, currency: str = "", start: str = "", end: str = "") -
     try:
         value = Decimal(typed)
     except InvalidOperation:
-        raise InputError(f"Budget: {amount!r} is not an amount. Enter a number such as 5000.") from None
+        raise InputError(
+            phrase("Budget: %(amount)s is not an amount. Enter a number such as 5000.", amount=repr(amount))
+        ) from None
     if not value.is_finite() or not 0 < value < Decimal(10) ** 15:
-        raise InputError(f"Budget: {amount!r} is not an amount above zero. Enter a number such as 5000.")
-    return Budget(value, currency, read_span(start, end, "Budget"))
+        raise InputError(
+            phrase("Budget: %(amount)s is not an amount above zero. Enter a number such as 5000.", amount=repr(amount))
+        )
+    return Budget(value, currency, read_span(start, end, phrase("Budget")))
 
 
 def with_currency(asked: AskedCharts, currency: str | None) -> AskedCharts:

@@ -23,6 +23,7 @@ from adreel.dates import Span
 from adreel.enumerations import first_of
 from adreel.exchange_rates import PLACES, RateTable
 from adreel.lake.engine import literal, quoted, sql
+from adreel.language import Phrase, integer, phrase, phrases, shown_day, shown_days, shown_time
 from adreel.store import ExchangeRate, RateImport
 
 CONVERTED = "@converted"
@@ -33,7 +34,7 @@ _RATE_TYPE = f"DECIMAL(22, {PLACES})"
 
 MOST_NAMED = 3
 
-WHERE_RATES_ARE = "Import rates of these days under Workspace > Rates, or choose a currency."
+WHERE_RATES_ARE = Phrase("Import rates of these days under Workspace > Rates, or choose a currency.")
 
 
 class Rates(Protocol):
@@ -111,23 +112,39 @@ class Conversion:
     @property
     def notes(self) -> Iterator[str]:
         """What is said of the rates under every chart with money."""
-        which = f"the rates of {self.fixed_day} for all days" if self.fixed_day else "the rate of each day"
-        yield f"Amounts are converted to {self.target} at {which}, then summed."
+        if self.fixed_day:
+            yield phrase(
+                "Amounts are converted to %(currency)s at the rates of %(day)s for all days, then summed.",
+                currency=self.target,
+                day=shown_day(self.fixed_day),
+            )
+        else:
+            yield phrase(
+                "Amounts are converted to %(currency)s at the rate of each day, then summed.", currency=self.target
+            )
         sources = [_source_words(rate_import) for rate_import in self.imports]
         if self.used:
             first, last = min(rate.day for rate in self.used), max(rate.day for rate in self.used)
-            span = f"{first} to {last}" if first != last else str(first)
-            yield f"Rates used: {span}, imported {first_of(sources, MOST_NAMED)}."
+            yield phrase(
+                "Rates used: %(days)s, imported %(imports)s.",
+                days=shown_days(first, last),
+                imports=first_of(sources, MOST_NAMED),
+            )
         if self.carried:
-            yield (
-                f"{self.carried:,} {'rate' if self.carried == 1 else 'rates'} of a day and currency "
-                f"{'is that' if self.carried == 1 else 'are those'} of an earlier day, as on weekends."
+            yield phrases(
+                "%(rates)s rate of a day and currency is that of an earlier day, as on weekends.",
+                "%(rates)s rates of a day and currency are those of an earlier day, as on weekends.",
+                self.carried,
+                rates=integer(self.carried),
             )
 
 
 def _source_words(rate_import: RateImport) -> str:
-    file = f" from {rate_import.file}" if rate_import.file else ""
-    return f"{rate_import.imported_at:%Y-%m-%d %H:%M} UTC by {rate_import.imported_by}{file}"
+    """When, by whom and from which file rates were imported, to follow "imported"."""
+    time, person = shown_time(rate_import.imported_at), rate_import.imported_by
+    if rate_import.file:
+        return phrase("%(time)s UTC by %(person)s from %(file)s", time=time, person=person, file=rate_import.file)
+    return phrase("%(time)s UTC by %(person)s", time=time, person=person)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +210,11 @@ def offers_of(
 def static_refusal(dataset: Dataset, names: Collection[str]) -> str | None:
     """Why the table cannot be converted, whatever the rates; None if it can."""
     if "currency" not in names:
-        return "Amounts cannot be converted, as the table has no column with their currency."
+        return phrase("Amounts cannot be converted, as the table has no column with their currency.")
     if dataset.time == "none":
-        return (
-            "Amounts cannot be converted, as the table has no day column and rates are by day. Add the time dimension "
-            "day to the dataset."
+        return phrase(
+            "Amounts cannot be converted, as the table has no day column and rates are by day. Add the "
+            "time dimension day to the dataset."
         )
     return None
 
@@ -221,7 +238,12 @@ def converting(
 ) -> Converting:
     """The conversion of rows to the target. With a `fixed_day` its rates are used for every day."""
     if rates is None or target not in rates.targets:
-        return Converting(refusal=f"There are no rates to {target}. {WHERE_RATES_ARE.replace(' of these days', '')}")
+        return Converting(
+            refusal=phrase(
+                "There are no rates to %(currency)s. Import rates under Workspace > Rates, or choose a currency.",
+                currency=target,
+            )
+        )
     whole = days.whole
     asked = Span(min(whole.start, fixed_day or whole.start), max(whole.end, fixed_day or whole.end))
     foreign = sorted(rows.currencies - {target})
@@ -236,7 +258,9 @@ def converting(
         lacking = {currency: [day for day in own if day in with_money[currency]] for currency, own in lacking.items()}
     if _within(lacking.get("", ()), days.shown):
         return Converting(
-            refusal="Some rows with money have no known currency, so they cannot be converted. Choose a currency."
+            refusal=phrase(
+                "Some rows with money have no known currency, so they cannot be converted. Choose a currency."
+            )
         )
     refused = [_missing(lacking, span, target, fixed_day) if span else None for span in days.parts]
     if refused[0] is not None:
@@ -278,9 +302,16 @@ def _missing(lacking: Mapping[str, Sequence[date]], span: Span, target: str, fix
     for currency, days in sorted(lacking.items()):
         inside = _within(days, span)
         if inside:
-            spans = [str(fixed_day)] if fixed_day else list(_runs(inside))
-            parts.append(f"{currency or 'an unknown currency'}: {first_of(spans, MOST_NAMED)}")
-    return f"Rates to {target} are missing for days with money. {'; '.join(parts)}." if parts else None
+            spans = [shown_day(fixed_day)] if fixed_day else list(_runs(inside))
+            name = currency or phrase("an unknown currency")
+            parts.append(f"{name}: {first_of(spans, MOST_NAMED)}")
+    if not parts:
+        return None
+    return phrase(
+        "Rates to %(currency)s are missing for days with money. %(days_by_currency)s.",
+        currency=target,
+        days_by_currency="; ".join(parts),
+    )
 
 
 def _within(days: Iterable[date], span: Span) -> list[date]:
@@ -294,7 +325,7 @@ def _runs(days: Sequence[date]) -> Iterator[str]:
         if day is not None and day == last + ONE_DAY:
             last = day
             continue
-        yield str(start) if start == last else f"{start} to {last}"
+        yield shown_days(start, last)
         if day is not None:
             start = last = day
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from adreel.language import Phrase
+
 CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "heat", "curve", "pacing", "map"]
 AxisKind = Literal["day", "weekday", "hour", "month", "value", "breakdown"]
 Rest = Literal["none", "sums", "counts", "values", "rates", "returns", "twins"]
@@ -54,11 +56,11 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class CardSpec:
-    """One chart. `title`, `meaning` and `remarks` may contain {column}, {figure}, {figures}, {entities} and {people}.
+    """One chart. `title`, `meaning` and `remarks` may contain column, figure, figures, entities and people as values.
 
-    They are filled in for the dataset: {figure} is the first figure's title, {figures} are all, {people} those of
-    people. Of the `remarks` those follow the meaning that hold for the figures shown. With a single figure `single` is
-    the title in place of `title`.
+    They are filled in for the dataset: figure is the first figure's title, figures are all, people those of people. Of
+    the `remarks` those follow the meaning that hold for the figures shown. With a single figure `single` is the title
+    in place of `title`.
 
     `figures` are preferred figures, the most important first. The dataset needs `least` of them, `most` are shown, and
     `rest` says which other columns fill up: sums of any kind, counts, values (money that was not spent), rates, returns
@@ -187,41 +189,41 @@ TRAITS = (
 
 ENTITY_NAMES: Mapping[str, str] = MappingProxyType(
     {
-        "campaign_id": "campaigns",
-        "adgroup_id": "ad groups",
-        "ad_id": "ads",
-        "audience_id": "audiences",
-        "advertiser_id": "ad accounts",
+        "campaign_id": Phrase("campaigns"),
+        "adgroup_id": Phrase("ad groups"),
+        "ad_id": Phrase("ads"),
+        "audience_id": Phrase("audiences"),
+        "advertiser_id": Phrase("ad accounts"),
     }
 )
 """The plural noun for the rows of an entity list, by its id column."""
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
-        "secondary_status": "status",
-        "status": "status",
-        "objective_type": "objective",
-        "ad_format": "format",
-        "audience_type": "audience type",
-        "currency": "currency",
-        "timezone": "time zone",
-        "country": "country",
-        "is_valid": "validity",
-        "is_expiring": "expiry",
-        "optimization_goal": "optimization goal",
-        "billing_event": "billing event",
-        "bid_type": "bid type",
-        "budget_mode": "budget mode",
-        "promotion_type": "promotion type",
-        "placement_type": "placement type",
-        "call_to_action": "call to action",
-        "identity_type": "identity type",
+        "secondary_status": Phrase("status"),
+        "status": Phrase("status"),
+        "objective_type": Phrase("objective"),
+        "ad_format": Phrase("format"),
+        "audience_type": Phrase("audience type"),
+        "currency": Phrase("currency"),
+        "timezone": Phrase("time zone"),
+        "country": Phrase("country"),
+        "is_valid": Phrase("validity"),
+        "is_expiring": Phrase("expiry"),
+        "optimization_goal": Phrase("optimization goal"),
+        "billing_event": Phrase("billing event"),
+        "bid_type": Phrase("bid type"),
+        "budget_mode": Phrase("budget mode"),
+        "promotion_type": Phrase("promotion type"),
+        "placement_type": Phrase("placement type"),
+        "call_to_action": Phrase("call to action"),
+        "identity_type": Phrase("identity type"),
         "is_smart_performance_campaign": "Smart+",
-        "app_promotion_type": "app promotion type",
-        "operation_status": "on/off status",
-        "shared": "shared status",
-        "role": "role",
-        "advertiser_account_type": "account type",
+        "app_promotion_type": Phrase("app promotion type"),
+        "operation_status": Phrase("on/off status"),
+        "shared": Phrase("shared status"),
+        "role": Phrase("role"),
+        "advertiser_account_type": Phrase("account type"),
     }
 )
 """Columns of entity lists suited for counting by, with their nouns for titles."""
@@ -238,28 +240,28 @@ PICTURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _DAY = Axis("day")
 
-_OTHERS = (Remark("several", "The table below has their other figures."),)
+_OTHERS = (Remark("several", Phrase("The table below has their other figures.")),)
 
 CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "totals",
-        "Totals",
-        "Totals of all rows.",
+        Phrase("Totals"),
+        Phrase("Totals of all rows."),
         "numbers",
         (*SUMS, *RATES),
         most=9,
         rest="sums",
         previous=True,
         remarks=(
-            Remark("rates", "Rates and costs are computed from the sums, not averaged."),
-            Remark("non-additive", "Not included, as non-additive: {people}."),
+            Remark("rates", Phrase("Rates and costs are computed from the sums, not averaged.")),
+            Remark("non-additive", Phrase("Not included, as non-additive: %(people)s.")),
         ),
         calculated=6,
     ),
     CardSpec(
         "spend",
-        "{figure} by day",
-        "{figure} of each day.",
+        Phrase("%(figure)s by day"),
+        Phrase("%(figure)s of each day."),
         "line",
         MONEY,
         (_DAY,),
@@ -267,69 +269,75 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "pacing",
-        "Pacing against a budget",
-        "{figure} of complete days against a budget that you enter, with an even pace over its days.",
+        Phrase("Pacing against a budget"),
+        Phrase("%(figure)s of complete days against a budget that you enter, with an even pace over its days."),
         "pacing",
         MONEY,
         (_DAY,),
     ),
     CardSpec(
         "results",
-        "Results by day",
-        "{figures} of each day.",
+        Phrase("Results by day"),
+        Phrase("%(figures)s of each day."),
         "line",
         ("conversion", "clicks", "impressions", "video_play_actions"),
         (_DAY,),
         most=4,
         rest="counts",
         previous=True,
-        single="{figure} by day",
+        single=Phrase("%(figure)s by day"),
         remarks=(
             Remark(
-                "late", "TikTok attributes conversions to the day of the view or click, so recent days still increase."
+                "late",
+                Phrase("TikTok attributes conversions to the day of the view or click, so recent days still increase."),
             ),
         ),
     ),
     CardSpec(
         "values",
-        "Value by day",
-        "Value that TikTok attributes to the ads, by the day of the view or click.",
+        Phrase("Value by day"),
+        Phrase("Value that TikTok attributes to the ads, by the day of the view or click."),
         "line",
         (),
         (_DAY,),
         most=4,
         rest="values",
-        single="{figure} by day",
-        remarks=(Remark("several", "Values of different events are shown side by side, not summed."),),
+        single=Phrase("%(figure)s by day"),
+        remarks=(Remark("several", Phrase("Values of different events are shown side by side, not summed.")),),
     ),
     CardSpec(
         "rates",
-        "Rates and costs by day",
-        "{figures} of each day, computed from its sums. Days with few impressions vary widely.",
+        Phrase("Rates and costs by day"),
+        Phrase("%(figures)s of each day, computed from its sums. Days with few impressions vary widely."),
         "line",
         RATES,
         (_DAY,),
         most=6,
         rest="rates",
         previous=True,
-        single="{figure} by day",
+        single=Phrase("%(figure)s by day"),
         calculated=6,
     ),
     CardSpec(
         "returns",
-        "Return on ad spend by day",
-        "Purchase value divided by cost, computed from each day's sums.",
+        Phrase("Return on ad spend by day"),
+        Phrase("Purchase value divided by cost, computed from each day's sums."),
         "line",
         RETURNS,
         (_DAY,),
         most=4,
         rest="returns",
-        remarks=(Remark("several", "Purchases in different places are different sales and are shown side by side."),),
+        remarks=(
+            Remark("several", Phrase("Purchases in different places are different sales and are shown side by side.")),
+        ),
     ),
     CardSpec(
         "twins",
-        "The same event in different places",
-        "One kind of event, counted separately in each place: {figures}. A zero in one says nothing about the others.",
+        Phrase("The same event in different places"),
+        Phrase(
+            "One kind of event, counted separately in each place: %(figures)s. A zero in one says "
+            "nothing about the others."
+        ),
         "line",
         (),
         (_DAY,),
@@ -339,8 +347,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "campaigns",
-        "Top campaigns by {figure}",
-        "The campaigns that rank highest by {figure}.",
+        Phrase("Top campaigns by %(figure)s"),
+        Phrase("The campaigns that rank highest by %(figure)s."),
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("campaign_id",)),),
@@ -352,8 +360,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "ad_groups",
-        "Top ad groups by {figure}",
-        "The ad groups that rank highest by {figure}.",
+        Phrase("Top ad groups by %(figure)s"),
+        Phrase("The ad groups that rank highest by %(figure)s."),
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("adgroup_id",)),),
@@ -365,8 +373,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "ads",
-        "Top ads by {figure}",
-        "The ads that rank highest by {figure}.",
+        Phrase("Top ads by %(figure)s"),
+        Phrase("The ads that rank highest by %(figure)s."),
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("ad_id_v2", "ad_id")),),
@@ -378,8 +386,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "accounts",
-        "Top ad accounts by {figure}",
-        "The ad accounts that rank highest by {figure}.",
+        Phrase("Top ad accounts by %(figure)s"),
+        Phrase("The ad accounts that rank highest by %(figure)s."),
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("advertiser_id",)),),
@@ -391,8 +399,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "funnel",
-        "Video completion",
-        "Plays that reached each point, as a share of {figure}.",
+        Phrase("Video completion"),
+        Phrase("Plays that reached each point, as a share of %(figure)s."),
         "funnel",
         VIDEO,
         least=3,
@@ -400,15 +408,17 @@ CARDS: tuple[CardSpec, ...] = (
         remarks=(
             Remark(
                 "both plays",
-                "Seconds and percentages measure the same plays in two ways, so a step may be higher than the previous "
-                "one.",
+                Phrase(
+                    "Seconds and percentages measure the same plays in two ways, so a step may be higher than "
+                    "the previous one."
+                ),
             ),
         ),
     ),
     CardSpec(
         "retention",
-        "Video retention",
-        "Share of all video views that reached each quarter of the video.",
+        Phrase("Video retention"),
+        Phrase("Share of all video views that reached each quarter of the video."),
         "curve",
         VIDEO,
         least=3,
@@ -416,9 +426,11 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "hours",
-        "{figure} by hour of the week",
-        "Average of each hour of the week, in each ad account's time zone. It shows when ads ran, not when they work "
-        "best.",
+        Phrase("%(figure)s by hour of the week"),
+        Phrase(
+            "Average of each hour of the week, in each ad account's time zone. It shows when ads ran, "
+            "not when they work best."
+        ),
         "heat",
         SUMS,
         (Axis("hour"), Axis("weekday")),
@@ -426,16 +438,18 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "hours_results",
-        "{figure} by hour of the week",
-        "Average of each hour of the week, in each ad account's time zone. Hours with little cost have few results.",
+        Phrase("%(figure)s by hour of the week"),
+        Phrase(
+            "Average of each hour of the week, in each ad account's time zone. Hours with little cost have few results."
+        ),
         "heat",
         ("conversion", "clicks"),
         (Axis("hour"), Axis("weekday")),
     ),
     CardSpec(
         "age_gender",
-        "{figure} by age and gender",
-        "{figure} by age and gender of the viewers. It shows who saw the ads, not who is most interested.",
+        Phrase("%(figure)s by age and gender"),
+        Phrase("%(figure)s by age and gender of the viewers. It shows who saw the ads, not who is most interested."),
         "grouped",
         ("spend", *_SIDE),
         (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
@@ -443,16 +457,16 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "age_gender_rates",
-        "{figure} by age and gender",
-        "{figure} of each group of viewers, computed from the group's sums. Small groups vary widely.",
+        Phrase("%(figure)s by age and gender"),
+        Phrase("%(figure)s of each group of viewers, computed from the group's sums. Small groups vary widely."),
         "grouped",
         ("conversion_rate_v2", "ctr", "cpm"),
         (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
     ),
     CardSpec(
         "breakdown",
-        "{figure} by {column}",
-        "{figure} by {column}.",
+        Phrase("%(figure)s by %(column)s"),
+        Phrase("%(figure)s by %(column)s."),
         "bars",
         ("spend", *_SIDE),
         (Axis("breakdown"),),
@@ -460,25 +474,28 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         each=9,
         limit=15,
-        remarks=(Remark("several", "The table below has the other figures of each value."),),
+        remarks=(Remark("several", Phrase("The table below has the other figures of each value.")),),
         calculated=6,
     ),
     CardSpec(
         "map",
-        "Map of {figure}",
-        "{figure} by country, as one tile for each country, near its place in the world. A stronger color is more.",
+        Phrase("Map of %(figure)s"),
+        Phrase(
+            "%(figure)s by country, as one tile for each country, near its place in the world. "
+            "A stronger color is more."
+        ),
         "map",
         ("spend", *_SIDE),
         (Axis("breakdown", ("country_code",)),),
         most=7,
         rest="sums",
         limit=400,
-        remarks=(Remark("several", "The table below has the other figures of each country."),),
+        remarks=(Remark("several", Phrase("The table below has the other figures of each country.")),),
     ),
     CardSpec(
         "breakdown_days",
-        "{figure} by {column} and day",
-        "The five values that rank highest by {figure}, by day.",
+        Phrase("%(figure)s by %(column)s and day"),
+        Phrase("The five values that rank highest by %(figure)s, by day."),
         "line",
         ("spend", "impressions", "clicks", "conversion"),
         (_DAY, Axis("breakdown", SLOW)),
@@ -488,8 +505,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "trait",
-        "{figure} by {column}",
-        "{figure} by {column}, with the settings as of the run that read the rows.",
+        Phrase("%(figure)s by %(column)s"),
+        Phrase("%(figure)s by %(column)s, with the settings as of the run that read the rows."),
         "bars",
         ("spend", *_SIDE),
         (Axis("value", TRAITS),),
@@ -501,8 +518,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "creatives",
-        "Top creatives by {figure}",
-        "The creative assets that rank highest by {figure}. One asset may be in several ads.",
+        Phrase("Top creatives by %(figure)s"),
+        Phrase("The creative assets that rank highest by %(figure)s. One asset may be in several ads."),
         "bars",
         ("spend", *_SIDE, "video_play_actions"),
         (Axis("value", ("material_id", "page_id")),),
@@ -513,9 +530,11 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "creative_rates",
-        "Top creatives by {figure}",
-        "The creative assets that rank highest by {figure}, among those with at least 1,000 impressions. Their "
-        "audiences may differ.",
+        Phrase("Top creatives by %(figure)s"),
+        Phrase(
+            "The creative assets that rank highest by %(figure)s, among those with at least 1,000 "
+            "impressions. Their audiences may differ."
+        ),
         "bars",
         ("ctr", "conversion_rate_v2", "impressions", "clicks"),
         (Axis("value", ("material_id", "page_id")),),
@@ -526,20 +545,22 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "people_days",
-        "{figure} by day and ad account",
-        "{figures} of each ad account each day, as TikTok counts them.",
+        Phrase("%(figure)s by day and ad account"),
+        Phrase("%(figures)s of each ad account each day, as TikTok counts them."),
         "line",
         PEOPLE,
         (_DAY, Axis("value", ("advertiser_id",))),
         most=3,
         own=True,
         limit=5,
-        remarks=(Remark("people", "A person reached on two days counts on both, so the figures are non-additive."),),
+        remarks=(
+            Remark("people", Phrase("A person reached on two days counts on both, so the figures are non-additive.")),
+        ),
     ),
     CardSpec(
         "people",
-        "{figure} by {column}",
-        "{figure} as TikTok counts it over the whole range.",
+        Phrase("%(figure)s by %(column)s"),
+        Phrase("%(figure)s as TikTok counts it over the whole range."),
         "bars",
         PEOPLE,
         (Axis("value", ("campaign_id", "adgroup_id", "ad_id_v2", "ad_id", "advertiser_id")),),
@@ -547,14 +568,16 @@ CARDS: tuple[CardSpec, ...] = (
         own=True,
         limit=10,
         remarks=(
-            Remark("people", "A person reached by two of them counts for both, so the figures are non-additive."),
+            Remark(
+                "people", Phrase("A person reached by two of them counts for both, so the figures are non-additive.")
+            ),
             *_OTHERS,
         ),
     ),
     CardSpec(
         "kinds",
-        "{entities} by {column}",
-        "Number of {entities} by {column}, as of the last run.",
+        Phrase("%(entities)s by %(column)s"),
+        Phrase("Number of %(entities)s by %(column)s, as of the last run."),
         "bars",
         (ROWS,),
         (Axis("value", tuple(KINDS)),),
@@ -564,21 +587,21 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "created",
-        "{entities} by month of creation",
-        "Number of {entities} created in each month (UTC).",
+        Phrase("%(entities)s by month of creation"),
+        Phrase("Number of %(entities)s created in each month (UTC)."),
         "columns",
         (ROWS,),
         (Axis("month", ("create_time",)),),
         subject="entities",
         remarks=(
-            Remark("with deleted", "Deleted {entities} are included."),
-            Remark("without deleted", "Deleted {entities} are not included."),
+            Remark("with deleted", Phrase("Deleted %(entities)s are included.")),
+            Remark("without deleted", Phrase("Deleted %(entities)s are not included.")),
         ),
     ),
     CardSpec(
         "expiring",
-        "{entities} by month of expiration",
-        "Number of {entities} that expire in each month (UTC).",
+        Phrase("%(entities)s by month of expiration"),
+        Phrase("Number of %(entities)s that expire in each month (UTC)."),
         "columns",
         (ROWS,),
         (Axis("month", ("expired_time",)),),
@@ -586,8 +609,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "parents",
-        "{entities} by campaign",
-        "The campaigns with the most {entities}.",
+        Phrase("%(entities)s by campaign"),
+        Phrase("The campaigns with the most %(entities)s."),
         "bars",
         (ROWS,),
         (Axis("value", ("campaign_id",)),),
@@ -596,19 +619,22 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "owners",
-        "{entities} by ad account",
-        "Number of {entities} of each ad account.",
+        Phrase("%(entities)s by ad account"),
+        Phrase("Number of %(entities)s of each ad account."),
         "bars",
         (ROWS,),
         (Axis("value", ("advertiser_id",)),),
         subject="entities",
         limit=10,
-        remarks=(Remark("shared", "Shared {entities} count for each of their ad accounts."),),
+        remarks=(Remark("shared", Phrase("Shared %(entities)s count for each of their ad accounts.")),),
     ),
     CardSpec(
         "sizes",
-        "Audiences by size",
-        "Number of people that each audience matches. A person may be in several audiences, so sizes are non-additive.",
+        Phrase("Audiences by size"),
+        Phrase(
+            "Number of people that each audience matches. A person may be in several audiences, so "
+            "sizes are non-additive."
+        ),
         "bars",
         ("cover_num",),
         (Axis("value", ("audience_id",), "name"),),
@@ -618,8 +644,8 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "balances",
-        "Ad accounts by balance",
-        "The balance of each ad account as of the last run.",
+        Phrase("Ad accounts by balance"),
+        Phrase("The balance of each ad account as of the last run."),
         "bars",
         ("balance",),
         (Axis("value", ("advertiser_id",), "name"),),

@@ -9,6 +9,7 @@ from adreel.charts.available import CardOffer
 from adreel.charts.filters import ADVERTISER, FILTERS
 from adreel.charts.rows import CardData
 from adreel.charts.selection import CardChoices
+from adreel.language import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,10 @@ class DrillLevel:
 
 
 LEVELS = (
-    DrillLevel(ADVERTISER, "Ad account", "ad accounts", ("advertiser_id",), "accounts"),
-    DrillLevel("campaign", "Campaign", "campaigns", FILTERS["campaign"], "campaigns"),
-    DrillLevel("adgroup", "Ad group", "ad groups", FILTERS["adgroup"], "ad_groups"),
-    DrillLevel("ad", "Ad", "ads", FILTERS["ad"], "ads"),
+    DrillLevel(ADVERTISER, Phrase("Ad account"), Phrase("ad accounts"), ("advertiser_id",), "accounts"),
+    DrillLevel("campaign", Phrase("Campaign"), Phrase("campaigns"), FILTERS["campaign"], "campaigns"),
+    DrillLevel("adgroup", Phrase("Ad group"), Phrase("ad groups"), FILTERS["adgroup"], "ad_groups"),
+    DrillLevel("ad", Phrase("Ad"), Phrase("ads"), FILTERS["ad"], "ads"),
 )
 """The levels from the top down."""
 

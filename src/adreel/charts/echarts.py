@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from adreel.charts.labels import amount, named
+from adreel.charts.labels import WEEKDAYS, amount, named, shown_month
 from adreel.charts.rows import CardColumn, CardData, Value
 from adreel.charts.tiles import country_tiles
-from adreel.dates import WEEKDAYS
+from adreel.language import phrase, shown_day
 
 Json = dict[str, Any]
 
@@ -34,7 +34,7 @@ def chart_of(data: CardData) -> Json:
         "title": offer.title,
         "meaning": data.meaning,
         "notes": list(data.notes),
-        "refusal": data.refusal,
+        "refusal": None if data.refusal is None else str(data.refusal),
         "empty": data.is_empty,
         "converted": data.converted,
     }
@@ -67,12 +67,15 @@ def as_table(data: CardData) -> CardTable:
     if data.places("series") and len(data.places("value")) == 1:
         return _crossed(caption, data)
     shown = [number for number, column in enumerate(data.columns) if column.role not in ("id", "open", "picture")]
+    # Days of a budget that are not over have no amounts yet.
+    absent = phrase("unknown") if data.pacing is None else "\N{EN DASH}"
     rows = tuple(
-        tuple(_text(row[number], data.columns[number], data.is_open(row)) for number in shown) for row in data.rows
+        tuple(
+            absent if row[number] is None else _text(row[number], data.columns[number], data.is_open(row))
+            for number in shown
+        )
+        for row in data.rows
     )
-    if data.pacing is not None:
-        # Days that are not over have no amounts yet.
-        rows = tuple(tuple("\N{EN DASH}" if text == "unknown" else text for text in row) for row in rows)
     columns = [data.columns[number] for number in shown]
     return CardTable(
         caption, tuple(column.title for column in columns), rows, tuple(column.unit is not None for column in columns)
@@ -98,11 +101,12 @@ def _crossed(caption: str, data: CardData) -> CardTable:
 
 def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
     if value is None:
-        return "unknown"
-    if isinstance(value, date) and column.name == "month":
-        return value.strftime("%Y-%m")
-    if column.unit is None or isinstance(value, str | date):
-        return f"{value} (in progress)" if is_open and column.role == "category" else str(value)
+        return phrase("unknown")
+    if isinstance(value, date):
+        day = shown_month(value) if column.name == "month" else shown_day(value)
+        return phrase("%(day)s (in progress)", day=day) if is_open and column.role == "category" else day
+    if column.unit is None or isinstance(value, str):
+        return str(value)
     return amount(value, column.unit, column.currency, column.decimals)
 
 
@@ -257,7 +261,7 @@ def _curve(data: CardData) -> Json:
     }
     labels = [str(row[quarter] or row[step]) for row in points]
     return {
-        "x": {"title": "Part of the video", "type": "text", "values": labels},
+        "x": {"title": phrase("Part of the video"), "type": "text", "values": labels},
         "panels": [panel],
         "numbers": [
             {"title": row[step], "format": _format(column), "value": row[share]}
@@ -281,14 +285,18 @@ def _pacing(data: CardData) -> Json:
     }
     amounts = {
         column.title: pacing.spent,
-        "Expected at even pace": pacing.expected,
-        "Projected at the end": pacing.projected,
+        phrase("Expected at even pace"): pacing.expected,
+        phrase("Projected at the end"): pacing.projected,
     }
     numbers = [
         {"title": title, "format": _format(column), "value": None if value is None else float(value)}
         for title, value in amounts.items()
     ]
-    left = {"title": "Days left", "format": {"unit": "count", "currency": None, "decimals": 0}, "value": pacing.left}
+    left = {
+        "title": phrase("Days left"),
+        "format": {"unit": "count", "currency": None, "decimals": 0},
+        "value": pacing.left,
+    }
     return {
         "x": _axis(data, _column(data, day)),
         "previous_x": None,
@@ -301,7 +309,7 @@ def _heat(data: CardData) -> Json:
     crossed = _Crossed(data)
     place = crossed.values[0]
     hours = [f"{hour:02}" for hour in range(24)]
-    days = [day for day in (name.capitalize() for name in WEEKDAYS) if day in crossed.series]
+    days = [day for day in map(str, WEEKDAYS) if day in crossed.series]
     grid = {
         (hour, day): value
         for day in days
@@ -311,7 +319,7 @@ def _heat(data: CardData) -> Json:
     values = [cell[2] for cell in cells if cell[2] is not None]
     (series,) = data.places("series")
     return {
-        "x": {"title": "Hour", "type": "text", "values": hours},
+        "x": {"title": phrase("Hour"), "type": "text", "values": hours},
         "y": {"title": data.columns[series].title, "type": "text", "values": days},
         "title_value": data.columns[place].title,
         "format": _format(data.columns[place]),

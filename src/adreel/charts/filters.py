@@ -13,6 +13,7 @@ from adreel.datasets.schema import NAME_COLUMNS, columns
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted, sql
+from adreel.language import Phrase, phrase, within_sentence
 
 FILTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -25,7 +26,12 @@ FILTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The columns of each filter; the first that a table has is used. Ad accounts are chosen apart from these."""
 
 TITLES: Mapping[str, str] = MappingProxyType(
-    {"campaign": "Campaign", "adgroup": "Ad group", "ad": "Ad", "objective": "Objective"}
+    {
+        "campaign": Phrase("Campaign"),
+        "adgroup": Phrase("Ad group"),
+        "ad": Phrase("Ad"),
+        "objective": Phrase("Objective"),
+    }
 )
 
 ADVERTISER = "advertiser"
@@ -107,8 +113,16 @@ def _conditions(offers: Sequence[FilterOffer], filters: Iterable[CardFilter]) ->
 
 
 def _missing(key: str, keys: Iterable[str]) -> str:
-    choices = f"Choose one of: {', '.join(keys)}." if keys else "It has no filters."
-    return f"the table cannot be filtered by {TITLES.get(key, key).lower()}, as it has no such column. {choices}"
+    title = within_sentence(TITLES.get(key, key))
+    if not keys:
+        return phrase(
+            "the table cannot be filtered by %(filter)s, as it has no such column. It has no filters.", filter=title
+        )
+    return phrase(
+        "the table cannot be filtered by %(filter)s, as it has no such column. Choose one of: %(filters)s.",
+        filter=title,
+        filters=", ".join(keys),
+    )
 
 
 def filter_facts(
@@ -177,10 +191,11 @@ def filter_values(
     names = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
     offers = filters_of(dataset, names) if names.issuperset(key_columns(dataset)) else ()
     label = "advertiser_name" if "advertiser_name" in names else None
-    candidates = (FilterOffer(ADVERTISER, "Ad account", "advertiser_id", label), *offers)
+    candidates = (FilterOffer(ADVERTISER, phrase("Ad account"), "advertiser_id", label), *offers)
     offer = next((offer for offer in candidates if offer.key == key), None)
     if offer is None:
-        raise NotFoundError(f"No filter {key!r}: {_missing(key, [offer.key for offer in candidates])}")
+        reason = _missing(key, [offer.key for offer in candidates])
+        raise NotFoundError(phrase("No filter %(filter)s: %(reason)s", filter=repr(key), reason=reason))
     chosen = _chosen(key, advertisers, filters)
     conditions = list(filter_conditions(offers, (other for other in filters if other.key != key)))
     if advertisers and key != ADVERTISER:

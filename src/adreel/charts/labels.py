@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import cache
 from typing import Any
 
 from adreel import catalog
@@ -12,19 +14,58 @@ from adreel.charts.countries import COUNTRIES
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import InputError
 from adreel.export.cells import grouped, plain
+from adreel.language import ENGLISH, PSEUDO, Phrase, decimal, gettext, language, phrase
+
+WEEKDAYS = (
+    Phrase("Monday"),
+    Phrase("Tuesday"),
+    Phrase("Wednesday"),
+    Phrase("Thursday"),
+    Phrase("Friday"),
+    Phrase("Saturday"),
+    Phrase("Sunday"),
+)
 
 
 def named(column: str, value: str | bool | None) -> str:
     """A value's display name; the value itself if it has none."""
     if value is None or value == "":
-        return "Not set"
+        return phrase("Not set")
     if isinstance(value, bool):
-        return catalog.value_labels().get(column, {}).get(str(value).lower()) or ("Yes" if value else "No")
+        label = catalog.value_labels().get(column, {}).get(str(value).lower())
+        return str(label) if label else phrase("Yes") if value else phrase("No")
     if column in ("country_code", "country"):
-        return COUNTRIES.get(value) or catalog.label(column, value)
+        return _countries(language()).get(value) or str(catalog.label(column, value))
     if column == "timezone":
         return _offset(value)
-    return catalog.label(column, value)
+    return str(catalog.label(column, value))
+
+
+@cache
+def _countries(code: str) -> Mapping[str, str]:
+    """The names of countries in a language, by their codes; in English where it has none."""
+    if code in (ENGLISH, PSEUDO):
+        return COUNTRIES
+    from babel import Locale
+
+    names = Locale.parse(code).territories
+    return {country: names.get(country, name) for country, name in COUNTRIES.items()}
+
+
+def named_by(title: str) -> str:
+    """What a column of IDs is called where their names are shown: Campaign for Campaign ID."""
+    short = title.removesuffix(" ID")
+    shown = gettext(short)
+    return str(title) if shown == short and language() != ENGLISH else shown
+
+
+def shown_month(month: date) -> str:
+    """A month as the language in force writes it; 2026-11 in English."""
+    if language() in (ENGLISH, PSEUDO):
+        return f"{month:%Y-%m}"
+    from babel.dates import format_skeleton
+
+    return format_skeleton("yMMM", month, locale=language())
 
 
 def _offset(zone: str) -> str:
@@ -48,13 +89,13 @@ def cell(column: str, value: Any) -> Cell:
     values = value if isinstance(value, list | tuple) else (value,)
     if column not in catalog.value_labels() or not all(isinstance(part, str) for part in values):
         return Cell(grouped(value))
-    text, stored = ", ".join(catalog.label(column, part) for part in values), plain(value)
+    text, stored = ", ".join(str(catalog.label(column, part)) for part in values), plain(value)
     return Cell(text, stored if text != stored else "")
 
 
 def amount(value: float, unit: str | None, currency: str | None, decimals: int) -> str:
     """A figure of a chart as a text, with its currency or percent sign."""
-    number = f"{value:,.{decimals}f}"
+    number = decimal(value, decimals)
     if unit == "money":
         return f"{number} {currency}" if currency else number
     return f"{number} %" if unit == "percent" else number

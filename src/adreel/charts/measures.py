@@ -19,6 +19,7 @@ from adreel.catalog.formulas import Constant, Expression, MetricSum, Operation, 
 from adreel.catalog.records import Metric
 from adreel.charts.definitions import MONEY, QUARTERS, RATES, RETURNS, ROWS, SPENT, CardSpec, Rest
 from adreel.datasets.schema import Column
+from adreel.language import phrase
 
 Unit = Literal["money", "count", "percent", "ratio", "seconds", "per_user", "number"]
 
@@ -168,7 +169,7 @@ class Figures:
     def computed(self, name: str) -> CardFigure | None:
         """The figure as a sum or a quotient of sums; None if the table lacks what it needs."""
         if name == ROWS:
-            return CardFigure(ROWS, "Constant", "count", has_money=False, computation=Count())
+            return CardFigure(ROWS, phrase("Rows"), "count", has_money=False, computation=Count())
         metric = catalog.metrics().get(name)
         if metric is None:
             return None

@@ -7,11 +7,12 @@ from datetime import date
 from typing import Any
 
 from adreel import catalog
-from adreel.charts.available import HOUR, CardOffer, within_sentence
+from adreel.charts.available import HOUR, CardOffer
 from adreel.charts.definitions import LATE
 from adreel.charts.measures import Count, Formula, Quotient, Sum
 from adreel.charts.selection import CardSelection, span_text
 from adreel.dates import Span
+from adreel.language import decimal, integer, phrase, phrases, within_sentence
 
 
 def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[str]) -> tuple[str, ...]:
@@ -33,12 +34,19 @@ def others_note(offer: CardOffer, shown: Sequence[float], values: int, total: An
     """
     if values <= len(shown):
         return ()
-    figure = offer.figures[0]
-    noun = f"the {within_sentence(figure.title)}" if isinstance(figure.computation, Sum) else "all"
+    figure, numbers = offer.figures[0], {"shown": integer(len(shown)), "values": integer(values)}
     if not isinstance(figure.computation, Sum | Count) or not total:
-        return (f"Shows {len(shown)} of {values:,}.",)
-    share = 100 * (1 - float(sum(shown)) / float(total))
-    return (f"Shows {len(shown)} of {values:,}; the others have {share:.0f} % of {noun}.",)
+        return (phrase("Shows %(shown)s of %(values)s.", **numbers),)
+    numbers["share"] = decimal(100 * (1 - float(sum(shown)) / float(total)), 0)
+    if isinstance(figure.computation, Count):
+        return (phrase("Shows %(shown)s of %(values)s; the others have %(share)s %% of all.", **numbers),)
+    return (
+        phrase(
+            "Shows %(shown)s of %(values)s; the others have %(share)s %% of the %(figure)s.",
+            figure=within_sentence(figure.title),
+            **numbers,
+        ),
+    )
 
 
 def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str, ...]:
@@ -46,8 +54,15 @@ def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str
     missing = sum(day not in days_with_rows for day in days)
     if not missing:
         return ()
-    have, they = ("has", "it was") if missing == 1 else ("have", "they were")
-    return (f"{missing} of the {len(days)} days {have} no rows: no ads were delivered, or {they} not read.",)
+    return (
+        phrases(
+            "%(missing)s of the %(days)s days has no rows: no ads were delivered, or it was not read.",
+            "%(missing)s of the %(days)s days have no rows: no ads were delivered, or they were not read.",
+            missing,
+            missing=integer(missing),
+            days=integer(len(days)),
+        ),
+    )
 
 
 def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
@@ -55,9 +70,13 @@ def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
         yield from selection.conversion.notes
     if not selection.left_out or not (offer.has_money or selection.one_currency):
         return
-    currency = selection.facts.currency or "an unknown currency"
-    others = ", ".join(code or "an unknown currency" for code in selection.left_out)
-    yield f"Ad accounts in {currency} only. Ad accounts in {others} are left out, as currencies are never summed."
+    currency = selection.facts.currency or phrase("an unknown currency")
+    others = ", ".join(code or phrase("an unknown currency") for code in selection.left_out)
+    yield phrase(
+        "Ad accounts in %(currency)s only. Ad accounts in %(others)s are left out, as currencies are never summed.",
+        currency=currency,
+        others=others,
+    )
 
 
 def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
@@ -65,30 +84,40 @@ def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     if window is None:
         return
     if window.end in open_days:
-        yield f"{span_text(window)} was in progress when the rows were read. Figures will increase."
+        yield phrase("%(days)s was in progress when the rows were read. Figures will increase.", days=span_text(window))
         return
     if not offer.has_days or offer.kind == "heat":
-        yield f"Figures cover {span_text(window)}."
+        yield phrase("Figures cover %(days)s.", days=span_text(window))
     if open_days:
-        was, has = ("was", "is") if len(open_days) == 1 else ("were", "are")
-        days = span_text(Span(open_days[0], open_days[-1]))
-        yield f"{days} {was} in progress in some ad accounts when the rows were read and {has} left out of sums."
+        yield phrases(
+            "%(days)s was in progress in some ad accounts when the rows were read and is left out of sums.",
+            "%(days)s were in progress in some ad accounts when the rows were read and are left out of sums.",
+            len(open_days),
+            days=span_text(Span(open_days[0], open_days[-1])),
+        )
         if offer.kind == "line":
-            yield "Dotted lines and hollow points mark incomplete days."
+            yield phrase("Dotted lines and hollow points mark incomplete days.")
 
 
 def _days(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     has_days = offer.has_days or any(axis.by == HOUR for axis in offer.axes)
     if has_days and selection.zones > 1:
-        yield f"Days are in each ad account's time zone; these ad accounts are in {selection.zones} time zones."
+        yield phrase(
+            "Days are in each ad account's time zone; these ad accounts are in %(zones)s time zones.",
+            zones=integer(selection.zones),
+        )
     if not offer.card.previous:
         return
     if selection.no_previous:
         yield selection.no_previous
     window, previous = selection.facts.window, selection.facts.previous
     if window is not None and previous is not None and previous.days != window.days:
-        before, now = _days_text(previous.days), _days_text(window.days)
-        yield f"The {selection.previous_name} has {before}, the selected one {now}; sums are of all days of each."
+        yield phrase(
+            "The %(previous_period)s has %(previous_days)s, the selected one %(days)s; sums are of all days of each.",
+            previous_period=selection.previous_name,
+            previous_days=_days_text(previous.days),
+            days=_days_text(window.days),
+        )
 
 
 def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
@@ -99,11 +128,14 @@ def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
         if isinstance(computation, Quotient | Formula)
         for part in computation.parts
     }
-    lacking = [catalog.metrics()[name].title for name in sorted(parts & set(incomplete))]
+    lacking = [str(catalog.metrics()[name].title) for name in sorted(parts & set(incomplete))]
     if lacking:
-        yield f"Some rows have no value for {', '.join(lacking)}; rates use only rows that have all of their parts."
+        yield phrase(
+            "Some rows have no value for %(metrics)s; rates use only rows that have all of their parts.",
+            metrics=", ".join(lacking),
+        )
     if offer.is_partial:
-        yield "TikTok returns this breakdown for a part of delivery only, so sums can be lower than without it."
+        yield phrase("TikTok returns this breakdown for a part of delivery only, so sums can be lower than without it.")
 
 
 def _late(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
@@ -118,10 +150,13 @@ def _late(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     }
     if offer.card.previous and selection.facts.previous is not None and LATE in parts:
         yield (
-            "TikTok attributes conversions to the day of the view or click and adds them for weeks: recent days are "
-            f"incomplete and look worse than the {selection.previous_name}."
+            phrase(
+                "TikTok attributes conversions to the day of the view or click and adds them for weeks: "
+                "recent days are incomplete and look worse than the %(previous_period)s.",
+                previous_period=selection.previous_name,
+            )
         )
 
 
 def _days_text(count: int) -> str:
-    return f"{count:,} {'day' if count == 1 else 'days'}"
+    return phrases("%(days)s day", "%(days)s days", count, days=integer(count))

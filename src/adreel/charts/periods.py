@@ -14,6 +14,7 @@ from typing import Literal
 
 from adreel.dates import Dates, Span, span
 from adreel.errors import InputError
+from adreel.language import Phrase, phrase, shown_day
 
 CalendarPeriod = Literal["this_month", "last_month", "this_quarter", "last_quarter", "this_year"]
 Comparison = Literal["previous", "year", "none"]
@@ -23,15 +24,19 @@ DAYS = (7, 14, 28, 30, 60, 90)
 
 CALENDAR_PERIODS: Mapping[CalendarPeriod, str] = MappingProxyType(
     {
-        "this_month": "This month",
-        "last_month": "Last month",
-        "this_quarter": "This quarter",
-        "last_quarter": "Last quarter",
-        "this_year": "Year to date",
+        "this_month": Phrase("This month"),
+        "last_month": Phrase("Last month"),
+        "this_quarter": Phrase("This quarter"),
+        "last_quarter": Phrase("Last quarter"),
+        "this_year": Phrase("Year to date"),
     }
 )
 COMPARISONS: Mapping[Comparison, str] = MappingProxyType(
-    {"previous": "Previous period", "year": "Same period a year before", "none": "No comparison"}
+    {
+        "previous": Phrase("Previous period"),
+        "year": Phrase("Same period a year before"),
+        "none": Phrase("No comparison"),
+    }
 )
 
 ONE_DAY = timedelta(days=1)
@@ -68,7 +73,16 @@ def read_span(start: str, end: str, name: str) -> Span:
     try:
         days = Span(date.fromisoformat(start.strip()), date.fromisoformat(end.strip()))
     except ValueError:
-        raise InputError(f"{name}: enter a start and an end date, such as 2026-01-31.") from None
+        raise InputError(
+            phrase("%(period)s: enter a start and an end date, such as 2026-01-31.", period=name)
+        ) from None
     if days.start > days.end:
-        raise InputError(f"{name}: the start {days.start} is after the end {days.end}. Swap them.")
+        raise InputError(
+            phrase(
+                "%(period)s: the start %(start)s is after the end %(end)s. Swap them.",
+                period=name,
+                start=shown_day(days.start),
+                end=shown_day(days.end),
+            )
+        )
     return days

@@ -14,7 +14,7 @@ from adreel.charts.aggregates import CubeQuery, Cubes
 from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer, missing_of
 from adreel.charts.conversion import Rates
 from adreel.charts.definitions import QUARTERS, CardKind
-from adreel.charts.labels import distinct, named
+from adreel.charts.labels import WEEKDAYS, distinct, named, named_by
 from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit
 from adreel.charts.notes import gaps_note, notes_of, others_note
 from adreel.charts.pacing import Budget, Pacing, pacing
@@ -23,10 +23,11 @@ from adreel.charts.source import CardSource
 from adreel.charts.tiles import country_tiles
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import columns
-from adreel.dates import WEEKDAYS, Span
+from adreel.dates import Span
 from adreel.enumerations import first_of
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted
+from adreel.language import Phrase, integer, phrase, phrases, shown_day
 from adreel.update_methods import Method
 
 Value = str | int | float | bool | date | None
@@ -68,7 +69,7 @@ class CardData:
     rows: tuple[tuple[Value, ...], ...] = ()
     notes: tuple[str, ...] = ()
     refusal: str | None = None
-    previous_name: str = "previous period"
+    previous_name: str = Phrase("previous period")
     pacing: Pacing | None = None
     converted: str | None = None
 
@@ -76,7 +77,11 @@ class CardData:
     def meaning(self) -> str:
         """What the chart shows, with the period compared with only where there is one."""
         if self.offer.kind == "line" and self.places("previous"):
-            return f"{self.offer.meaning} Dashed: the {self.previous_name}."
+            return phrase(
+                "%(meaning)s Dashed: the %(previous_period)s.",
+                meaning=self.offer.meaning,
+                previous_period=self.previous_name,
+            )
         return self.offer.meaning
 
     @property
@@ -213,7 +218,11 @@ class _CardReader:
     def _title(self, figure: CardFigure) -> str:
         """The figure's title; converted amounts say so wherever they are named."""
         is_converted = figure.unit == "money" and self._facts.convert is not None
-        return f"{figure.title} ({self._facts.convert}, converted)" if is_converted else figure.title
+        return (
+            phrase("%(figure)s (%(currency)s, converted)", figure=figure.title, currency=self._facts.convert)
+            if is_converted
+            else str(figure.title)
+        )
 
     def _numbers(self, offer: CardOffer) -> CardData:
         previous = self._facts.previous
@@ -221,10 +230,10 @@ class _CardReader:
         totals = [next(_plain(self._cubes.rows(CubeQuery(offer, days=span))), None) for span in periods]
         blank = (None,) * len(offer.figures)
         rows = [
-            (span_text(span) if span else "All rows", *(total or blank))
+            (span_text(span) if span else phrase("All rows"), *(total or blank))
             for span, total in zip(periods, totals, strict=True)
         ]
-        head = (CardColumn("period", "Days", "category"), *self._values(offer))
+        head = (CardColumn("period", phrase("Days"), "category"), *self._values(offer))
         return CardData(offer, head, tuple(rows) if any(totals) else ())
 
     # -- by day
@@ -244,10 +253,18 @@ class _CardReader:
             row = (day, day in self._facts.open_days, *now.get(day, blank))
             past = earlier[number] if number < len(earlier) else None
             rows.append((*row, past, *before.get(past, blank)) if earlier else row)
-        head = (CardColumn("day", "Day", "category"), CardColumn("open", "In progress", "open"), *self._values(offer))
+        head = (
+            CardColumn("day", phrase("Day"), "category"),
+            CardColumn("open", phrase("In progress"), "open"),
+            *self._values(offer),
+        )
         if earlier:
             head += (
-                CardColumn("previous day", f"Day in {self._selection.previous_name}", "previous_category"),
+                CardColumn(
+                    "previous day",
+                    phrase("Day in %(previous_period)s", previous_period=self._selection.previous_name),
+                    "previous_category",
+                ),
                 *self._values(offer, "previous"),
             )
         return CardData(offer, head, tuple(rows), gaps_note(days_of(self._facts.window), now))
@@ -279,12 +296,23 @@ class _CardReader:
             for day in days_of(shown)
         ]
         head = (
-            CardColumn("day", "Day", "category"),
-            CardColumn("open", "In progress", "open"),
-            CardColumn(axis.by, axis.title, "series"),
+            CardColumn("day", phrase("Day"), "category"),
+            CardColumn("open", phrase("In progress"), "open"),
+            CardColumn(axis.by, str(axis.title), "series"),
         )
         hidden = best[0][-1] - len(best) if best else 0
-        notes = (f"{hidden:,} more {'value is' if hidden == 1 else 'values are'} not shown.",) if hidden else ()
+        notes = (
+            (
+                phrases(
+                    "%(values)s more value is not shown.",
+                    "%(values)s more values are not shown.",
+                    hidden,
+                    values=integer(hidden),
+                ),
+            )
+            if hidden
+            else ()
+        )
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
     def _names(self, axis: CardAxis, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
@@ -327,10 +355,12 @@ class _CardReader:
         ]
         if axis.by in ORDERED:
             rows.sort(key=lambda row: (row[0] in (None, "", "NONE"), str(row[0])))
-        title = axis.title.removesuffix(" ID")
-        head: tuple[CardColumn, ...] = (CardColumn("id", axis.title, "id"), CardColumn("name", title, "category"))
+        head: tuple[CardColumn, ...] = (
+            CardColumn("id", str(axis.title), "id"),
+            CardColumn("name", named_by(axis.title), "category"),
+        )
         if axis.picture:
-            head += (CardColumn("picture", "Picture", "picture"),)
+            head += (CardColumn("picture", phrase("Picture"), "picture"),)
         first_values = [row[-len(offer.figures)] for row in rows]
         notes = others_note(offer, first_values, sums[0][-2], sums[0][-1]) if sums else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
@@ -342,7 +372,7 @@ class _CardReader:
         elsewhere = [str(row[name]) for row in data.rows if row[place] not in country_tiles()]
         if not elsewhere:
             return data
-        note = f"Not on the map, but in the table: {first_of(elsewhere, MOST_NAMED)}."
+        note = phrase("Not on the map, but in the table: %(countries)s.", countries=first_of(elsewhere, MOST_NAMED))
         return replace(data, notes=(*data.notes, note))
 
     def _months(self, offer: CardOffer) -> CardData:
@@ -351,8 +381,14 @@ class _CardReader:
         undated = counts.pop(None, None)
         months = [month for month in counts if isinstance(month, date)]
         rows = [(month, counts.get(month, 0)) for month in _months(months)]
-        notes = (f"{undated:,} {'has' if undated == 1 else 'have'} no such date.",) if undated else ()
-        return CardData(offer, (CardColumn("month", "Month", "category"), *self._values(offer)), tuple(rows), notes)
+        notes = (
+            (phrases("%(rows)s has no such date.", "%(rows)s have no such date.", undated, rows=integer(undated)),)
+            if undated
+            else ()
+        )
+        return CardData(
+            offer, (CardColumn("month", phrase("Month"), "category"), *self._values(offer)), tuple(rows), notes
+        )
 
     def _grouped(self, offer: CardOffer) -> CardData:
         across, series = offer.axes
@@ -360,32 +396,37 @@ class _CardReader:
         rows = sorted(
             _plain(self._cubes.rows(query)), key=lambda row: [(value == "NONE", str(value)) for value in row[:2]]
         )
-        head = (CardColumn(across.by, across.title, "category"), CardColumn(series.by, series.title, "series"))
+        head = (
+            CardColumn(across.by, str(across.title), "category"),
+            CardColumn(series.by, str(series.title), "series"),
+        )
         named_rows = ((named(across.by, row[0]), named(series.by, row[1]), *row[2:]) for row in rows)
         return CardData(offer, (*head, *self._values(offer)), tuple(named_rows))
 
     def _funnel(self, offer: CardOffer) -> CardData:
         steps = next(iter(_plain(self._cubes.rows(CubeQuery(offer, days=self._facts.window)))), ())
         rows = [
-            (figure.title, value, 100 * value / steps[0] if value is not None and steps[0] else None)
+            (str(figure.title), value, 100 * value / steps[0] if value is not None and steps[0] else None)
             for figure, value in zip(offer.figures, steps, strict=False)
         ]
         head = (
-            CardColumn("step", "Step", "category"),
-            CardColumn("value", "Number", "value", "count"),
-            CardColumn("share", f"Share of {offer.figures[0].title}", "share", "percent", decimals=1),
+            CardColumn("step", phrase("Step"), "category"),
+            CardColumn("value", phrase("Number"), "value", "count"),
+            CardColumn(
+                "share", phrase("Share of %(figure)s", figure=offer.figures[0].title), "share", "percent", decimals=1
+            ),
         )
         return CardData(offer, head, tuple(rows))
 
     def _curve(self, offer: CardOffer) -> CardData:
         shares = next(iter(_plain(self._cubes.rows(CubeQuery(offer, days=self._facts.window)))), ())
-        rows = [("Start", "", 100.0)] if any(share is not None for share in shares) else []
+        rows = [(phrase("Start"), "", 100.0)] if any(share is not None for share in shares) else []
         for figure, share in zip(offer.figures, shares, strict=False):
-            rows.append((figure.title, QUARTERS.get(figure.name, ""), share))
+            rows.append((str(figure.title), QUARTERS.get(figure.name, ""), share))
         head = (
-            CardColumn("step", "Part of the video", "category"),
-            CardColumn("quarter", "Quarter", "id"),
-            CardColumn("share", "Share of video views", "value", "percent", decimals=1),
+            CardColumn("step", phrase("Part of the video"), "category"),
+            CardColumn("quarter", phrase("Quarter"), "id"),
+            CardColumn("share", phrase("Share of video views"), "value", "percent", decimals=1),
         )
         return CardData(offer, head, tuple(rows))
 
@@ -394,8 +435,20 @@ class _CardReader:
         if budget is None:
             return CardData(offer)
         if budget.currency != currency:
-            other = f"The budget is in {budget.currency}, and the amounts are in {currency or 'no known currency'}."
-            return CardData(offer, notes=(f"{other} Enter a budget in {currency}.",) if currency else (other,))
+            note = (
+                phrase(
+                    "The budget is in %(budget_currency)s, and the amounts are in %(currency)s. "
+                    "Enter a budget in %(currency)s.",
+                    budget_currency=budget.currency,
+                    currency=currency,
+                )
+                if currency
+                else phrase(
+                    "The budget is in %(budget_currency)s, and the amounts are in no known currency.",
+                    budget_currency=budget.currency,
+                )
+            )
+            return CardData(offer, notes=(note,))
         if self._selection.budget_refusal is not None:
             return CardData(offer, refusal=self._selection.budget_refusal)
         figures = pacing(budget, self._cubes.spend_by_day(offer, budget.days), self._facts.complete_until)
@@ -404,22 +457,28 @@ class _CardReader:
             for day in figures.days
         ]
         (value,) = self._values(offer)
-        titles = {"spend": value.title, "cumulated": f"{value.title} to date", "even": "Even pace"}
+        titles = {
+            "spend": value.title,
+            "cumulated": phrase("%(figure)s to date", figure=value.title),
+            "even": phrase("Even pace"),
+        }
         roles: Mapping[str, Role] = {"spend": "share", "cumulated": "value", "even": "previous"}
         head = tuple(replace(value, name=name, title=title, role=roles[name]) for name, title in titles.items())
-        day = CardColumn("day", "Day", "category")
+        day = CardColumn("day", phrase("Day"), "category")
         return CardData(offer, (day, *head), tuple(rows), tuple(self._pacing_notes(budget, figures)), pacing=figures)
 
     def _pacing_notes(self, budget: Budget, figures: Pacing) -> Iterator[str]:
         until, lacking = self._facts.complete_until, self._selection.days_without_rows
         if figures.projected is None:
-            yield "None of the budget's days is complete in the table, so nothing was spent of it yet."
+            yield phrase("None of the budget's days is complete in the table, so nothing was spent of it yet.")
         elif until is not None:
-            last = min(until, budget.days.end)
-            yield f"Complete days until {last}. The projection assumes the average of a day so far."
+            last = shown_day(min(until, budget.days.end))
+            yield phrase("Complete days until %(day)s. The projection assumes the average of a day so far.", day=last)
         if lacking:
-            days = first_of([str(day) for day in lacking], MOST_NAMED)
-            yield f"The table has no rows of {days}: nothing was spent, or the spend is missing here."
+            days = first_of([shown_day(day) for day in lacking], MOST_NAMED)
+            yield phrase(
+                "The table has no rows of %(days)s: nothing was spent, or the spend is missing here.", days=days
+            )
 
     def _heat(self, offer: CardOffer) -> CardData:
         """Averages by hour of the week: an hour's sum divided by the number of such weekdays in the window."""
@@ -430,15 +489,17 @@ class _CardReader:
                 sums[day.weekday(), hour] += value
         weekdays = Counter(day.weekday() for day in days_of(self._facts.window))
         rows = [
-            (f"{hour:02}", WEEKDAYS[weekday].capitalize(), _number(sums[weekday, hour]) / count)
+            (f"{hour:02}", str(WEEKDAYS[weekday]), _number(sums[weekday, hour]) / count)
             for weekday, count in sorted(weekdays.items())
             for hour in range(24)
             if (weekday, hour) in sums
         ]
         head = (
-            CardColumn("hour", "Hour", "category"),
-            CardColumn("weekday", "Weekday", "series"),
-            replace(self._values(offer)[0], title=f"{self._title(figure)}, average", decimals=2),
+            CardColumn("hour", phrase("Hour"), "category"),
+            CardColumn("weekday", phrase("Weekday"), "series"),
+            replace(
+                self._values(offer)[0], title=phrase("%(figure)s, average", figure=self._title(figure)), decimals=2
+            ),
         )
         return CardData(offer, head, tuple(rows))
 

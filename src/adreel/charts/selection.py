@@ -31,6 +31,7 @@ from adreel.dates import Span, fixed_offset, today_at
 from adreel.enumerations import first_of
 from adreel.errors import InputError
 from adreel.lake.engine import literal, quoted
+from adreel.language import Phrase, integer, phrase, phrases, shown_day, shown_days, within_sentence
 from adreel.update_methods import Method
 
 LAST_ZONE = timedelta(hours=-12)
@@ -136,7 +137,7 @@ class CardSelection:
     zones: int
     left_out: tuple[str, ...]
     one_currency: bool
-    previous_name: str = "previous period"
+    previous_name: str = Phrase("previous period")
     budget: Budget | None = None
     budget_refusal: str | None = None
     days_without_rows: tuple[date, ...] = ()
@@ -242,7 +243,10 @@ def select(
         converted = _converted(source, dataset, names, condition, codes, facts, choices, rates)
         facts = replace(facts, conversion_refusal=converted.refusal)
         if converted.previous_refusal is not None:
-            facts, no_previous = replace(facts, previous=None), f"No comparison: {converted.previous_refusal}"
+            facts, no_previous = (
+                replace(facts, previous=None),
+                phrase("No comparison: %(reason)s", reason=converted.previous_refusal),
+            )
     refusal = budget_refusal = None
     if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
         # The other methods keep one row of each key; these may keep several.
@@ -250,7 +254,10 @@ def select(
         refusal = repeated(_shown(facts))
         budget_refusal = repeated(choices.budget.days) if choices.budget is not None and facts.window else None
         if facts.previous is not None and repeated(facts.previous) is not None:
-            facts, no_previous = replace(facts, previous=None), "The days to compare with were read several times."
+            facts, no_previous = (
+                replace(facts, previous=None),
+                phrase("The days to compare with were read several times."),
+            )
     return CardSelection(
         facts=facts,
         condition=condition,
@@ -295,7 +302,7 @@ def _converted(
     reason = static_refusal(dataset, names)
     shown = _shown(facts)
     if reason is not None or shown is None or facts.window is None:
-        return Converting(refusal=reason or "The table has no days to convert.")
+        return Converting(refusal=reason or phrase("The table has no days to convert."))
     assert facts.convert is not None
     budget, until = choices.budget, facts.complete_until
     spent = None
@@ -326,15 +333,28 @@ def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filter
 
 def _check(choices: CardChoices, groups: Sequence[_Group]) -> None:
     if isinstance(choices.days, int) and choices.days < 1:
-        raise InputError(f"days: {choices.days} is not a valid number of days. Choose 1 or more, or all.")
+        raise InputError(
+            phrase("days: %(days)s is not a valid number of days. Choose 1 or more, or all.", days=choices.days)
+        )
     accounts = {group.advertiser for group in groups}
     unknown = next((advertiser for advertiser in choices.advertisers if advertiser not in accounts), None)
     if unknown is not None:
-        raise InputError(f"advertiser: the table has no rows of ad account {unknown!r}. Choose another.")
+        raise InputError(
+            phrase(
+                "advertiser: the table has no rows of ad account %(ad_account)s. Choose another.",
+                ad_account=repr(unknown),
+            )
+        )
     currencies = {group.currency for group in groups}
     if choices.currency is not None and choices.currency not in currencies:
-        codes = ", ".join(sorted(filter(None, currencies))) or "none"
-        raise InputError(f"currency: the table has no rows in {choices.currency!r}. Choose one of: {codes}.")
+        codes = ", ".join(sorted(filter(None, currencies))) or phrase("none")
+        raise InputError(
+            phrase(
+                "currency: the table has no rows in %(currency)s. Choose one of: %(currencies)s.",
+                currency=repr(choices.currency),
+                currencies=codes,
+            )
+        )
 
 
 def _newest(groups: Sequence[_Group]) -> list[_Group]:
@@ -451,11 +471,11 @@ def _asked_days(days: int | CalendarPeriod | Span | None, in_table: Span, comple
 
 def _clipped(asked: Span, in_table: Span, today: date) -> Iterator[str]:
     """A note if the table lacks some of the chosen days that are over."""
-    days = f"its days are {span_text(in_table)}."
+    spans = {"asked_days": span_text(asked), "table_days": span_text(in_table)}
     if asked.end < in_table.start or asked.start > in_table.end:
-        yield f"The table has no rows of {span_text(asked)}: {days}"
+        yield phrase("The table has no rows of %(asked_days)s: its days are %(table_days)s.", **spans)
     elif asked.start < in_table.start or min(asked.end, today - ONE_DAY) > in_table.end:
-        yield f"The table has only a part of {span_text(asked)}: {days}"
+        yield phrase("The table has only a part of %(asked_days)s: its days are %(table_days)s.", **spans)
 
 
 def _offset(zone: str) -> timedelta:
@@ -491,8 +511,13 @@ def _compared(
         return replace(facts, previous=before), None
     name = _previous_name(choices)
     if choices.comparison == "previous":
-        return facts, f"No {name}: {reason}"
-    return facts, f"No comparison with the {name}, {span_text(before)}: {reason}"
+        return facts, phrase("No %(previous_period)s: %(reason)s", previous_period=name, reason=reason)
+    return facts, phrase(
+        "No comparison with the %(previous_period)s, %(days)s: %(reason)s",
+        previous_period=name,
+        days=span_text(before),
+        reason=reason,
+    )
 
 
 def _incomplete(
@@ -501,19 +526,22 @@ def _incomplete(
     """Why the days cannot be compared with; None if the table has them completely."""
     window = facts.window
     if window is None or facts.first is None or facts.complete_until is None or window.end in facts.open_days:
-        return "the selected days are in progress."
+        return phrase("the selected days are in progress.")
     if before.start < facts.first:
-        return f"the table begins on {facts.first}."
+        return phrase("the table begins on %(day)s.", day=shown_day(facts.first))
     if before.end > facts.complete_until:
-        return f"the table is complete until {facts.complete_until} only."
+        return phrase("the table is complete until %(day)s only.", day=shown_day(facts.complete_until))
     late = sorted({group.advertiser for group in groups if _is_late(group, before, window)})
     if late:
-        return (
-            f"the table does not have all days from {before.start} on for "
-            f"{'ad account' if len(late) == 1 else 'ad accounts'} {first_of(late, MOST_NAMED)}."
+        return phrases(
+            "the table does not have all days from %(day)s on for ad account %(ad_accounts)s.",
+            "the table does not have all days from %(day)s on for ad accounts %(ad_accounts)s.",
+            len(late),
+            day=shown_day(before.start),
+            ad_accounts=first_of(late, MOST_NAMED),
         )
-    missing = [str(day) for day in _days_without_rows(source, dataset, condition, before)]
-    return f"the table has no rows of {first_of(missing, MOST_NAMED)}." if missing else None
+    missing = [shown_day(day) for day in _days_without_rows(source, dataset, condition, before)]
+    return phrase("the table has no rows of %(days)s.", days=first_of(missing, MOST_NAMED)) if missing else None
 
 
 def _days_without_rows(source: CardSource, dataset: Dataset, condition: str, days: Span) -> list[date]:
@@ -537,11 +565,11 @@ def _previous_name(choices: CardChoices) -> str:
     """What the days compared with are called in a sentence."""
     match choices.comparison:
         case Span():
-            return "compared period"
+            return phrase("compared period")
         case "year":
-            return "period a year before"
+            return phrase("period a year before")
         case _:
-            return "previous period"
+            return phrase("previous period")
 
 
 def _is_late(group: _Group, before: Span, window: Span) -> bool:
@@ -556,39 +584,62 @@ def _choice_notes(
 ) -> Iterator[str]:
     if choices.currency not in (None, currency) and chosen:
         if choices.filters:
-            yield f"The filters leave no rows in {choices.currency}; amounts are in {currency}."
+            yield phrase(
+                "The filters leave no rows in %(currency)s; amounts are in %(other_currency)s.",
+                currency=choices.currency,
+                other_currency=currency,
+            )
         elif len(choices.advertisers) > 1:
-            yield f"The selected ad accounts have no rows in {choices.currency}; their amounts are in {currency}."
+            yield phrase(
+                "The selected ad accounts have no rows in %(currency)s; their amounts are in %(other_currency)s.",
+                currency=choices.currency,
+                other_currency=currency,
+            )
         else:
-            yield f"The selected ad account has no rows in {choices.currency}; its amounts are in {currency}."
+            yield phrase(
+                "The selected ad account has no rows in %(currency)s; its amounts are in %(other_currency)s.",
+                currency=choices.currency,
+                other_currency=currency,
+            )
     for card_filter in facts.filters:
         without = [value.value for value in card_filter.selected if not value.rows]
         if without:
-            yield f"The table has no rows of {card_filter.title.lower()} {first_of(without, MOST_NAMED)}."
+            yield phrase(
+                "The table has no rows of %(filter)s %(values)s.",
+                filter=within_sentence(card_filter.title),
+                values=first_of(without, MOST_NAMED),
+            )
     if choices.filters and not chosen:
-        yield "No rows match all filters together."
+        yield phrase("No rows match all filters together.")
 
 
 def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:
     ranges = sorted({group.range for group in newest if group.range is not None})
     notes = []
     if len(ranges) == 1:
-        notes.append(f"Figures cover {span_text(Span(*ranges[0]))}.")
+        notes.append(phrase("Figures cover %(days)s.", days=span_text(Span(*ranges[0]))))
     elif ranges:
         spans = first_of([span_text(Span(*days)) for days in ranges], MOST_NAMED)
-        notes.append(f"Figures cover the newest range of each ad account: {spans}.")
+        notes.append(phrase("Figures cover the newest range of each ad account: %(ranges)s.", ranges=spans))
     older = sum(group.matching for group in chosen) - sum(group.matching for group in newest)
     if older:
-        notes.append(f"{_rows_text(older)} of earlier ranges left out, as ranges overlap and cannot be summed.")
+        notes.append(
+            phrases(
+                "%(rows)s row of earlier ranges left out, as ranges overlap and cannot be summed.",
+                "%(rows)s rows of earlier ranges left out, as ranges overlap and cannot be summed.",
+                older,
+                rows=integer(older),
+            )
+        )
     return notes
 
 
 def _dataset_notes(dataset: Dataset) -> list[str]:
     notes = []
     if dataset.lifetime:
-        notes.append("Figures are TikTok's lifetime figures.")
+        notes.append(phrase("Figures are TikTok's lifetime figures."))
     if dataset.time != "none" and dataset.dates is not None and _asks_for_today_alone(dataset):
-        notes.append("The dataset reads each day only while it is in progress, so days may be incomplete.")
+        notes.append(phrase("The dataset reads each day only while it is in progress, so days may be incomplete."))
     return notes
 
 
@@ -600,7 +651,7 @@ def _asks_for_today_alone(dataset: Dataset) -> bool:
 
 def span_text(span: Span) -> str:
     """A span of days as text."""
-    return str(span.start) if span.start == span.end else f"{span.start} to {span.end}"
+    return shown_days(span.start, span.end)
 
 
 def _several_times(
@@ -613,12 +664,11 @@ def _several_times(
     ((rows, keys),) = source.kept_rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)
     if rows == keys:
         return None
-    return (
-        f"{rows - keys:,} of {_rows_text(rows)} repeat another row's {', '.join(names)}, as happens with the update "
-        "method append, and would be counted twice. Choose days that were read once, or change the update method to "
-        "upsert or replace."
+    return phrase(
+        "%(repeated)s of %(rows)s rows repeat another row's %(columns)s, as happens with the update method "
+        "append, and would be counted twice. Choose days that were read once, or change the update "
+        "method to upsert or replace.",
+        repeated=integer(rows - keys),
+        rows=integer(rows),
+        columns=", ".join(names),
     )
-
-
-def _rows_text(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'}"

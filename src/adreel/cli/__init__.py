@@ -1225,6 +1225,7 @@ def restatements(
     metric: Annotated[
         str, typer.Option(metavar="METRIC", help="With NAME: a metric, such as conversion or spend:EUR.")
     ] = "",
+    advertiser: Annotated[str, typer.Option(metavar="ID", help="With NAME: only this ad account.")] = "",
     since: Annotated[
         str | None,
         typer.Option(
@@ -1237,7 +1238,7 @@ def restatements(
     """List what TikTok restated: cost and conversions since yesterday, or the days of one dataset."""
     from adreel.cli import restated
 
-    restated.restatements(ctx.obj, name, metric, since, as_json=as_json)
+    restated.restatements(ctx.obj, name, (metric, advertiser), since, as_json=as_json)
 
 
 @app.command("diff", rich_help_panel="Tables")
@@ -1248,23 +1249,28 @@ def diff(
         int | None, typer.Argument(metavar="V1", help="The earlier version; by default the one before V2.")
     ] = None,
     after: Annotated[int | None, typer.Argument(metavar="V2", help="The later version; by default the latest.")] = None,
-    rows: Annotated[bool, typer.Option("--rows", help="List the rows of --day, before and after, by name.")] = False,
-    day: Annotated[str | None, typer.Option(metavar="DAY", help="With --rows: the day, such as 2026-01-31.")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="List the rows, before and after, by name.")] = False,
+    day: Annotated[str | None, typer.Option(metavar="DAY", help="With --rows: only this day, 2026-01-31.")] = None,
     advertiser: Annotated[str, typer.Option(metavar="ID", help="With --rows: only this ad account.")] = "",
     by: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="With --rows: the metric whose largest change comes first.")
+        str | None, typer.Option(metavar="METRIC", help="With --rows: the largest change first, such as spend:EUR.")
     ] = None,
+    restated: Annotated[
+        bool, typer.Option("--restated", help="With --rows: only of days that TikTok restated.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="With --rows: rows to print.")] = 50,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="With --rows: write all of them to this file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two versions: rows changed, added and removed, and metrics by day; or the rows of a day themselves."""
+    """Compare two versions: rows changed, added and removed, and metrics by day; or the rows themselves."""
     from adreel.cli import tables
 
     if rows:
-        tables.diff_rows(ctx.obj, name, (before, after), (day, advertiser, by), limit, output, as_json=as_json)
+        tables.diff_rows(
+            ctx.obj, name, (before, after), (day, advertiser, by, restated), limit, output, as_json=as_json
+        )
     else:
         tables.diff(ctx.obj, name, before, after, as_json=as_json)
 

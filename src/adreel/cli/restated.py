@@ -19,17 +19,25 @@ ALL_AT_ONCE = 1_000_000
 """A command reads all versions that nobody has looked at yet."""
 
 
-def restatements(session: CommandContext, name: str | None, metric: str, since: str | None, *, as_json: bool) -> None:
-    """Prints what TikTok restated: of all datasets since yesterday, or the days of one dataset."""
+def restatements(
+    session: CommandContext, name: str | None, figure: tuple[str, str], since: str | None, *, as_json: bool
+) -> None:
+    """Prints what TikTok restated: of all datasets since yesterday, or the days of one dataset.
+
+    `figure` is a metric and the ID of an ad account, empty for the first and for all.
+    """
+    metric, advertiser = figure
     with open_home(session) as home:
         today = session.clock().astimezone(ZoneInfo(home.store.workspace.get().zone)).date()
         first = _first_day(since, today)
         if name is None:
             if metric:
                 raise InputError("--metric requires the NAME of a dataset.")
+            if advertiser:
+                raise InputError("--advertiser requires the NAME of a dataset.")
             _all(home, session, first, as_json=as_json)
         else:
-            _one(home, session, home.guard.dataset(name), metric, first, as_json=as_json)
+            _one(home, session, home.guard.dataset(name), figure, first, as_json=as_json)
 
 
 def _first_day(text: str | None, today: date) -> date | None:
@@ -80,10 +88,26 @@ def _days(days: list[date]) -> str:
 
 
 def _one(
-    home: OpenHome, session: CommandContext, saved: SavedDataset, metric: str, first: date | None, *, as_json: bool
+    home: OpenHome,
+    session: CommandContext,
+    saved: SavedDataset,
+    figure: tuple[str, str],
+    first: date | None,
+    *,
+    as_json: bool,
 ) -> None:
+    metric, advertiser = figure
     days = None if first is None else Span(first, date.max)
-    shown = calendar(home.store, home.lake(), saved, session.clock(), key=metric, days=days, read_at_once=ALL_AT_ONCE)
+    shown = calendar(
+        home.store,
+        home.lake(),
+        saved,
+        session.clock(),
+        key=metric,
+        advertiser=advertiser,
+        days=days,
+        read_at_once=ALL_AT_ONCE,
+    )
     if as_json:
         print_json(shown.as_json())
     else:
@@ -109,11 +133,14 @@ def _print_calendar(shown: RestatementCalendar) -> None:
         print_table(heads, rows, hidden_first=("run",))
         total = amount(shown.amount, figure.currency, signed=True)
         say(f"{figure.title}: {total} on {counted(len(shown.days), 'day')}.")
-        others = [each.key for each in shown.figures if each != figure]
+        others = [each.key for each in shown.figures if each != figure and each.restated]
         if others:
             say(f"Other metrics (--metric): {', '.join(others)}.")
     else:
         compared = sum(1 for version in shown.versions if version.before is not None)
         say(f"No restatements. {counted(compared, 'version')} compared with the one before.")
+    nothing = [each.key for each in shown.figures if not each.restated]
+    if nothing:
+        say(f"Nothing restated of: {', '.join(nothing)}.")
     if shown.missing:
         say(f"{counted(shown.missing, 'version')} could not be read.")

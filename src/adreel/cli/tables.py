@@ -94,22 +94,22 @@ def diff_rows(
     session: CommandContext,
     name: str,
     versions: tuple[int | None, int | None],
-    asked: tuple[str | None, str, str | None],
+    asked: tuple[str | None, str, str | None, bool],
     limit: int,
     output: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    """Prints or writes the rows of a day before and after; `asked` has day, ad account and metric."""
+    """Prints or writes the rows of a day before and after; `asked` has day, ad account, metric, only restated."""
     from adreel.datasets.changed_rows import ChangedRowsSearch, changed_rows, versions_to_compare
 
-    day, advertiser, by = asked
+    day, advertiser, by, restated = asked
     kind = file_kind(output) if output is not None else ""
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         lake = _with_table(home, saved)
         before, after = versions_to_compare(lake, saved, *versions)
-        search = ChangedRowsSearch(before, after, _day(day), advertiser, (), by)
+        search = ChangedRowsSearch(before, after, _day(day), advertiser, (), by, restated)
         with changed_rows(home.guard, lake, saved, search, session.clock()) as rows:
             if output is not None:
                 details = {"format": kind, "versions": f"{before} to {after}"}
@@ -129,24 +129,35 @@ def _day(text: str | None) -> date | None:
 
 
 def _print_changed_rows(saved: SavedDataset, rows: ChangedRows, search: ChangedRowsSearch, limit: int) -> None:
+    from adreel.datasets.restatement import amount
+
     head, metrics = rows.head, rows.metrics[:MOST_METRICS]
     of_day = f" on {search.day}" if search.day else ""
     say(
         f"{saved.name}, version {search.before} to {search.after}: {counted(head.changed, 'row')} changed, "
         f"{head.added:,} added, {head.removed:,} removed{of_day}."
     )
+    if rows.left_out:
+        left_out = ", ".join(f"{count:,} {kind.label}" for kind, count in sorted(rows.left_out.items()))
+        say(f"Left out, as TikTok did not restate them: {left_out}.")
     if not head.total:
         return
+    for metric in metrics:
+        if metric.totals:
+            totals = ", ".join(amount(total.amount, total.currency, signed=True) for total in metric.totals)
+            say(f"{metric.title}: {totals}.")
     lines = [
         (
             row.kind,
+            row.day,
+            row.day_kind.label,
             *(row.names.get(column, value) for column, value in row.key.items()),
             *(part for metric in metrics for part in _three(row.values[metric.name])),
         )
         for row in rows.rows(0, limit)
     ]
     parts = [f"{metric.title}{part}" for metric in metrics for part in (" before", " after", " change")]
-    print_table(("kind", *(rows.title(column) for column in rows.key), *parts), lines)
+    print_table(("kind", "day", "day is", *(rows.title(column) for column in rows.key), *parts), lines)
     if head.total > limit:
         say(f"First {limit:,} of {head.total:,} rows. For all rows, add -o FILE.")
 

@@ -16,6 +16,7 @@ from adreel.dashboards.cards import asked_by, chart_keys, read_chart
 from adreel.dashboards.times import next_time, read_time
 from adreel.errors import InputError, NotFoundError, did_you_mean
 from adreel.lake import Lake
+from adreel.language import phrase
 from adreel.notify.subscriptions import Subscriptions
 from adreel.settings import Settings
 from adreel.store import Dashboard, DashboardDelivery, Pin, SavedDataset
@@ -38,12 +39,16 @@ def dashboard(guard: Guard, name: str | int) -> Dashboard:
     by_name = [board for board in own if board.name.casefold() == text.casefold()]
     mine = [board for board in by_name if board.user_id is None] or by_name
     if len(mine) > 1:
-        ids = ", ".join(f"{board.id} (of {board.owner})" for board in mine)
-        raise InputError(f"Several dashboards are called {text!r}. Use an ID: {ids}.")
+        ids = ", ".join(phrase("%(id)s (of %(owner)s)", id=board.id, owner=board.owner) for board in mine)
+        raise InputError(
+            phrase("Several dashboards are called %(dashboard)s. Use an ID: %(ids)s.", dashboard=repr(text), ids=ids)
+        )
     matching = mine or [board for board in own if str(board.id) == text]
     if not matching:
         near = did_you_mean([board.name for board in own][:3])
-        raise NotFoundError(f"Dashboard {text[:100]!r} was not found.{near}", kind="dashboard")
+        raise NotFoundError(
+            phrase("Dashboard %(dashboard)s was not found.", dashboard=repr(text[:100])) + near, kind="dashboard"
+        )
     return matching[0]
 
 
@@ -51,7 +56,10 @@ def own_dashboard(guard: Guard, dashboard_id: int) -> Dashboard:
     """The actor's dashboard of that id. NotFoundError if there is none, or it is another user's."""
     board = next((board for board in dashboards(guard) if board.id == dashboard_id), None)
     if board is None:
-        raise NotFoundError(f"Dashboard {dashboard_id} was not found, or it is not yours.", kind="dashboard")
+        raise NotFoundError(
+            phrase("Dashboard %(dashboard)s was not found, or it is not yours.", dashboard=dashboard_id),
+            kind="dashboard",
+        )
     return board
 
 
@@ -60,8 +68,10 @@ def shared_dashboard(guard: Guard, share: str) -> Dashboard:
     board = guard.store.dashboards.shared(share) if 0 < len(share) <= LONGEST_SHARE else None
     if board is None:
         raise NotFoundError(
-            "This link leads to no dashboard. It was revoked or replaced, or the dashboard was deleted. "
-            "Ask the person who sent it for a new one.",
+            phrase(
+                "This link leads to no dashboard. It was revoked or replaced, or the dashboard was "
+                "deleted. Ask the person who sent it for a new one."
+            ),
             kind="dashboard",
         )
     return board
@@ -152,11 +162,18 @@ def _checked(guard: Guard, lake: Lake, saved: SavedDataset, card: str, query: st
     asked = asked_by(query)
     chart = read_chart(guard, lake, saved, card, asked, now)
     if chart is None:
-        keys = ", ".join(chart_keys(lake, saved, now)) or "none"
-        raise NotFoundError(f"{saved.name!r} has no chart {card[:100]!r}. Its charts: {keys}.")
+        keys = ", ".join(chart_keys(lake, saved, now)) or phrase("none")
+        raise NotFoundError(
+            phrase(
+                "%(dataset)s has no chart %(chart)s. Its charts: %(charts)s.",
+                dataset=repr(saved.name),
+                chart=repr(card[:100]),
+                charts=keys,
+            )
+        )
     # Which currency has the most rows may change from one day to the next.
     asked = with_currency(asked, chart.facts.currency if len(chart.facts.currencies) > 1 else None)
-    return pin_query(asked, card), chart.offer.title[:LONGEST_NAME]
+    return pin_query(asked, card), chart.offer.stored_title[:LONGEST_NAME]
 
 
 def entitle(guard: Guard, board: Dashboard, pin_id: int, title: str) -> Pin:
@@ -179,7 +196,9 @@ def order(guard: Guard, board: Dashboard, pin_ids: Sequence[int]) -> tuple[Pin, 
     guard.need_role(RoleRight.KEEP_DASHBOARDS)
     there = {pinned.id for pinned in guard.store.dashboards.pins(board)}
     if set(pin_ids) - there:
-        raise NotFoundError(f"{board.name!r} has no chart {min(set(pin_ids) - there)}.")
+        raise NotFoundError(
+            phrase("%(dashboard)s has no chart %(chart)s.", dashboard=repr(board.name), chart=min(set(pin_ids) - there))
+        )
     return guard.store.dashboards.order(board, pin_ids)
 
 
@@ -232,7 +251,7 @@ def deliver(
     zone = guard.store.workspace.get().zone
     days = tuple(sorted(set(weekdays)))
     if not days or days[0] < 0 or days[-1] > 6:
-        raise InputError("Choose at least one weekday.")
+        raise InputError(phrase("Choose at least one weekday."))
     time = read_time(at)
     return guard.store.dashboard_deliveries.put(
         board, address, Timetable(time, days, zone, next_time(time, days, zone, now))

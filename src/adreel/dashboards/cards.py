@@ -22,9 +22,12 @@ from adreel.enumerations import TextEnum
 from adreel.errors import AdreelError, DatasetError, NotFoundError
 from adreel.exchange_rates import WorkspaceRates
 from adreel.lake import Lake
+from adreel.language import Phrase, phrase
 from adreel.store import Dashboard, Pin, SavedDataset
+from adreel.store.names import LONGEST_NAME
 
-_CHART_GONE = "The dataset no longer has this chart, as columns that it needs were removed."
+_NO_TABLE = Phrase("The dataset has no table yet. Run the dataset.")
+_CHART_GONE = Phrase("The dataset no longer has this chart, as columns that it needs were removed.")
 
 
 class PinState(TextEnum):
@@ -121,16 +124,17 @@ def pinned_card(
         asked = asked_by(pin.query)
         card = replace(card, asked=period.applied(asked) if period is not None else asked)
         if not lake.exists(saved.table_slug):
-            return replace(card, state=PinState.NO_TABLE, problem="The dataset has no table yet. Run the dataset.")
+            return replace(card, state=PinState.NO_TABLE, problem=_NO_TABLE)
         chart = read_chart(guard, lake, saved, pin.card, card.asked, now)
     except DatasetError as error:
-        reason = f"The settings of the dataset are no longer valid. {error.message}"
+        reason = phrase("The settings of the dataset are no longer valid. %(problem)s", problem=error.message)
         return replace(card, state=PinState.INVALID, problem=reason)
     except AdreelError as error:
         return replace(card, state=PinState.FAILED, problem=str(error))
     if chart is None:
         return replace(card, state=PinState.CHART_GONE, problem=_CHART_GONE)
-    card = replace(card, title=card.title or chart.offer.title, chart=chart)
+    is_own = card.title in ("", chart.offer.stored_title[:LONGEST_NAME])
+    card = replace(card, title=chart.offer.title if is_own else card.title, chart=chart)
     if chart.offer.metric and chart.offer.refusal is not None:
         return replace(card, state=PinState.CHART_GONE, problem=chart.offer.refusal)
     return card
@@ -144,10 +148,14 @@ def described(guard: Guard, board: Dashboard, pin: Pin, now: datetime) -> Pinned
     title = pin.title if is_own else ""
     saved = _dataset(guard, pin)
     if saved is None:
-        name = f" {pin.dataset_name!r}" if is_own else ""
-        return PinnedCard(pin, PinState.DELETED, title, f"The dataset{name} of this chart was deleted.")
+        problem = (
+            phrase("The dataset %(dataset)s of this chart was deleted.", dataset=repr(pin.dataset_name))
+            if is_own
+            else phrase("The dataset of this chart was deleted.")
+        )
+        return PinnedCard(pin, PinState.DELETED, title, problem)
     if not guard.may(DatasetRight.SEE, saved):
-        return PinnedCard(pin, PinState.HIDDEN, title, "You have no access to the dataset of this chart.")
+        return PinnedCard(pin, PinState.HIDDEN, title, phrase("You have no access to the dataset of this chart."))
     return PinnedCard(pin, PinState.SHOWN, pin.title, saved=saved, standing=standing(guard.store, guard, saved, now))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from adreel.errors import RetryError, StopError
+from adreel.language import phrase
 from adreel.store.home import prepare_home
 
 SECONDS = 180.0
@@ -41,10 +42,15 @@ def render(home: Path, document: Mapping[str, Any], *, png: Path | None = None, 
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise RetryError(f"The dashboard was not drawn within {SECONDS:.0f} seconds.") from None
+        raise RetryError(
+            phrase("The dashboard was not drawn within %(seconds)s seconds.", seconds=format(SECONDS, ".0f"))
+        ) from None
     except OSError as error:
-        raise RetryError(f"The process that draws dashboards could not be started: {error.strerror}.") from error
+        raise RetryError(
+            phrase("The process that draws dashboards could not be started: %(reason)s.", reason=error.strerror)
+        ) from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise StopError(f"The dashboard could not be drawn: {lines[-1] if lines else f'exit code {done.returncode}'}")
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        raise StopError(phrase("The dashboard could not be drawn: %(reason)s", reason=reason))
     return str(json.loads(done.stdout)["missing"])

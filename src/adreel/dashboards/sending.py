@@ -20,6 +20,7 @@ from adreel.dashboards.rendering import render
 from adreel.dashboards.times import next_time
 from adreel.errors import AdreelError, NotFoundError
 from adreel.lake import Lake
+from adreel.language import phrase
 from adreel.logs import logger_of
 from adreel.notify.sending import Message, Outcome, Send, sender
 from adreel.notify.subscriptions import Subscriptions
@@ -122,15 +123,19 @@ class _Sending:
         guard = owner_guard(Guard(self._store, Actor(None)), board)
         user = guard.actor.user
         if user is not None and user.disabled:
-            raise NotSentError(f"{user.name}, whose dashboard it is, is disabled.")
+            raise NotSentError(phrase("%(user)s, whose dashboard it is, is disabled.", user=user.name))
         return guard
 
     def _address(self, guard: Guard, address_id: int) -> Address:
         try:
             return Subscriptions(self._settings, guard, self._now).get(address_id)
         except NotFoundError:
-            owner = guard.actor.user.name if guard.actor.user else "The operator"
-            raise NotSentError(f"{owner} may not use this notification address any more.") from None
+            owner = guard.actor.user
+            raise NotSentError(
+                phrase("%(user)s may not use this notification address any more.", user=owner.name)
+                if owner
+                else phrase("The operator may not use this notification address any more.")
+            ) from None
 
     def _running(self, guard: Guard, board: Dashboard) -> list[str]:
         """The datasets of the dashboard whose run is due, queued or in progress."""
@@ -152,7 +157,7 @@ class _Sending:
     def _sent(self, guard: Guard, board: Dashboard, address: Address, note: str) -> Outcome:
         cards = pinned_cards(guard, self._lake, board, self._now)
         if cards and all(card.saved is None for card in cards):
-            raise NotSentError("None of its datasets exists any more, or its owner may not see them any more.")
+            raise NotSentError(phrase("None of its datasets exists any more, or its owner may not see them any more."))
         with tempfile.TemporaryDirectory(prefix="adreel-dashboard-") as folder:
             files = self._files(Path(folder), board, cards, note)
             return self._send(self._store.addresses.url(address), files, address.is_workspace)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from adreel.errors import InputError
+from adreel.language import phrase
 
 
 def read_time(text: str) -> str:
     """A time of the day as 08:00. InputError for what is none."""
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text.strip(), re.ASCII)
     if match is None:
-        raise InputError(f"{text[:20]!r} is not a time of the day. Enter one such as 08:00.")
+        raise InputError(phrase("%(text)s is not a time of the day. Enter one such as 08:00.", text=repr(text[:20])))
     return f"{int(match[1]):02}:{match[2]}"
 
 
@@ -31,4 +32,4 @@ def next_time(at: str, weekdays: Collection[int], zone: str, after: datetime) ->
         moment = datetime.combine(day, time.fromisoformat(at), tzinfo=local).astimezone(UTC)
         if day.weekday() in weekdays and moment > after:
             return moment
-    raise InputError("Choose at least one weekday.")
+    raise InputError(phrase("Choose at least one weekday."))

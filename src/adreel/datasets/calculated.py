@@ -15,6 +15,7 @@ from adreel.catalog.calculated import UNITS, CalculatedMetric, CalculatedUnit, u
 from adreel.catalog.formulas import Expression, FormulaError, name_spans, parse, parts
 from adreel.datasets.menus import Offer, nearest
 from adreel.datasets.values import scalar
+from adreel.language import integer, phrase, phrases
 
 KEY = "calculated_metrics"
 """The key of dataset files."""
@@ -47,8 +48,14 @@ class Calculations:
         """What is selected although the file does not name it, in a sentence."""
         if not self.added:
             return ()
-        were = "was" if len(self.added) == 1 else "were"
-        return (f"Calculated metrics need {', '.join(self.added)}, which {were} added to the metrics.",)
+        return (
+            phrases(
+                "Calculated metrics need %(metrics)s, which was added to the metrics.",
+                "Calculated metrics need %(metrics)s, which were added to the metrics.",
+                len(self.added),
+                metrics=", ".join(self.added),
+            ),
+        )
 
 
 def read_calculated(
@@ -60,7 +67,9 @@ def read_calculated(
     """
     entries = [] if given is None else given if isinstance(given, list) else [given]
     if len(entries) > MOST:
-        problems.add(KEY, f"{len(entries):,} are listed; the limit is {MOST}")
+        problems.add(
+            KEY, phrase("%(entries)s are listed; the limit is %(limit)s", entries=integer(len(entries)), limit=MOST)
+        )
         return Calculations()
     reading = _EntryReader(tuple(selected), {offer.value: offer for offer in offers}, frozenset(columns), problems)
     metrics = tuple(metric for entry in entries if (metric := reading.metric(entry)) is not None)
@@ -94,7 +103,7 @@ def read_formula(formula: str, unit: str = "") -> ReadFormula:
         expression = parse(formula)
         names = parts(expression)
         if not names:
-            raise FormulaError("the formula has no metric")
+            raise FormulaError(phrase("the formula has no metric"))
         # Each is asked, so that every one that cannot be summed is named at once.
         faults = tuple(fault for name in names if (fault := _fault_of(name)) is not None)
         if not faults:
@@ -110,16 +119,29 @@ def _fault_of(part: str) -> tuple[str, FormulaFault] | None:
     metric = catalog.metrics().get(part)
     if metric is None:
         ready = catalog.calculated_metrics().get(part)
-        more = f"; it is calculated itself: write its formula, ({ready.formula})" if ready else ""
-        near = None if ready else _like(part)
-        return part, FormulaFault(f"{part!r} is not a metric{more}", near)
+        if ready is None:
+            return part, FormulaFault(phrase("%(metric)s is not a metric", metric=repr(part)), _like(part))
+        return part, FormulaFault(
+            phrase(
+                "%(metric)s is not a metric; it is calculated itself: write its formula, (%(formula)s)",
+                metric=repr(part),
+                formula=ready.formula,
+            )
+        )
     if metric.additive:
         return None
-    advice = ""
     if metric.numerator and metric.denominator:
         factor = f"{metric.scale} * " if metric.scale != 1 else ""
-        advice = f"; write ({factor}{metric.numerator} / {metric.denominator}) instead"
-    return part, FormulaFault(f"{part} is non-additive: its values must not be summed over rows{advice}")
+        return part, FormulaFault(
+            phrase(
+                "%(metric)s is non-additive: its values must not be summed over rows; write (%(formula)s) instead",
+                metric=part,
+                formula=f"{factor}{metric.numerator} / {metric.denominator}",
+            )
+        )
+    return part, FormulaFault(
+        phrase("%(metric)s is non-additive: its values must not be summed over rows", metric=part)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +204,16 @@ class _EntryReader:
         """The calculated metric of an entry: the name of a ready-made one, or keys; None after a problem was added."""
         values = entry if isinstance(entry, dict) else {"name": scalar(entry)}
         if not isinstance(entry, dict) and not scalar(entry).strip():
-            self._problems.add(KEY, "must be names of ready-made ones, or name with formula")
+            self._problems.add(KEY, phrase("must be names of ready-made ones, or name with formula"))
             return None
         name = scalar(values.get("name")).strip()
         unknown = [str(key) for key in values if key not in _KEYS]
         for key in unknown:
-            self._problems.add(f"{KEY}.{key}", f"{key!r} is not a key of a calculated metric", nearest(key, _KEYS))
+            self._problems.add(
+                f"{KEY}.{key}",
+                phrase("%(key)s is not a key of a calculated metric", key=repr(key)),
+                nearest(key, _KEYS),
+            )
         if unknown or not self._is_free(name):
             return None
         metric = self._own(name, values) if "formula" in values else self._ready(name, values)
@@ -200,13 +226,17 @@ class _EntryReader:
         """Whether a column may have the name."""
         if not _NAME.fullmatch(name):
             reason = (
-                f"{name!r} is not a name; use small letters, digits and _, such as hook_rate" if name else "required"
+                phrase("%(name)s is not a name; use small letters, digits and _, such as hook_rate", name=repr(name))
+                if name
+                else phrase("required")
             )
             self._problems.add(f"{KEY}.name", reason)
         elif name in self._names:
-            self._problems.add(f"{KEY}.name", f"{name} is listed more than once")
+            self._problems.add(f"{KEY}.name", phrase("%(name)s is listed more than once", name=name))
         elif name in catalog.metrics() or name in catalog.dimensions() or name in self._columns:
-            self._problems.add(f"{KEY}.name", f"{name} is the name of a column of TikTok's; choose another")
+            self._problems.add(
+                f"{KEY}.name", phrase("%(name)s is the name of a column of TikTok's; choose another", name=name)
+            )
         else:
             return True
         return False
@@ -215,10 +245,14 @@ class _EntryReader:
         ready = catalog.calculated_metrics().get(name)
         if ready is None:
             near = nearest(name, catalog.calculated_metrics())
-            self._problems.add(KEY, f"{name} is not a ready-made calculated metric, and has no formula", near)
+            self._problems.add(
+                KEY, phrase("%(name)s is not a ready-made calculated metric, and has no formula", name=name), near
+            )
             return None
         if scalar(values.get("unit")):
-            self._problems.add(f"{KEY}.unit", f"{name} has its unit; write a formula to choose another")
+            self._problems.add(
+                f"{KEY}.unit", phrase("%(name)s has its unit; write a formula to choose another", name=name)
+            )
             return None
         return replace(
             ready,
@@ -230,12 +264,19 @@ class _EntryReader:
         formula, unit = scalar(values.get("formula")).strip(), scalar(values.get("unit")).strip()
         title = scalar(values.get("title")).strip() or name.replace("_", " ").capitalize()
         if unit and unit not in UNITS:
-            listed = ", ".join(UNITS)
-            reason = f"{name}: {unit!r} is not a unit; choose from {listed}, or leave it out"
+            reason = phrase(
+                "%(name)s: %(unit)s is not a unit; choose from %(units)s, or leave it out",
+                name=name,
+                unit=repr(unit),
+                units=", ".join(UNITS),
+            )
             self._problems.add(f"{KEY}.unit", reason, nearest(unit, UNITS))
             return None
         if len(title) > LONGEST_TITLE:
-            self._problems.add(f"{KEY}.title", f"{name}: longer than {LONGEST_TITLE} characters")
+            self._problems.add(
+                f"{KEY}.title",
+                phrase("%(name)s: longer than %(characters)s characters", name=name, characters=LONGEST_TITLE),
+            )
             return None
         read = read_formula(formula, unit)
         for fault in read.faults:
@@ -248,10 +289,12 @@ class _EntryReader:
     def _is_computable(self, metric: CalculatedMetric) -> bool:
         """Whether the report has every metric of the formula; those that are not selected are added."""
         missing = [part for part in metric.parts if part not in self._selected]
-        refusals = {part: offer.refusal if (offer := self._offers.get(part)) else "unknown" for part in missing}
+        refusals = {part: offer.refusal if (offer := self._offers.get(part)) else phrase("unknown") for part in missing}
         for part, refusal in refusals.items():
             if refusal is not None:
-                self._problems.add(KEY, f"{metric.name} needs {part}: {refusal}")
+                self._problems.add(
+                    KEY, phrase("%(name)s needs %(metric)s: %(reason)s", name=metric.name, metric=part, reason=refusal)
+                )
         if any(refusal is not None for refusal in refusals.values()):
             return False
         self.added.update(dict.fromkeys(missing))

@@ -15,12 +15,14 @@ from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError
 from adreel.lake import Lake, TableState
 from adreel.lake.calculated import KIND, CalculatedColumn, ReaderColumns, quoted_name
+from adreel.language import in_english
 from adreel.store import SavedDataset
 
 
 def lake_columns(dataset: Dataset) -> tuple[CalculatedColumn, ...]:
     """The calculated metrics as the lake computes them for each row of a table."""
-    described = {column.name: column for column in calculated_columns(dataset)}
+    with in_english():
+        described = {column.name: column for column in calculated_columns(dataset)}
     return tuple(
         CalculatedColumn(
             name=metric.name,

@@ -18,6 +18,7 @@ from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span
 from adreel.enumerations import first_of
+from adreel.language import integer, phrase, phrases, shown_day, shown_days
 from adreel.update_methods import Method
 
 MOST_NAMED = 10
@@ -151,25 +152,34 @@ def missed_sentence(missed: MissedDays, slug: str, method: Method) -> str:
     """The warning of a run, with the command that fills the table."""
     count = len(missed.advertisers)
     names = [f"{advertiser.name} ({advertiser.id})" for advertiser in missed.advertisers]
-    whose = f"{count:,} ad account{'s' if count != 1 else ''}: {first_of(names, MOST_NAMED)}"
-    days = str(missed.days.start) if missed.days.days == 1 else f"{missed.days.start} to {missed.days.end}"
+    lacking = phrases(
+        "The table lacks %(days)s of %(number)s ad account: %(ad_accounts)s.",
+        "The table lacks %(days)s of %(number)s ad accounts: %(ad_accounts)s.",
+        count,
+        days=shown_days(missed.days.start, missed.days.end),
+        number=integer(count),
+        ad_accounts=first_of(names, MOST_NAMED),
+    )
     if missed.is_new:
-        why = (
-            f"The dataset did not read {'it' if count == 1 else 'them'} from the start, while its table begins on "
-            f"{missed.first}."
+        why = phrases(
+            "The dataset did not read it from the start, while its table begins on %(day)s.",
+            "The dataset did not read them from the start, while its table begins on %(day)s.",
+            count,
+            day=shown_day(missed.first),
         )
     else:
-        why = "For a time no run succeeded, and later runs do not read that far back."
-    return f"The table lacks {days} of {whose}. {why} {_remedy(missed, slug, method)}"
+        why = phrase("For a time no run succeeded, and later runs do not read that far back.")
+    return f"{lacking} {why} {_remedy(missed, slug, method)}"
 
 
 def _remedy(missed: MissedDays, slug: str, method: Method) -> str:
     if method is Method.APPEND and missed.is_new:
-        return (
-            "With the update method append, a backfill would add the rows of the other ad accounts a second time: "
-            "change the update method to upsert or partition, then run it."
+        return phrase(
+            "With the update method append, a backfill would add the rows of the other ad accounts a "
+            "second time: change the update method to upsert or partition, then run it."
         )
-    return f"To read them: adreel backfill {slug} --start {missed.days.start} --end {missed.days.end}"
+    command = f"adreel backfill {slug} --start {missed.days.start} --end {missed.days.end}"
+    return phrase("To read them: %(command)s", command=command)
 
 
 # As a version keeps it

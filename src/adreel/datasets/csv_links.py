@@ -12,6 +12,7 @@ from adreel.datasets.looks import TableLook, check_look
 from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.export.files import stream_sheets_csv
 from adreel.lake import Lake, TableState
+from adreel.language import integer, phrase, shown_day
 from adreel.store import ExportLink, SavedDataset, Store
 
 SHEETS_CELLS = 10_000_000
@@ -55,7 +56,7 @@ def create_link(
     guard.need_role(RoleRight.SHARE_LINKS)
     guard.need(DatasetRight.SEE, saved)
     if not lake.exists(saved.table_slug):
-        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+        raise NotFoundError(phrase("%(dataset)s has no table yet; run it first.", dataset=repr(saved.name)))
     check_look(lake, saved, look, now)
     return guard.store.export_links.add(saved, guard.actor.user, name, look.as_json(), days)
 
@@ -74,7 +75,12 @@ def revoke_link(guard: Guard, saved: SavedDataset, link_id: int) -> ExportLink:
     link = guard.store.export_links.get(saved, link_id)
     if not may_revoke(guard, saved, link):
         raise ForbiddenError(
-            f"Only {link.user_name} and users who can edit dataset {saved.name!r} can revoke the link {link.name!r}."
+            phrase(
+                "Only %(user)s and users who can edit dataset %(dataset)s can revoke the link %(link)s.",
+                user=link.user_name,
+                dataset=repr(saved.name),
+                link=repr(link.name),
+            )
         )
     guard.store.export_links.revoke(saved, link_id)
     return link
@@ -88,17 +94,22 @@ def opened(store: Store, secret: str, now: datetime) -> LinkContent:
     """
     link = store.export_links.find(secret) if len(secret) <= LONGEST_SECRET else None
     if link is None:
-        raise NotFoundError("This link does not exist, or the dataset or user that it belonged to was deleted.")
+        raise NotFoundError(phrase("This link does not exist, or the dataset or user that it belonged to was deleted."))
     if link.revoked_at is not None:
-        raise LinkOverError("This link was revoked. Ask the person who sent it for a new one.")
+        raise LinkOverError(phrase("This link was revoked. Ask the person who sent it for a new one."))
     if link.expires_at is not None and link.expires_at <= now:
         raise LinkOverError(
-            f"This link expired on {link.expires_at:%Y-%m-%d}. Ask the person who sent it for a new one."
+            phrase(
+                "This link expired on %(day)s. Ask the person who sent it for a new one.",
+                day=shown_day(link.expires_at),
+            )
         )
     saved = store.datasets.get(link.dataset_id)
     user = store.users.get(link.user_id) if link.user_id is not None else None
     if not Guard(store, Actor(user)).may(DatasetRight.SEE, saved):
-        raise LinkOverError(f"{link.user_name}, who made this link, has no access to the dataset any more.")
+        raise LinkOverError(
+            phrase("%(user)s, who made this link, has no access to the dataset any more.", user=link.user_name)
+        )
     return LinkContent(link, saved, TableLook.of_json(link.look))
 
 
@@ -144,7 +155,19 @@ def size_of(lake: Lake, saved: SavedDataset, look: TableLook, now: datetime) -> 
         table.slug, columns=shown[:1], where=look.where, order=look.order, limit=1, calculated=table.calculated
     )
     cells = page.matching * len(shown)
-    size = f"{page.matching:,} rows of {len(shown):,} columns are {cells:,} cells"
+    numbers = {
+        "rows": integer(page.matching),
+        "columns": integer(len(shown)),
+        "cells": integer(cells),
+        "most_cells": integer(SHEETS_CELLS),
+    }
     if cells <= SHEETS_CELLS:
-        return f"{size}; a Google spreadsheet holds {SHEETS_CELLS:,}."
-    return f"{size}, and a Google spreadsheet holds only {SHEETS_CELLS:,}. Add a filter, or choose fewer columns."
+        return phrase(
+            "%(rows)s rows of %(columns)s columns are %(cells)s cells; a Google spreadsheet holds %(most_cells)s.",
+            **numbers,
+        )
+    return phrase(
+        "%(rows)s rows of %(columns)s columns are %(cells)s cells, and a Google spreadsheet holds only "
+        "%(most_cells)s. Add a filter, or choose fewer columns.",
+        **numbers,
+    )

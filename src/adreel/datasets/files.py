@@ -10,6 +10,7 @@ import yaml
 
 from adreel.datasets.dataset import Source
 from adreel.errors import DatasetError, Problem
+from adreel.language import Phrase, integer, phrase
 
 MOST_BYTES = 500_000
 MOST_DATASETS = 200
@@ -32,7 +33,7 @@ class _Loader(yaml.SafeLoader):
     def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803 - the overridden name
         """A bracket that opens: each within others makes reading on slower, before there is an event of it."""
         if self.flow_level > DEEPEST:
-            raise _LimitError(_NESTED)
+            raise _LimitError(phrase(_NESTED, levels=DEEPEST))
         super().fetch_flow_collection_start(TokenClass)
 
     def get_event(self) -> yaml.Event:
@@ -42,9 +43,9 @@ class _Loader(yaml.SafeLoader):
         self._datasets += isinstance(event, yaml.DocumentStartEvent)
         self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if self._depth > DEEPEST:
-            raise _LimitError(_NESTED)
-        _refuse_more("values", self._values, MOST_VALUES)
-        _refuse_more("datasets", self._datasets, MOST_DATASETS)
+            raise _LimitError(phrase(_NESTED, levels=DEEPEST))
+        _refuse_more(_VALUES, self._values, MOST_VALUES)
+        _refuse_more(_DATASETS, self._datasets, MOST_DATASETS)
         return event
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
@@ -56,7 +57,7 @@ class _Loader(yaml.SafeLoader):
         """The switch; refuses a word that somebody called one by `!!bool`."""
         word = self.construct_scalar(node)
         if word.lower() not in self.bool_values:
-            reason = f"{word[:50]!r} is neither true nor false"
+            reason = phrase("%(word)s is neither true nor false", word=repr(word[:50]))
             raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
         return self.bool_values[word.lower()]
 
@@ -80,7 +81,7 @@ def read(text: str) -> Source:
     """A dataset file's values and lines; DatasetError if it is not YAML or not a list of keys."""
     sources = read_all(text)
     if len(sources) > 1:
-        raise _unreadable("the file has several datasets; import them with: adreel datasets import FILE")
+        raise _unreadable(phrase("the file has several datasets; import them with: adreel datasets import FILE"))
     return sources[0]
 
 
@@ -92,7 +93,7 @@ def read_all(text: str) -> tuple[Source, ...]:
     size = len(text.encode("utf-8", "surrogatepass"))
     loader = None
     try:
-        _refuse_more("bytes", size, MOST_BYTES)
+        _refuse_more(_BYTES, size, MOST_BYTES)
         loader = _Loader(text)
         nodes: list[yaml.Node] = []
         while loader.check_node():
@@ -100,10 +101,10 @@ def read_all(text: str) -> tuple[Source, ...]:
             assert node is not None
             _refuse_growth(node)
             nodes += node.value if isinstance(node, yaml.SequenceNode) else [node]
-            _refuse_more("datasets", len(nodes), MOST_DATASETS)
+            _refuse_more(_DATASETS, len(nodes), MOST_DATASETS)
         pairs = [(node, loader.construct_document(node)) for node in nodes]
     except RecursionError:
-        raise _unreadable(_NESTED) from None
+        raise _unreadable(phrase(_NESTED, levels=DEEPEST)) from None
     except _LimitError as error:
         raise _unreadable(str(error)) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
@@ -112,16 +113,21 @@ def read_all(text: str) -> tuple[Source, ...]:
         if loader is not None:
             loader.dispose()
     if not pairs:
-        raise _unreadable("the file is empty; a dataset file has keys such as name, account, report and metrics")
+        raise _unreadable(
+            phrase("the file is empty; a dataset file has keys such as name, account, report and metrics")
+        )
     return tuple(_source(node, values) for node, values in pairs)
 
 
-_NESTED = f"the file is nested more than {DEEPEST} levels deep; a dataset file needs fewer"
+_NESTED = Phrase("the file is nested more than %(levels)s levels deep; a dataset file needs fewer")
+_VALUES = Phrase("the file has more than %(limit)s values; split it into several")
+_DATASETS = Phrase("the file has more than %(limit)s datasets; split it into several")
+_BYTES = Phrase("the file has more than %(limit)s bytes; split it into several")
 
 
-def _refuse_more(what: str, number: int, most: int) -> None:
+def _refuse_more(reason: Phrase, number: int, most: int) -> None:
     if number > most:
-        raise _LimitError(f"the file has more than {most:,} {what}; split it into several")
+        raise _LimitError(phrase(reason, limit=integer(most)))
 
 
 def _unreadable(reason: str) -> DatasetError:
@@ -147,12 +153,14 @@ def _refuse_growth(node: yaml.Node) -> None:
         return sizes[id(part_node)]
 
     if size(node) > MOST_VALUES:
-        raise _LimitError(f"the references in the file expand to more than {MOST_VALUES:,} values")
+        raise _LimitError(
+            phrase("the references in the file expand to more than %(values)s values", values=integer(MOST_VALUES))
+        )
 
 
 def _source(node: yaml.Node, values: Any) -> Source:
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
-        raise _unreadable("a dataset file has keys such as name, account, report and metrics")
+        raise _unreadable(phrase("a dataset file has keys such as name, account, report and metrics"))
     lines: dict[str, int] = {}
     repeated = tuple(_lines(node, "", lines))
     return Source(values, lines, repeated)
@@ -163,47 +171,60 @@ def _syntax_fault(error: Exception, text: str) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         place = _place(before.count("\n"), len(before) - before.rfind("\n") - 1)
-        return f"not valid YAML ({place}): the character U+{ord(text[error.position]):04X} is not allowed; remove it"
+        return phrase(
+            "not valid YAML (%(place)s): the character U+%(code)s is not allowed; remove it",
+            place=place,
+            code=format(ord(text[error.position]), "04X"),
+        )
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return "not valid YAML: a character is half of another; save the file as UTF-8 again"
+        return phrase("not valid YAML: a character is half of another; save the file as UTF-8 again")
     problem = error.problem or ""
     mark = error.problem_mark
     if error.context_mark is not None and _BEGINS_EARLIER.search(problem):
         mark = error.context_mark
-    words = next((words for pattern, words in _SYNTAX if re.search(pattern, problem)), problem)
     quoted = re.search(r"'([^']*)'(?!.*')", problem)
-    words = words.replace("{}", quoted[1] if quoted else "")
-    return f"not valid YAML ({_place(mark.line, mark.column)}): {words}"
+    reason = next((reason for pattern, reason in _SYNTAX if re.search(pattern, problem)), None)
+    words = problem if reason is None else phrase(reason, quoted=quoted[1] if quoted else "")
+    return phrase("not valid YAML (%(place)s): %(reason)s", place=_place(mark.line, mark.column), reason=words)
 
 
 def _place(line: int, column: int) -> str:
     """A place in a file, counted from 0, as a person counts it."""
-    return f"line {line + 1}, column {column + 1}"
+    return phrase("line %(line)s, column %(column)s", line=line + 1, column=column + 1)
 
 
 _BEGINS_EARLIER = re.compile("could not find expected ':'|unexpected end of stream|expected ',' or")
 """Problems of PyYAML whose cause is at the beginning of what it was reading, not where it stopped."""
 
 _SYNTAX = (
-    ("mapping values are not allowed", "no value can begin here; check the indentation, and quote texts with a colon"),
-    (r"character '\\t'", "a tab cannot indent; use spaces"),
-    ("that cannot start any token", "a value cannot begin with {}; put it in quotes"),
-    ("could not find expected ':'", "a colon is missing; write key: value"),
-    ("expected ',' or", "this bracket is not closed, or a comma is missing in it"),
-    ("unexpected end of stream", "this quotation mark is not closed"),
-    ("undefined alias", "nothing has the name *{}; put a text that begins with * in quotes"),
-    ("second occurrence", "the name of a part (&) is given twice; use another name"),
-    ("unknown escape character", "\\{} has no meaning in double quotes; use single quotes"),
-    ("could not determine a constructor", "the tag {} cannot be used; put a text that begins with ! in quotes"),
-    ("unhashable key", "a list or a group of keys cannot be a key; use a word"),
-    ("but found '<block end>'", "this line is indented less than the lines above it; align them"),
+    (
+        "mapping values are not allowed",
+        Phrase("no value can begin here; check the indentation, and quote texts with a colon"),
+    ),
+    ("character '\\\\t'", Phrase("a tab cannot indent; use spaces")),
+    ("that cannot start any token", Phrase("a value cannot begin with %(quoted)s; put it in quotes")),
+    ("could not find expected ':'", Phrase("a colon is missing; write key: value")),
+    ("expected ',' or", Phrase("this bracket is not closed, or a comma is missing in it")),
+    ("unexpected end of stream", Phrase("this quotation mark is not closed")),
+    ("undefined alias", Phrase("nothing has the name *%(quoted)s; put a text that begins with * in quotes")),
+    ("second occurrence", Phrase("the name of a part (&) is given twice; use another name")),
+    ("unknown escape character", Phrase("\\%(quoted)s has no meaning in double quotes; use single quotes")),
+    (
+        "could not determine a constructor",
+        Phrase("the tag %(quoted)s cannot be used; put a text that begins with ! in quotes"),
+    ),
+    ("unhashable key", Phrase("a list or a group of keys cannot be a key; use a word")),
+    ("but found '<block end>'", Phrase("this line is indented less than the lines above it; align them")),
     (
         "expected <block end>",
-        "this line does not continue the lines above it; align keys, and quote special characters",
+        Phrase("this line does not continue the lines above it; align keys, and quote special characters"),
     ),
-    ("expected the node content|expected <document start>", "a value is missing, or a sign is out of place here"),
+    (
+        "expected the node content|expected <document start>",
+        Phrase("a value is missing, or a sign is out of place here"),
+    ),
 )
-"""What PyYAML finds wrong, in words for a person; `{}` is what it quotes."""
+"""What PyYAML finds wrong, in words for a person; quoted is what it quotes."""
 
 
 def _lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> Iterable[Problem]:
@@ -212,7 +233,9 @@ def _lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> Iterab
         name = f"{prefix}{key.value}"
         if name in lines:
             yield Problem(
-                name, f"duplicate key; it is on line {lines[name]} too. Remove one.", line=key.start_mark.line + 1
+                name,
+                phrase("duplicate key; it is on line %(line)s too. Remove one.", line=lines[name]),
+                line=key.start_mark.line + 1,
             )
         lines[name] = key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):

@@ -11,6 +11,7 @@ from adreel.catalog.records import Menu, Report
 from adreel.datasets import calculated, menus
 from adreel.datasets.menus import Offer
 from adreel.datasets.values import FIRST_DATES, LISTS, texts
+from adreel.language import integer, phrase, phrases
 
 MOST_LISTED = 6
 """Values of one menu that are told of one by one."""
@@ -82,7 +83,7 @@ class _Fitting:
         now = [offered[value].title for value in self._chosen[menu.name] if value in offered]
         if menu.default is None and now and not good and given:
             # It follows from the menus above, as the ID does from the level.
-            self._notices.append(f"{menu.title} is now {now[0]}.")
+            self._notices.append(phrase("%(menu)s is now %(value)s.", menu=menu.title, value=now[0]))
         else:
             self._tell_of([value for value in given if value not in good], menu, offered)
 
@@ -106,7 +107,9 @@ class _Fitting:
         """Takes out the calculated metrics whose metrics are not offered; in deprecated and entity reports all."""
         menu = next((menu for menu in self._report.menus if menu.source == "metrics"), None)
         if menu is None or self._report.deprecated:
-            self._notices.append(f"Calculated metrics were removed: not available in {self._report.title}.")
+            self._notices.append(
+                phrase("Calculated metrics were removed: not available in %(report)s.", report=self._report.title)
+            )
             del values[calculated.KEY]
             return
         kept, removed = calculated.fitting_entries(values[calculated.KEY], self._offers.get(menu.name, {}))
@@ -149,10 +152,24 @@ class _Fitting:
             offer = offered.get(value)
             self._tell(offer.title if offer else value, offer.refusal if offer else None)
         if len(dropped) > MOST_LISTED:
-            self._notices.append(f"{len(dropped) - MOST_LISTED} more values of {menu.title} were removed.")
+            self._notices.append(
+                phrases(
+                    "%(values)s more value of %(menu)s was removed.",
+                    "%(values)s more values of %(menu)s were removed.",
+                    len(dropped) - MOST_LISTED,
+                    values=integer(len(dropped) - MOST_LISTED),
+                    menu=menu.title,
+                )
+            )
 
     def _tell(self, title: str, refusal: str | None) -> None:
-        self._notices.append(f"{title} was removed: {refusal or f'not available in {self._report.title}'}.")
+        self._notices.append(
+            phrase(
+                "%(value)s was removed: %(reason)s.",
+                value=title,
+                reason=refusal or phrase("not available in %(report)s", report=self._report.title),
+            )
+        )
 
     def _values(self) -> dict[str, Any]:
         every = {menu.name for report in catalog.REPORTS.values() for menu in report.menus}

@@ -16,6 +16,7 @@ from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span
+from adreel.language import integer, phrase, phrases, shown_day
 
 USUAL_DELAY = timedelta(hours=2)
 """Basic figures take about 30 minutes, which "can pass 2 hours"."""
@@ -147,21 +148,41 @@ def incomplete_sentence(dataset: Dataset, incomplete: Iterable[IncompleteDay]) -
     days = tuple(incomplete)
     if not days:
         return ""
-    listed = "; ".join(_words(day) for day in days[:_NAMED])
-    more = f"; and {len(days) - _NAMED} more days" if len(days) > _NAMED else ""
-    hours = report_delay(dataset) // timedelta(hours=1)
-    why = ""
+    listed = [_words(day) for day in days[:_NAMED]]
+    if len(days) > _NAMED:
+        more = len(days) - _NAMED
+        listed.append(phrases("and %(days)s more day", "and %(days)s more days", more, days=integer(more)))
+    sentences = [phrase("Not complete yet: %(days)s.", days="; ".join(listed))]
     if late_rows(dataset, days):
-        why = f" TikTok completes this report about {hours} hours after the end of a day in the ad account's time zone."
-    return f"Not complete yet: {listed}{more}.{why} The figures are too low until a run reads them again after that."
+        sentences.append(
+            phrase(
+                "TikTok completes this report about %(hours)s hours after the end of a day in the ad account's time "
+                "zone.",
+                hours=report_delay(dataset) // timedelta(hours=1),
+            )
+        )
+    return " ".join((*sentences, phrase("The figures are too low until a run reads them again after that.")))
 
 
 def _words(day: IncompleteDay) -> str:
     metrics = catalog.metrics()
-    titles = [metrics[name].title for name in day.metrics if name in metrics]
-    of = f"{', '.join(titles)} of " if titles else ""
-    some = "" if day.advertisers == day.of else f" for {day.advertisers:,} of {day.of:,} ad accounts"
+    titles = [str(metrics[name].title) for name in day.metrics if name in metrics]
     at = day.complete_at.astimezone(UTC)
-    if at.minute or at.second:
-        at = at.replace(second=0, microsecond=0)
-    return f"{of}{day.day}{some} (complete on {at:%Y-%m-%d} at {at:%H:%M} UTC)"
+    facts = {
+        "day": shown_day(day.day),
+        "metrics": ", ".join(titles),
+        "some": integer(day.advertisers),
+        "all": integer(day.of),
+        "complete_day": shown_day(at.date()),
+        "time": f"{at:%H:%M}",
+    }
+    if day.advertisers == day.of:
+        if titles:
+            return phrase("%(metrics)s of %(day)s (complete on %(complete_day)s at %(time)s UTC)", **facts)
+        return phrase("%(day)s (complete on %(complete_day)s at %(time)s UTC)", **facts)
+    if titles:
+        return phrase(
+            "%(metrics)s of %(day)s for %(some)s of %(all)s ad accounts (complete on %(complete_day)s at %(time)s UTC)",
+            **facts,
+        )
+    return phrase("%(day)s for %(some)s of %(all)s ad accounts (complete on %(complete_day)s at %(time)s UTC)", **facts)

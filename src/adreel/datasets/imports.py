@@ -15,6 +15,7 @@ from adreel.datasets.files import MOST_PROBLEMS
 from adreel.datasets.stored import source_of, spec_of
 from adreel.datasets.validation import check
 from adreel.errors import DatasetError, ExistsError, ForbiddenError, InputError, NotFoundError, Problem
+from adreel.language import integer, phrase
 from adreel.store import SavedDataset, Store
 
 MOST_FAULTS = 100
@@ -59,7 +60,7 @@ def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetim
     for number, source in enumerate(sources, start=1):
         arrival = _arrival(store, guard, number, source, now)
         if arrival.name in names:
-            fault = f"The file has two datasets named {arrival.name!r}. Rename one."
+            fault = phrase("The file has two datasets named %(name)s. Rename one.", name=repr(arrival.name))
             arrival = _with_fault(arrival, fault)
         names.add(arrival.name)
         checked.append(arrival)
@@ -80,8 +81,12 @@ def _shortened(unshortened: Sequence[Arrival]) -> Iterator[Arrival]:
         faults = [text if len(text) <= LONGEST_FAULT else f"{text[:LONGEST_FAULT]}…" for text in arrival.faults]
         more = len(faults) - most
         # The check of one dataset has cut its own list, whose last line says so.
-        least = "at least " if len(faults) > MOST_PROBLEMS else ""
-        listed = faults if more <= SLACK else [*faults[:most], f"and {least}{more:,} more problems."]
+        rest = (
+            phrase("and at least %(problems)s more problems.", problems=integer(more))
+            if len(faults) > MOST_PROBLEMS
+            else phrase("and %(problems)s more problems.", problems=integer(more))
+        )
+        listed = faults if more <= SLACK else [*faults[:most], rest]
         yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(listed))
 
 
@@ -97,7 +102,7 @@ def bring(guard: Guard, checked: Sequence[Arrival]) -> Brought:
     try:
         saved = service.create_all(guard, datasets)
     except ExistsError as error:
-        raise ExistsError(f"Nothing was imported. {error.message}") from error
+        raise ExistsError(phrase("Nothing was imported. %(reason)s", reason=error.message)) from error
     notes = [
         f"{dataset.name}: {note}"
         for new, dataset in zip(saved, datasets, strict=True)
@@ -110,7 +115,11 @@ def beside(saved: SavedDataset) -> Iterable[str]:
     """What is told of a dataset that was saved just now, if its table is another than its name says."""
     if saved.table_slug != saved.slug:
         yield (
-            f"The lake still has the table {saved.slug} of a deleted dataset; this one writes to {saved.table_slug}."
+            phrase(
+                "The lake still has the table %(table)s of a deleted dataset; this one writes to %(own_table)s.",
+                table=saved.slug,
+                own_table=saved.table_slug,
+            )
         )
 
 
@@ -125,7 +134,12 @@ def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datet
     except InputError as error:
         faults.append(error.message)
     if dataset is not None and not (guard.may(DatasetRight.SEE, dataset) and _is_same(dataset, source)):
-        faults.append(f"name: another dataset is named {name!r}. Rename one of them, or edit the existing one.")
+        faults.append(
+            phrase(
+                "name: another dataset is named %(name)s. Rename one of them, or edit the existing one.",
+                name=repr(name),
+            )
+        )
     return Arrival(number, name, source, checked.dataset, dataset, tuple(faults))
 
 
@@ -137,8 +151,8 @@ def _account_faults(guard: Guard, source: Source) -> Iterable[str]:
         return
     try:
         guard.usable(account.strip())
-    except NotFoundError as error:
-        yield str(service.unknown_account(guard, source, error))
+    except NotFoundError:
+        yield str(service.unknown_account(guard, source))
     except (InputError, ForbiddenError) as error:
         yield error.message
 

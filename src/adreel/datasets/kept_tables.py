@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from adreel.enumerations import first_of
 from adreel.lake import Lake
+from adreel.language import integer, phrase, phrases
 
 MOST_NAMED = 20
 """Tables that are named one by one."""
@@ -16,10 +17,27 @@ def where_kept(lake: Lake, slugs: Iterable[str]) -> str:
     addresses = [lake.table_url(slug) for slug in slugs]
     if not addresses:
         return ""
-    is_one = len(addresses) == 1
-    subject = "The table stays in" if is_one else f"{len(addresses):,} tables stay in"
-    listed = first_of(addresses, MOST_NAMED) + (f" of {lake.url}" if len(addresses) > MOST_NAMED else "")
-    it, this = ("it", "this") if is_one else ("them", "these")
-    things = ("folder" if is_one else "folders") if lake.is_folder else ("address" if is_one else "addresses")
-    order = f"delete {this} {things}" if lake.is_folder else f"delete all objects under {this} {things}"
-    return f"{subject} {listed}. To delete {it} too, {order}."
+    number = len(addresses)
+    listed = first_of(addresses, MOST_NAMED)
+    if number > MOST_NAMED:
+        listed = phrase("%(addresses)s of %(lake)s", addresses=listed, lake=lake.url)
+    if number == 1:
+        where = phrase("The table stays in %(address)s.", address=listed)
+    else:
+        where = phrases(
+            "%(tables)s table stays in %(addresses)s.",
+            "%(tables)s tables stay in %(addresses)s.",
+            number,
+            tables=integer(number),
+            addresses=listed,
+        )
+    order = (
+        phrases("To delete it too, delete this folder.", "To delete them too, delete these folders.", number)
+        if lake.is_folder
+        else phrases(
+            "To delete it too, delete all objects under this address.",
+            "To delete them too, delete all objects under these addresses.",
+            number,
+        )
+    )
+    return f"{where} {order}"

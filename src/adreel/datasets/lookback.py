@@ -17,6 +17,7 @@ from adreel import catalog
 from adreel.datasets.coverage import LastRead, from_json, is_rolling
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span, today_at
+from adreel.language import phrase, phrases
 from adreel.update_methods import Method
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ def refusal(dataset: Dataset) -> str:
     """Why the dataset has no look-back window; empty if it has one."""
     match dataset.update.method:
         case Method.REPLACE:
-            return "not available with replace, which reads all dates of the dataset in each run"
+            return phrase("not available with replace, which reads all dates of the dataset in each run")
         case Method.APPEND:
-            return "not available with append, which would add the rows of a day again each time it is read"
+            return phrase("not available with append, which would add the rows of a day again each time it is read")
     if dataset.dates is None or dataset.time == "none":
-        return "not available without a time dimension, as rows then belong to no day that could be read again"
+        return phrase("not available without a time dimension, as rows then belong to no day that could be read again")
     return ""
 
 
@@ -163,24 +164,32 @@ def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstD
 def reason(dataset: Dataset) -> str:
     """Why days are read again, in a sentence."""
     if default_days(dataset) == ATTRIBUTED_DAYS:
-        return (
-            "TikTok adds conversions to the day of the click or view, usually for 7 days and for up to 28, so that "
-            "these days change."
+        return phrase(
+            "TikTok adds conversions to the day of the click or view, usually for 7 days and for up to "
+            "28, so that these days change."
         )
-    return "TikTok corrects the figures of the previous days at 12:00 UTC."
+    return phrase("TikTok corrects the figures of the previous days at 12:00 UTC.")
 
 
 def described(dataset: Dataset) -> str:
     """The look-back window in a sentence or two, without its price."""
     why = refusal(dataset)
     if why:
-        return f"Look-back is {why}."
+        return phrase("Look-back is %(reason)s.", reason=why)
     days = lookback_days(dataset)
     if not days:
-        return f"Look-back is off: each run reads the dataset's dates only. {reason(dataset)}"
-    is_default = " (the default)" if dataset.update.lookback is None else ""
-    plural = "s" if days != 1 else ""
-    return (
-        f"Look-back: {days} day{plural}{is_default}. Each run reads the days of the table again that are up to {days} "
-        f"day{plural} old. {reason(dataset)}"
+        off = phrase("Look-back is off: each run reads the dataset's dates only.")
+        return f"{off} {reason(dataset)}"
+    if dataset.update.lookback is None:
+        window = phrases(
+            "Look-back: %(days)s day (the default).", "Look-back: %(days)s days (the default).", days, days=days
+        )
+    else:
+        window = phrases("Look-back: %(days)s day.", "Look-back: %(days)s days.", days, days=days)
+    effect = phrases(
+        "Each run reads the days of the table again that are up to %(days)s day old.",
+        "Each run reads the days of the table again that are up to %(days)s days old.",
+        days,
+        days=days,
     )
+    return f"{window} {effect} {reason(dataset)}"

@@ -12,6 +12,7 @@ from adreel.datasets.schema import Column
 from adreel.errors import InputError
 from adreel.lake import Lake
 from adreel.lake.filters import OPERATORS, Filter, Order, Takes, condition, sorted_by
+from adreel.language import phrase
 from adreel.store import SavedDataset
 
 MOST_FILTERS = 50
@@ -46,19 +47,28 @@ class TableLook:
 
     def words(self, selected: Mapping[str, Column]) -> str:
         """Its filters and order as a person reads them; empty for all rows as they are."""
-        titles = {name: column.title for name, column in selected.items()}
+        titles = {name: str(column.title) for name, column in selected.items()}
         parts = [condition.sentence(titles.get(condition.column)) for condition in self.where]
-        parts += [
-            f"{titles.get(order.column, order.column)}, {'largest' if order.descending else 'smallest'} first"
-            for order in self.order
-        ]
+        for order in self.order:
+            column = titles.get(order.column, order.column)
+            parts.append(
+                phrase("%(column)s, largest first", column=column)
+                if order.descending
+                else phrase("%(column)s, smallest first", column=column)
+            )
         return "; ".join(parts)
 
 
 def look_of_texts(columns: Sequence[str], filters: Sequence[str], sorts: Sequence[str]) -> TableLook:
     """A look as texts such as `spend:>=:10` and `-spend`. InputError for a filter that is none, or too much."""
     if len(filters) > MOST_FILTERS or len(sorts) > MOST_ORDERS:
-        raise InputError(f"A table view has at most {MOST_FILTERS} filters and {MOST_ORDERS} columns to sort by.")
+        raise InputError(
+            phrase(
+                "A table view has at most %(filters)s filters and %(columns)s columns to sort by.",
+                filters=MOST_FILTERS,
+                columns=MOST_ORDERS,
+            )
+        )
     return TableLook(
         tuple(dict.fromkeys(columns)),
         tuple(dict.fromkeys(read_filter(text) for text in filters)),
@@ -71,7 +81,9 @@ def check_look(lake: Lake, saved: SavedDataset, look: TableLook, now: datetime) 
     schema = readable_table(lake, saved, now).readable
     missing = [name for name in look.columns if name not in schema.names]
     if missing:
-        raise InputError(f"{saved.name!r} has no columns {', '.join(missing)}.")
+        raise InputError(
+            phrase("%(dataset)s has no columns %(columns)s.", dataset=repr(saved.name), columns=", ".join(missing))
+        )
     for column_filter in look.where:
         condition(schema, column_filter)
     sorted_by(schema, look.order)
@@ -100,5 +112,10 @@ def read_filter(text: str) -> Filter:
     """The filter of the text. InputError if it is none."""
     column_filter = unspelled(text)
     if column_filter is None or column_filter.op not in OPERATORS:
-        raise InputError(f"{text[:60]!r} is not a valid filter. Use column:operator:value, such as spend:>=:10.")
+        raise InputError(
+            phrase(
+                "%(filter)s is not a valid filter. Use column:operator:value, such as spend:>=:10.",
+                filter=repr(text[:60]),
+            )
+        )
     return column_filter

@@ -6,13 +6,14 @@ of values, with switches as `true` and `false`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from adreel import catalog
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report, When
+from adreel.language import Phrase, either, language, phrase, within_sentence
 
 Chosen = Mapping[str, tuple[str, ...]]
 
@@ -25,8 +26,13 @@ UNKNOWN = "?"
 _TIMES = {"none": "none", "day": "day", "hour": "hour", "daily": "day", "hourly": "hour"}
 _TIME_DIMENSIONS = {"day": "stat_time_day", "hour": "stat_time_hour"}
 _KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
-_REPORT_KINDS = {"BASIC": "Basic", "AUDIENCE": "Audience", "CATALOG": "DSA", "CREATIVE": "Creatives"}
-_SWITCH = {"true": "on", "false": "off"}
+_REPORT_KINDS = {
+    "BASIC": Phrase("Basic"),
+    "AUDIENCE": Phrase("Audience"),
+    "CATALOG": "DSA",
+    "CREATIVE": Phrase("Creatives"),
+}
+_SWITCH = {"true": Phrase("on"), "false": Phrase("off")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +94,13 @@ def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
         dimensions = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
         return tuple(Offer(d.name, d.title, d.meaning, dimension_refusal(d, grouping, chosen)) for d in dimensions)
     if menu.source == "metrics":
-        return _metric_offers(grouping)
+        return _metric_offers(grouping, language())
     return ()
 
 
 @lru_cache(maxsize=8)
-def _metric_offers(grouping: ReportGrouping) -> tuple[Offer, ...]:
-    """Kept, since a page of a dataset asks up to eight times for the same, at 2 ms each; 0.3 MB each."""
+def _metric_offers(grouping: ReportGrouping, _language: str) -> tuple[Offer, ...]:
+    """Kept by language, since a page of a dataset asks up to eight times for the same, at 2 ms each; 0.3 MB each."""
     return tuple(Offer(m.name, m.title, m.meaning, metric_refusal(m, grouping)) for m in catalog.metrics().values())
 
 
@@ -130,52 +136,61 @@ def _first(chosen: Chosen, menu: str) -> str:
 def dimension_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Chosen) -> str | None:
     """Why TikTok refuses the dimension in this grouping, or None (docs: "Supported dimensions", facts in catalogue)."""
     if grouping.kind and grouping.kind not in dimension.reports:
-        return f"not available in {_REPORT_KINDS[grouping.kind]} reports"
+        return phrase("not available in %(report_type)s reports", report_type=_REPORT_KINDS[grouping.kind])
     if dimension.levels and grouping.level and grouping.level not in dimension.levels:
         return _level_only(dimension.levels)
     if grouping.time not in dimension.times:
         return _required("time_dimension", [time for time in ("none", "day", "hour") if time in dimension.times])
     for other in grouping.dimensions:
         if other != dimension.name and other not in dimension.pairs:
-            pairs = f"; allowed: {_list(_titles(dimension.pairs))}" if dimension.pairs else ""
-            return f"cannot be combined with {_dimension_title(other)}{pairs}"
+            if not dimension.pairs:
+                return phrase("cannot be combined with %(dimension)s", dimension=_dimension_title(other))
+            return phrase(
+                "cannot be combined with %(dimension)s; allowed: %(dimensions)s",
+                dimension=_dimension_title(other),
+                dimensions=either(_titles(dimension.pairs)),
+            )
     if dimension.name == "match_type" and "search_keyword" not in grouping.dimensions:
-        return f"requires dimension: {_dimension_title('search_keyword')}"
+        return phrase("requires dimension: %(dimensions)s", dimensions=_dimension_title("search_keyword"))
     if _first(chosen, "lifetime") == "true" and not dimension.lifetime:
-        return "not available with lifetime data"
+        return phrase("not available with lifetime data")
     return None
 
 
 def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     """Why TikTok refuses the metric in this grouping, or None."""
     if grouping.kind and grouping.kind not in metric.reports:
-        return f"not available in {_REPORT_KINDS[grouping.kind]} reports"
+        return phrase("not available in %(report_type)s reports", report_type=_REPORT_KINDS[grouping.kind])
     if grouping.kind == "CREATIVE":
         return None
     if grouping.level and metric.levels and grouping.level not in metric.levels:
         return _level_only(metric.levels)
     if metric.attribute and grouping.id is None:
-        return "requires an ID dimension"
+        return phrase("requires an ID dimension")
     return _breakdown_refusal(metric, grouping)
 
 
 def _breakdown_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     have = {*grouping.dimensions, grouping.id, _TIME_DIMENSIONS.get(grouping.time)}
     if metric.needs_any and not metric.needs_any & have:
-        return f"requires dimension: {_list(_titles(metric.needs_any))}"
+        return phrase("requires dimension: %(dimensions)s", dimensions=either(_titles(metric.needs_any)))
     refused = sorted(metric.refuses & have)
     if refused:
-        return f"not available with {_dimension_title(refused[0])}"
+        return phrase("not available with %(dimension)s", dimension=_dimension_title(refused[0]))
     if metric.id_and_day_only and (grouping.dimensions or grouping.time == "hour" or grouping.id is None):
-        return "available only by ID dimension, or by ID dimension and day"
+        return phrase("available only by ID dimension, or by ID dimension and day")
     for name in grouping.dimensions:
         dimension = catalog.dimensions().get(name)
         if dimension is None:
             continue
         if metric.name in dimension.refuses:
-            return f"not available with {dimension.title}"
+            return phrase("not available with %(dimension)s", dimension=dimension.title)
         if dimension.metrics and metric.name not in dimension.metrics:
-            return f"not available with {dimension.title}, which allows {len(dimension.metrics)} metrics only"
+            return phrase(
+                "not available with %(dimension)s, which allows %(metrics)s metrics only",
+                dimension=dimension.title,
+                metrics=len(dimension.metrics),
+            )
     return None
 
 
@@ -195,31 +210,29 @@ def _menu_titles() -> Mapping[str, tuple[str, Mapping[str, str]]]:
 def _required(menu: str, values: Iterable[str]) -> str:
     """As in "requires data level: Ad group or Ad"."""
     title, choices = _menu_titles()[menu]
-    words = [choices.get(value) or _SWITCH.get(value, value) for value in values]
-    return f"requires {title if title[1:2].isupper() else title[:1].lower() + title[1:]}: {_list(words)}"
+    words = [choices.get(value) or _SWITCH.get(value) or value for value in values]
+    return phrase("requires %(menu)s: %(values)s", menu=within_sentence(title), values=either(words))
 
 
 def level_words(level: str) -> str:
     """A data level within a sentence, as in "ad group"."""
-    return _menu_titles()["data_level"][1][level].lower()
+    return within_sentence(_menu_titles()["data_level"][1][level])
 
 
 def _level_only(levels: Iterable[str]) -> str:
     given = frozenset(levels)
-    return f"available at {_list([level_words(level) for level in LEVELS if level in given])} level only"
+    return phrase(
+        "available at %(levels)s level only", levels=either(level_words(level) for level in LEVELS if level in given)
+    )
 
 
 def _dimension_title(name: str) -> str:
     dimension = catalog.dimensions().get(name)
-    return dimension.title if dimension else name
+    return str(dimension.title) if dimension else name
 
 
 def _titles(names: Iterable[str]) -> list[str]:
     return sorted(map(_dimension_title, names))
-
-
-def _list(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 LONGEST_WORD = 100
@@ -257,5 +270,5 @@ def matching_dimensions(words: Iterable[str]) -> tuple[Dimension, ...]:
 
 
 def _has(words: Iterable[str], record: Dimension) -> bool:
-    text = " ".join((record.name, record.title, record.meaning)).lower()
+    text = " ".join((record.name, record.title, record.meaning, str(record.title), str(record.meaning))).lower()
     return all(word in text for word in words)

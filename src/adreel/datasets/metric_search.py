@@ -11,6 +11,7 @@ from adreel import catalog
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.catalog.records import Metric
 from adreel.datasets.presets import GROUP_TITLES
+from adreel.language import language, speaking
 
 SHORTEST_TYPO = 3
 """Letters of a word in which a typo is looked for."""
@@ -23,10 +24,13 @@ MOST_COMPLETED = 2
 
 @dataclass(frozen=True, slots=True)
 class _SearchedMetric:
-    """What is searched of a metric, in small letters with single blanks. `phrases` are its synonyms, with ranks."""
+    """What is searched of a metric, in small letters with single blanks. `phrases` are its synonyms, with ranks.
+
+    `titles` are in English and in the language in force.
+    """
 
     name: str
-    title: str
+    titles: tuple[str, ...]
     names: str
     text: str
     phrases: Mapping[str, int]
@@ -50,12 +54,13 @@ def search_metrics(words: str, group: str = "", refused: Collection[str] = ()) -
     """
     catalogue = catalog.metrics()
     names = [name for name, metric in catalogue.items() if group in ("", metric.group)]
-    search = _completed(_search_of(words, _texts(), _vocabulary()))
+    code = language()
+    search = _completed(_search_of(words, _texts(code), _vocabulary(code)), code)
     if not search.words:
         return tuple(catalogue[name] for name in sorted(names, key=lambda name: name in refused))
     ranked: list[tuple[tuple[int, bool, int, bool, int], str]] = []
     for name in names:
-        entry = _entries()[name]
+        entry = _entries(code)[name]
         if all(any(spelling in entry.text for spelling in spellings) for spellings in search.words):
             rank, place = _rank(entry, search)
             core = catalogue[name].group == "core"
@@ -67,7 +72,10 @@ def search_metrics(words: str, group: str = "", refused: Collection[str] = ()) -
 def search_calculated(words: str) -> tuple[CalculatedMetric, ...]:
     """The ready-made calculated metrics that have all the words in name, title, meaning or formula."""
     ready = catalog.calculated_metrics()
-    texts = {name: plain(f"{name} {metric.title} {metric.meaning} {metric.formula}") for name, metric in ready.items()}
+    texts = {
+        name: plain(" ".join((name, *_spoken(metric.title), *_spoken(metric.meaning), metric.formula)))
+        for name, metric in ready.items()
+    }
     vocabulary = frozenset(word for text in texts.values() for word in text.split())
     search = _search_of(words, texts.values(), vocabulary)
     return tuple(
@@ -82,29 +90,34 @@ def plain(text: str) -> str:
     return " ".join(text.replace("_", " ").replace("-", " ").lower().split())
 
 
-def _completed(search: _Search) -> _Search:
+def _spoken(text: str) -> tuple[str, ...]:
+    """A text in English and, where that is another, in the language in force."""
+    return tuple(dict.fromkeys((text[:], str(text))))
+
+
+def _completed(search: _Search, code: str) -> _Search:
     """The search with the synonym that a person has begun to type, if it can be hardly another."""
     begun = [
         synonym
-        for synonym in _synonyms()
+        for synonym in _synonyms(code)
         if any(len(phrase) >= SHORTEST_TYPO and synonym.startswith(phrase) for phrase in search.phrases)
     ]
     return replace(search, phrases=(*search.phrases, *begun)) if len(begun) <= MOST_COMPLETED else search
 
 
 @cache
-def _synonyms() -> tuple[str, ...]:
-    return tuple(sorted({synonym for entry in _entries().values() for synonym in entry.phrases}))
+def _synonyms(code: str) -> tuple[str, ...]:
+    return tuple(sorted({synonym for entry in _entries(code).values() for synonym in entry.phrases}))
 
 
 def _rank(entry: _SearchedMetric, search: _Search) -> tuple[int, int]:
     """How well the words fit, 0 for best, and the place among the metrics of a synonym."""
-    if any(phrase in (entry.name, entry.title) for phrase in search.phrases):
+    if any(phrase in (entry.name, *entry.titles) for phrase in search.phrases):
         return 0, 0
     places = [entry.phrases[phrase] for phrase in search.phrases if phrase in entry.phrases]
     if places:
         return 1, min(places)
-    if any(entry.name.startswith(phrase) or entry.title.startswith(phrase) for phrase in search.phrases):
+    if any(name.startswith(phrase) for name in (entry.name, *entry.titles) for phrase in search.phrases):
         return 2, 0
     # Who asks for installs means App install too.
     in_names = (any(spelling.removesuffix("s") in entry.names for spelling in spellings) for spellings in search.words)
@@ -117,28 +130,30 @@ def _length(metric: Metric) -> int:
 
 
 @cache
-def _entries() -> Mapping[str, _SearchedMetric]:
-    return {metric.name: _entry(metric) for metric in catalog.metrics().values()}
+def _entries(code: str) -> Mapping[str, _SearchedMetric]:
+    """What is searched, in English and in the language of that code."""
+    with speaking(code):
+        return {metric.name: _entry(metric) for metric in catalog.metrics().values()}
 
 
 def _entry(metric: Metric) -> _SearchedMetric:
-    synonyms = catalog.synonyms().get(metric.name, {})
-    names = f"{metric.name} {metric.title}"
-    text = f"{names} {' '.join(synonyms)} {metric.meaning} {GROUP_TITLES.get(metric.group, '')}"
-    return _SearchedMetric(plain(metric.name), plain(metric.title), plain(names), plain(text), synonyms)
+    synonyms, titles = catalog.synonyms().get(metric.name, {}), _spoken(metric.title)
+    names = " ".join((metric.name, *titles))
+    text = " ".join((names, *synonyms, *_spoken(metric.meaning), *_spoken(GROUP_TITLES.get(metric.group, ""))))
+    return _SearchedMetric(plain(metric.name), tuple(map(plain, titles)), plain(names), plain(text), synonyms)
 
 
 @cache
-def _texts() -> tuple[str, ...]:
-    return tuple(entry.text for entry in _entries().values())
+def _texts(code: str) -> tuple[str, ...]:
+    return tuple(entry.text for entry in _entries(code).values())
 
 
 @cache
-def _vocabulary() -> frozenset[str]:
+def _vocabulary(code: str) -> frozenset[str]:
     """Words that a typo may be of: those of names, titles and synonyms."""
     return frozenset(
         word.strip("(),.;:")
-        for entry in _entries().values()
+        for entry in _entries(code).values()
         for text in (entry.names, *entry.phrases)
         for word in text.split()
     )

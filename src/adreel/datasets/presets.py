@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from adreel.language import Phrase
+
 
 @dataclass(frozen=True, slots=True)
 class MetricSet:
@@ -25,8 +27,8 @@ class MetricSet:
 _ALL = (
     MetricSet(
         "core",
-        "Core",
-        "Cost, delivery and results.",
+        Phrase("Core"),
+        Phrase("Cost, delivery and results."),
         (
             "spend",
             "impressions",
@@ -46,8 +48,8 @@ _ALL = (
     ),
     MetricSet(
         "names",
-        "Names",
-        "Names of the IDs, objectives and ad texts.",
+        Phrase("Names"),
+        Phrase("Names of the IDs, objectives and ad texts."),
         (
             "campaign_id",
             "campaign_name",
@@ -62,8 +64,8 @@ _ALL = (
     ),
     MetricSet(
         "video",
-        "Video",
-        "Video plays, watch time and completion.",
+        Phrase("Video"),
+        Phrase("Video plays, watch time and completion."),
         (
             "video_play_actions",
             "video_watched_2s",
@@ -80,8 +82,8 @@ _ALL = (
     ),
     MetricSet(
         "engagement",
-        "Engagement",
-        "Interactions with the ad itself.",
+        Phrase("Engagement"),
+        Phrase("Interactions with the ad itself."),
         (
             "engagements",
             "engagement_rate",
@@ -99,8 +101,8 @@ _ALL = (
     ),
     MetricSet(
         "website",
-        "Website",
-        "Website events, from the first page to the purchase.",
+        Phrase("Website"),
+        Phrase("Website events, from the first page to the purchase."),
         (
             "total_landing_page_view",
             "cost_per_landing_page_view",
@@ -120,8 +122,8 @@ _ALL = (
     ),
     MetricSet(
         "app",
-        "App",
-        "App installs and in-app events.",
+        Phrase("App"),
+        Phrase("App installs and in-app events."),
         (
             "app_install",
             "cost_per_app_install",
@@ -143,7 +145,7 @@ _ALL = (
     MetricSet(
         "skan",
         "SKAdNetwork",
-        "App events that Apple reports for iOS 14 and later.",
+        Phrase("App events that Apple reports for iOS 14 and later."),
         (
             "skan_conversion",
             "skan_cost_per_conversion",
@@ -159,8 +161,8 @@ _ALL = (
     ),
     MetricSet(
         "commerce",
-        "TikTok Shop",
-        "TikTok Shop events, from the product page to the order.",
+        Phrase("TikTok Shop"),
+        Phrase("TikTok Shop events, from the product page to the order."),
         (
             "onsite_on_web_detail",
             "onsite_on_web_cart",
@@ -176,8 +178,8 @@ _ALL = (
     ),
     MetricSet(
         "lead",
-        "Leads",
-        "Forms, conversations and registrations of potential customers.",
+        Phrase("Leads"),
+        Phrase("Forms, conversations and registrations of potential customers."),
         (
             "form",
             "cost_per_form",
@@ -196,8 +198,8 @@ _ALL = (
     ),
     MetricSet(
         "attribution",
-        "Attribution",
-        "Conversions by attribution: click, view or engaged view.",
+        Phrase("Attribution"),
+        Phrase("Conversions by attribution: click, view or engaged view."),
         (
             "cta_conversion",
             "cost_per_cta_conversion",
@@ -215,7 +217,7 @@ _ALL = (
     MetricSet(
         "live",
         "LIVE",
-        "LIVE views and clicks from ads.",
+        Phrase("LIVE views and clicks from ads."),
         ("live_views", "live_unique_views", "live_effective_views", "live_product_clicks"),
     ),
 )
@@ -225,32 +227,32 @@ SETS: Mapping[str, MetricSet] = MappingProxyType({metric_set.name: metric_set fo
 
 GROUP_TITLES: Mapping[str, str] = MappingProxyType(
     {
-        "attribute": "Attributes",
-        "attribute_legacy_spc": "Attributes of older Smart+ creatives",
-        "core": "Core",
-        "core_skan": "Core, SKAdNetwork",
-        "video": "Video",
-        "clicks": "Clicks on the ad",
-        "social": "Social",
-        "earned_page": "Earned page views",
+        "attribute": Phrase("Attributes"),
+        "attribute_legacy_spc": Phrase("Attributes of older Smart+ creatives"),
+        "core": Phrase("Core"),
+        "core_skan": Phrase("Core, SKAdNetwork"),
+        "video": Phrase("Video"),
+        "clicks": Phrase("Clicks on the ad"),
+        "social": Phrase("Social"),
+        "earned_page": Phrase("Earned page views"),
         "live": "LIVE",
-        "image": "Images",
-        "interactive_addon": "Interactive add-ons",
-        "instant_experience": "Instant page",
-        "app_event": "App events",
-        "website": "Website events",
-        "tiktok_onsite": "Events on TikTok",
-        "native_growth": "Native growth (TikTok Minis)",
-        "offline": "Offline events",
-        "messaging": "Messages",
-        "shop": "TikTok Shop",
-        "attribution": "Attribution",
-        "app_event_skan": "App events, SKAdNetwork",
-        "attribution_skan": "Attribution, SKAdNetwork",
-        "website_legacy": "Website events of older pixels",
-        "product": "Catalog products",
-        "playable": "Playable ads",
-        "gmv_max": "GMV Max",
+        "image": Phrase("Images"),
+        "interactive_addon": Phrase("Interactive add-ons"),
+        "instant_experience": Phrase("Instant page"),
+        "app_event": Phrase("App events"),
+        "website": Phrase("Website events"),
+        "tiktok_onsite": Phrase("Events on TikTok"),
+        "native_growth": Phrase("Native growth (TikTok Minis)"),
+        "offline": Phrase("Offline events"),
+        "messaging": Phrase("Messages"),
+        "shop": Phrase("TikTok Shop"),
+        "attribution": Phrase("Attribution"),
+        "app_event_skan": Phrase("App events, SKAdNetwork"),
+        "attribution_skan": Phrase("Attribution, SKAdNetwork"),
+        "website_legacy": Phrase("Website events of older pixels"),
+        "product": Phrase("Catalog products"),
+        "playable": Phrase("Playable ads"),
+        "gmv_max": Phrase("GMV Max"),
     }
 )
 """Titles of the metric groups."""

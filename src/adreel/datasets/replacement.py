@@ -17,6 +17,7 @@ from adreel.datasets.schema import columns, day_column, key
 from adreel.dates import Span, span, today_at
 from adreel.errors import InputError
 from adreel.lake import Lake
+from adreel.language import integer, phrase, phrases, shown_day
 from adreel.update_methods import Method
 
 ZONES = tuple(timedelta(hours=hours) for hours in (-12, 0, 14))
@@ -58,9 +59,9 @@ def loss_by_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -
     if not rows:
         return None
     if day_column(dataset):
-        reason = "the primary key of the table is not the dataset's, so the days cannot be merged"
+        reason = phrase("the primary key of the table is not the dataset's, so the days cannot be merged")
     else:
-        reason = "its rows have no day, so figures for other days replace the ones in the table"
+        reason = phrase("its rows have no day, so figures for other days replace the ones in the table")
     return Loss(rows, reason)
 
 
@@ -68,18 +69,25 @@ def next_run_after_restore(dataset: Dataset) -> str:
     """What the next run does to rows that were restored, by the dataset's update method."""
     match dataset.update.method:
         case Method.REPLACE:
-            return "The next run replaces all rows of the table."
+            return phrase("The next run replaces all rows of the table.")
         case Method.APPEND:
-            return "The next run adds its rows and changes none of these."
+            return phrase("The next run adds its rows and changes none of these.")
         case Method.UPSERT:
-            return "The next run updates the rows that it reads, and adds new ones. All other rows stay as restored."
+            return phrase(
+                "The next run updates the rows that it reads, and adds new ones. All other rows stay as restored."
+            )
     if not day_column(dataset):
-        return "The next run replaces the rows of each ad account that it reads."
+        return phrase("The next run replaces the rows of each ad account that it reads.")
     keep = dataset.update.keep_days
-    kept = f" and removes all but the last {keep:,} days" if keep else ""
-    return (
-        f"The next run replaces the days of the dataset's dates{kept}. Other days stay as restored; to update them, "
-        "run a backfill."
+    if keep:
+        return phrase(
+            "The next run replaces the days of the dataset's dates and removes all but the last %(days)s days. Other "
+            "days stay as restored; to update them, run a backfill.",
+            days=integer(keep),
+        )
+    return phrase(
+        "The next run replaces the days of the dataset's dates. Other days stay as restored; to update them, run a "
+        "backfill."
     )
 
 
@@ -99,11 +107,16 @@ def effect_of_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime)
     refuse_unkept_days(dataset, now)
     days = _shown_days(dataset, now)
     if not lake.exists(slug):
-        return Effect(f"The run creates the table with the rows of {days}.")
+        return Effect(phrase("The run creates the table with the rows of %(days)s.", days=days))
     loss = loss_by_other_days(lake, slug, dataset, now)
     if loss is not None:
         return Effect(
-            f"The run removes {_rows(loss.rows)} from the table: {loss.reason}. Earlier versions can be restored.", loss
+            phrase(
+                "The run removes %(rows)s from the table: %(reason)s. Earlier versions can be restored.",
+                rows=_rows(loss.rows),
+                reason=loss.reason,
+            ),
+            loss,
         )
     return Effect(_merge(lake, slug, dataset, days, now))
 
@@ -123,34 +136,60 @@ def _merge(lake: Lake, slug: str, dataset: Dataset, days: str, now: datetime) ->
     every, method = lake.table(slug).rows, dataset.update.method
     within = rows_of_days(lake, slug, dataset, now)
     if not within:
-        return f"The run adds the rows of {days}. The {_rows(every)} in the table stay.{_next_run(method)}"
+        added = phrase(
+            "The run adds the rows of %(days)s. The %(rows)s in the table stay.", days=days, rows=_rows(every)
+        )
+        return " ".join((added, *_next_run(method)))
     if method is Method.APPEND:
-        return (
-            f"The run adds the rows of {days}. The {_rows(every)} in the table stay, with {within:,} of these days: "
-            "these days are in the table twice then."
+        return phrase(
+            "The run adds the rows of %(days)s. The %(rows)s in the table stay, with %(rows_of_days)s of "
+            "these days: these days are in the table twice then.",
+            days=days,
+            rows=_rows(every),
+            rows_of_days=integer(within),
         )
     if method is Method.UPSERT:
-        return (
-            f"The run updates the rows of {days} and adds new ones. No row is removed: the table has {_rows(every)}, "
-            f"{within:,} of these days."
+        return phrase(
+            "The run updates the rows of %(days)s and adds new ones. No row is removed: the table has "
+            "%(rows)s, %(rows_of_days)s of these days.",
+            days=days,
+            rows=_rows(every),
+            rows_of_days=integer(within),
         )
     others = every - within
-    stay = f" The other {_rows(others)} {'stays' if others == 1 else 'stay'}." if others else ""
-    have = f"The table has {_rows(within)} of {days}; the run replaces {'it' if within == 1 else 'them'}."
-    return f"{have}{stay}{_next_run(method)}"
+    have = phrases(
+        "The table has %(rows)s row of %(days)s; the run replaces it.",
+        "The table has %(rows)s rows of %(days)s; the run replaces them.",
+        within,
+        rows=integer(within),
+        days=days,
+    )
+    stay = phrases("The other %(rows)s row stays.", "The other %(rows)s rows stay.", others, rows=integer(others))
+    return " ".join((have, *((stay,) if others else ()), *_next_run(method)))
 
 
-def _next_run(method: Method) -> str:
+def _next_run(method: Method) -> tuple[str, ...]:
     """What becomes of added days where the dataset's own runs replace the whole table."""
-    return " The next run of the dataset's own dates replaces the whole table." if method is Method.REPLACE else ""
+    if method is not Method.REPLACE:
+        return ()
+    return (phrase("The next run of the dataset's own dates replaces the whole table."),)
 
 
 def _shown_days(dataset: Dataset, now: datetime) -> str:
     """The days, with a note if ad accounts in other time zones have others now."""
     assert dataset.dates is not None
     days = span(dataset.dates, today_at(now, timedelta()))
-    shown = f"{days.start}" if days.days == 1 else f"{days.start} to {days.end} ({days.days:,} days)"
-    return shown if len(_spans(dataset, now)) == 1 else f"{shown} in each ad account's time zone"
+    shown = (
+        shown_day(days.start)
+        if days.days == 1
+        else phrase(
+            "%(start)s to %(end)s (%(days)s days)",
+            start=shown_day(days.start),
+            end=shown_day(days.end),
+            days=integer(days.days),
+        )
+    )
+    return shown if len(_spans(dataset, now)) == 1 else phrase("%(days)s in each ad account's time zone", days=shown)
 
 
 def _spans(dataset: Dataset, now: datetime) -> set[Span]:
@@ -180,8 +219,12 @@ def refuse_unkept_days(dataset: Dataset, now: datetime) -> None:
     first = first_kept_day(dataset, now)
     if first is not None and max(days.end for days in _spans(dataset, now)) < first:
         raise InputError(
-            f"The table keeps {dataset.update.keep_days} days, from {first} on. These dates are earlier. Choose later "
-            "dates or increase keep_days."
+            phrase(
+                "The table keeps %(days)s days, from %(first_day)s on. These dates are earlier. Choose "
+                "later dates or increase keep_days.",
+                days=dataset.update.keep_days,
+                first_day=shown_day(first),
+            )
         )
 
 
@@ -199,10 +242,13 @@ def _losses(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetim
     if not table.rows:
         return
     if key(before) != key(after) or before.report != after.report:
-        yield f"The next run replaces all {table.rows:,} rows of the table: the report or its primary key changes."
+        yield phrase(
+            "The next run replaces all %(rows)s rows of the table: the report or its primary key changes.",
+            rows=integer(table.rows),
+        )
         return
     if replaces and not replaced:
-        yield f"Each run now replaces the whole table, which has {table.rows:,} rows today."
+        yield phrase("Each run now replaces the whole table, which has %(rows)s rows today.", rows=integer(table.rows))
     if replaces:
         yield from _left_behind(lake, slug, before, after, now, newly=not replaced)
     keep, kept = after.update.keep_days, before.update.keep_days
@@ -211,7 +257,12 @@ def _losses(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetim
         first = min(today_at(now, offset) for offset in ZONES) - timedelta(days=keep - 1)
         rows = _count(lake, slug, (column,), lambda batch: pc.less(_days(batch, column), first))
         if rows:
-            yield f"The next run removes {_rows(rows)} of days before {first}: the table keeps {keep} days."
+            yield phrase(
+                "The next run removes %(rows)s of days before %(day)s: the table keeps %(days)s days.",
+                rows=_rows(rows),
+                day=shown_day(first),
+                days=keep,
+            )
     if column is None and after.dates is not None and after.dates != before.dates:
         yield from _other_range(lake, slug, after, now)
     yield from _columns(lake, slug, before, after)
@@ -223,11 +274,18 @@ def _other_range(lake: Lake, slug: str, after: Dataset, now: datetime) -> Iterat
     if after.update.method is Method.REPLACE:
         first, last = min(days.start for days in spans), max(days.end for days in spans)
         rows = lake.table(slug).rows
-        yield f"The next run replaces {_rows(rows)}: their figures are for other dates than {first} to {last}."
+        yield phrase(
+            "The next run replaces %(rows)s: their figures are for other dates than %(first_day)s to %(last_day)s.",
+            rows=_rows(rows),
+            first_day=shown_day(first),
+            last_day=shown_day(last),
+        )
     elif after.update.method is Method.UPSERT:
         rows = _count(lake, slug, DAYS, lambda batch: _same_start(batch, spans))
         if rows:
-            yield f"The next run replaces {_rows(rows)} that start on the same day and end on another."
+            yield phrase(
+                "The next run replaces %(rows)s that start on the same day and end on another.", rows=_rows(rows)
+            )
 
 
 def _left_behind(
@@ -240,13 +298,18 @@ def _left_behind(
         first, last = min(days.start for days in spans), max(days.end for days in spans)
         rows = _count(lake, slug, (column,), lambda batch: _outside(_days(batch, column), first, last))
         if rows:
-            yield f"The next run removes {_rows(rows)} of days outside the dataset's dates ({first} to {last})."
+            yield phrase(
+                "The next run removes %(rows)s of days outside the dataset's dates (%(first_day)s to %(last_day)s).",
+                rows=_rows(rows),
+                first_day=shown_day(first),
+                last_day=shown_day(last),
+            )
     wanted = after.advertisers
     if wanted and (newly or set(before.advertisers or ()) != set(wanted)):
         ids = pa.array(sorted(wanted), pa.string())
         rows = _count(lake, slug, ("advertiser_id",), lambda batch: pc.invert(pc.is_in(batch.column(0), value_set=ids)))
         if rows:
-            yield f"The next run removes {_rows(rows)} of ad accounts that are no longer selected."
+            yield phrase("The next run removes %(rows)s of ad accounts that are no longer selected.", rows=_rows(rows))
 
 
 def _days(batch: Any, column: str) -> Any:
@@ -270,17 +333,33 @@ def _columns(lake: Lake, slug: str, before: Dataset, after: Dataset) -> Iterator
         dropped = [name for name in names if name not in asked]
     if not dropped:
         return
-    shown = f"{', '.join(dropped)}."
-    several = f"{len(dropped)} columns" if len(dropped) > 1 else "1 column"
+    number, names_shown = len(dropped), ", ".join(dropped)
     if after.reset_schema:
-        rows = _rows(_count(lake, slug, tuple(dropped), _with_a_value))
-        yield f"The next run removes {several} with the values of {rows}: {shown}"
+        yield phrases(
+            "The next run removes %(number)s column with the values of %(rows)s: %(columns)s.",
+            "The next run removes %(number)s columns with the values of %(rows)s: %(columns)s.",
+            number,
+            number=integer(number),
+            rows=_rows(_count(lake, slug, tuple(dropped), _with_a_value)),
+            columns=names_shown,
+        )
     elif after.update.method is Method.REPLACE:
-        rows = _rows(_count(lake, slug, tuple(dropped), _with_a_value))
-        yield f"The next run empties {several} in {rows}, as no longer selected: {shown}"
+        yield phrases(
+            "The next run empties %(number)s column in %(rows)s, as no longer selected: %(columns)s.",
+            "The next run empties %(number)s columns in %(rows)s, as no longer selected: %(columns)s.",
+            number,
+            number=integer(number),
+            rows=_rows(_count(lake, slug, tuple(dropped), _with_a_value)),
+            columns=names_shown,
+        )
     elif after.update.method is not Method.APPEND:
-        keeps = "keep their values and are" if len(dropped) > 1 else "keeps its values and is"
-        yield f"{several} {keeps} no longer updated: {shown}"
+        yield phrases(
+            "%(number)s column keeps its values and is no longer updated: %(columns)s.",
+            "%(number)s columns keep their values and are no longer updated: %(columns)s.",
+            number,
+            number=integer(number),
+            columns=names_shown,
+        )
 
 
 def _with_a_value(batch: Any) -> Any:
@@ -292,4 +371,4 @@ def _with_a_value(batch: Any) -> Any:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'s' if count != 1 else ''}"
+    return phrases("%(rows)s row", "%(rows)s rows", count, rows=integer(count))

@@ -29,6 +29,7 @@ from adreel.dates import Span, fixed_offset, today_at
 from adreel.enumerations import TextEnum
 from adreel.errors import DatasetError, InputError
 from adreel.lake import Lake, Version
+from adreel.language import Phrase, in_language, integer, listed, phrase, phrases, shown_day
 from adreel.store import Run, RunState, SavedDataset, Store
 from adreel.update_methods import Method
 
@@ -54,13 +55,13 @@ class DayKind(TextEnum):
 
     label: str
 
-    RESTATED = "restated", "in both versions"
-    INCOMPLETE = "incomplete", "incomplete"
-    ADDED = "added", "added"
-    REMOVED = "removed", "removed"
-    REPEATED = "repeated", "rows added again"
-    UNREAD = "unread", "not read again"
-    UNVERIFIED = "unverified", "check failed"
+    RESTATED = "restated", Phrase("in both versions")
+    INCOMPLETE = "incomplete", Phrase("incomplete")
+    ADDED = "added", Phrase("added")
+    REMOVED = "removed", Phrase("removed")
+    REPEATED = "repeated", Phrase("rows added again")
+    UNREAD = "unread", Phrase("not read again")
+    UNVERIFIED = "unverified", Phrase("check failed")
 
 
 _NOT_COMPARED = {DayKind.REPEATED, DayKind.UNREAD, DayKind.UNVERIFIED}
@@ -115,7 +116,11 @@ class ColumnChange:
 
     def label(self, column_sum: CurrencySum) -> str:
         """The title of one of its sums, with the currency where there are several."""
-        return f"{self.title} ({column_sum.currency or 'unknown currency'})" if len(self.sums) > 1 else self.title
+        if len(self.sums) < 2:
+            return str(self.title)
+        return phrase(
+            "%(metric)s (%(currency)s)", metric=self.title, currency=column_sum.currency or phrase("unknown currency")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +284,14 @@ def restated_sums(
     )
 
 
+def day_kinds(store: Store, lake: Lake, saved: SavedDataset, before: int, after: int, now: datetime) -> Kinds:
+    """Tells what each day of an ad account is to two versions, as in `compare`.
+
+    Raises NotFoundError for versions that cannot be read.
+    """
+    return _compare_sums(store, lake, saved, (before, after), now, with_sums=False).kinds
+
+
 @dataclass(frozen=True, slots=True)
 class _SumComparison:
     """The sums of two versions by ad account and day, and what tells the kinds of their days."""
@@ -291,14 +304,14 @@ class _SumComparison:
 
 
 def _compare_sums(
-    store: Store, lake: Lake, saved: SavedDataset, versions: tuple[int, int], now: datetime
+    store: Store, lake: Lake, saved: SavedDataset, versions: tuple[int, int], now: datetime, *, with_sums: bool = True
 ) -> _SumComparison:
     slug = saved.table_slug
     schemas = [lake.table(slug, version).schema for version in versions]
     shared = [name for name in schemas[1].names if name in schemas[0].names]
     identity = tuple(name for name in ACCOUNT_COLUMNS if name in shared and _same_type(schemas, name))
     facts = _column_facts(saved, shared, now)
-    additive = tuple(name for name, column in facts.items() if column.additive)
+    additive = tuple(name for name, column in facts.items() if column.additive and with_sums)
     accounts = [
         _AdvertiserChanges(dict(zip(identity, part.values, strict=True)), part)
         for part in lake.sum_changes(slug, *versions, additive, identity)
@@ -306,6 +319,11 @@ def _compare_sums(
     readings = Readings(lake.versions(slug), store.runs.good(saved, MOST_READINGS))
     kinds = _kinds(readings, versions, accounts, _delay(saved, now))
     return _SumComparison(identity, facts, accounts, readings, kinds)
+
+
+def additive_columns(saved: SavedDataset, schema: Any, now: datetime) -> tuple[str, ...]:
+    """The columns of the table whose sums are compared."""
+    return tuple(name for name, column in _column_facts(saved, schema.names, now).items() if column.additive)
 
 
 def _delay(saved: SavedDataset, now: datetime) -> timedelta:
@@ -500,10 +518,17 @@ class Readings:
         version, run = self._versions.get(number), self._runs.get(number)
         kind = ""
         if version is not None and version.restored is not None:
-            kind = f"Version {number} restores version {version.restored}."
+            kind = phrase(
+                "Version %(version)s restores version %(restored)s.", version=number, restored=version.restored
+            )
         # The first version of a table had nothing to add days to.
         elif run is not None and run.dates is not None and number > min(self._versions):
-            kind = f"Version {number} is a backfill of {run.dates[0]} to {run.dates[1]}."
+            kind = phrase(
+                "Version %(version)s is a backfill of %(first)s to %(last)s.",
+                version=number,
+                first=run.dates[0],
+                last=run.dates[1],
+            )
         return " ".join(filter(None, [kind, failed_check(number, run)]))
 
 
@@ -702,26 +727,25 @@ def amount(value: Number | None, currency: str | None, *, signed: bool = False) 
     sign = "+" if signed and value else ""
     # Money has decimals also where its sum is a whole number: 0.00 USD beside no 0 USD.
     whole = not currency and value == int(value)
-    text = f"{int(value):{sign},}" if whole else f"{Decimal(str(value)):{sign},.2f}"
+    text = in_language(f"{int(value):{sign},}" if whole else f"{Decimal(str(value)):{sign},.2f}")
     return f"{text} {currency}" if currency else text
 
 
 def _summary(difference: Difference, column_changes: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
-    of_columns = [
-        f"Columns {word}: {', '.join(names)}"
-        for names, word in ((difference.columns_added, "added"), (difference.columns_gone, "removed"))
-        if names
-    ]
+    of_columns = []
+    if difference.columns_added:
+        of_columns.append(phrase("Columns added: %(columns)s", columns=", ".join(difference.columns_added)))
+    if difference.columns_gone:
+        of_columns.append(phrase("Columns removed: %(columns)s", columns=", ".join(difference.columns_gone)))
     if not (difference.added or difference.gone or difference.changed):
-        return ". ".join(["no rows changed", *of_columns] if of_columns else ["nothing changed"]) + "."
+        return ". ".join([phrase("no rows changed"), *of_columns] if of_columns else [phrase("nothing changed")]) + "."
     if days:
         words = _counted(day for day in days if day.kind is DayKind.RESTATED)
     else:
-        totals = [(difference.changed, "changed"), (difference.added, "added"), (difference.gone, "removed")]
-        words = ", ".join(f"{_rows(count)} {word}" for count, word in totals if count)
+        words = _row_changes(difference.changed, difference.added, difference.gone)
     sums = ", ".join(_restated_sums(column_changes))
     not_compared = list(_not_compared(days))
-    nothing = "nothing changed on complete days in both versions"
+    nothing = phrase("nothing changed on complete days in both versions")
     first = f"{words}; {sums}" if words and sums else words or ("" if not_compared else nothing)
     return ". ".join(filter(None, [first, *not_compared, *_besides(days), *of_columns])) + "."
 
@@ -734,19 +758,34 @@ def _not_compared(days: Iterable[DayChange]) -> Iterator[str]:
     """The days of both versions that say nothing of TikTok's own changes, and why."""
     by_kind = {kind: [day for day in days if day.kind is kind] for kind in _NOT_COMPARED}
     if repeated := by_kind[DayKind.REPEATED]:
-        yield f"{_rows(sum(day.added for day in repeated))} added again on {_plural(len(repeated), 'day')}"
+        yield phrase(
+            "%(rows)s added again on %(days)s",
+            rows=_rows(sum(day.added for day in repeated)),
+            days=_days(len(repeated)),
+        )
     if unread := by_kind[DayKind.UNREAD]:
-        yield f"{_counted(unread)} not read again"
+        yield phrase("%(changes)s not read again", changes=_counted(unread))
     if unverified := by_kind[DayKind.UNVERIFIED]:
-        yield f"{_counted(unverified)} read by a run whose check failed"
+        yield phrase("%(changes)s read by a run whose check failed", changes=_counted(unverified))
 
 
 def _counted(days: Iterable[DayChange]) -> str:
     """How many rows of the days were changed, added and removed, on how many days; empty for none."""
     days = tuple(days)
-    totals = [(sum(getattr(day, name) for day in days), name) for name in ("changed", "added", "removed")]
-    words = ", ".join(f"{_rows(count)} {name}" for count, name in totals if count)
-    return f"{words} on {_plural(len(days), 'day')}" if words else ""
+    words = _row_changes(
+        sum(day.changed for day in days), sum(day.added for day in days), sum(day.removed for day in days)
+    )
+    return phrase("%(changes)s on %(days)s", changes=words, days=_days(len(days))) if words else ""
+
+
+def _row_changes(changed: int, added: int, removed: int) -> str:
+    """How many rows were changed, added and removed: `3 rows changed, 1 row added`; empty for none."""
+    parts = [
+        phrases("%(rows)s row changed", "%(rows)s rows changed", changed, rows=integer(changed)) if changed else "",
+        phrases("%(rows)s row added", "%(rows)s rows added", added, rows=integer(added)) if added else "",
+        phrases("%(rows)s row removed", "%(rows)s rows removed", removed, rows=integer(removed)) if removed else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _besides(days: Iterable[DayChange]) -> Iterator[str]:
@@ -754,11 +793,27 @@ def _besides(days: Iterable[DayChange]) -> Iterator[str]:
     for kind in (DayKind.ADDED, DayKind.REMOVED):
         own = [day for day in days if day.kind is kind]
         if own:
-            rows = sum(day.added + day.removed + day.changed for day in own)
-            yield f"{_plural(len(own), 'day')} {kind.label}, with {_rows(rows)}"
-    unfinished = [str(day.day) for day in days if day.kind is DayKind.INCOMPLETE]
+            number, rows = len(own), _rows(sum(day.added + day.removed + day.changed for day in own))
+            yield (
+                phrases(
+                    "%(days)s day added, with %(rows)s",
+                    "%(days)s days added, with %(rows)s",
+                    number,
+                    days=integer(number),
+                    rows=rows,
+                )
+                if kind is DayKind.ADDED
+                else phrases(
+                    "%(days)s day removed, with %(rows)s",
+                    "%(days)s days removed, with %(rows)s",
+                    number,
+                    days=integer(number),
+                    rows=rows,
+                )
+            )
+    unfinished = [shown_day(day.day) for day in days if day.kind is DayKind.INCOMPLETE]
     if unfinished:
-        yield f"{' and '.join(unfinished)} incomplete at the first reading"
+        yield phrase("%(days)s incomplete at the first reading", days=listed(unfinished))
 
 
 def _restated_sums(column_changes: Iterable[ColumnChange]) -> list[str]:
@@ -776,8 +831,8 @@ def _restated_sums(column_changes: Iterable[ColumnChange]) -> list[str]:
 
 
 def _rows(count: int) -> str:
-    return _plural(count, "row")
+    return phrases("%(rows)s row", "%(rows)s rows", count, rows=integer(count))
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'s' if count != 1 else ''}"
+def _days(count: int) -> str:
+    return phrases("%(days)s day", "%(days)s days", count, days=integer(count))

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from adreel import catalog
+from adreel.datasets.coverage import Coverage, DaysOf, from_json
 from adreel.datasets.figures import METRICS, keep_missing
+from adreel.datasets.restatement import additive_columns
 from adreel.dates import Span
 from adreel.errors import InputError
 from adreel.lake import Lake
+from adreel.language import phrase
 from adreel.store import FiguresState, SavedDataset, Store, VersionFigures
 
 READ_AT_ONCE = 5
@@ -26,14 +29,16 @@ READ_AT_ONCE = 5
 
 @dataclass(frozen=True, slots=True)
 class CalendarFigure:
-    """What the calendar can show: a column, of money in one currency.
+    """What the calendar can show: a column that was compared, of money in one currency.
 
-    `currency` is None for what is no money, and empty where it is not known.
+    `currency` is None for what is no money, and empty where it is not known. `restated` says whether TikTok restated
+    it on any day.
     """
 
     metric: str
     title: str
     currency: str | None
+    restated: bool = True
 
     @property
     def key(self) -> str:
@@ -43,7 +48,11 @@ class CalendarFigure:
     @property
     def label(self) -> str:
         """Its title, of money with the currency."""
-        return self.title if self.currency is None else f"{self.title} ({self.currency or 'unknown currency'})"
+        if self.currency is None:
+            return str(self.title)
+        return phrase(
+            "%(metric)s (%(currency)s)", metric=self.title, currency=self.currency or phrase("unknown currency")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +91,12 @@ class CalendarVersion:
 
 @dataclass(frozen=True, slots=True)
 class RestatementCalendar:
-    """The restated days of a dataset, oldest first.
+    """The restated days of a dataset, or of one ad account, oldest first.
 
-    `figure` is the one that is shown, None if TikTok restated nothing. `figures` are all that were restated, `versions`
-    all that were looked at, newest first. `missing` are versions that nobody has looked at yet, `read` those that were
-    looked at just now.
+    `figure` is the one that is shown, None if no versions were compared. `figures` are all that were compared,
+    `versions` all that were looked at, newest first. `missing` are versions that nobody has looked at yet, `read` those
+    that were looked at just now. `table_days` are the days of the newest version, None if they are not known.
+    `advertisers` are the ad accounts that it has, by id.
     """
 
     figure: CalendarFigure | None
@@ -95,6 +105,8 @@ class RestatementCalendar:
     versions: tuple[CalendarVersion, ...]
     missing: int
     read: int
+    table_days: Span | None = None
+    advertisers: tuple[str, ...] = ()
 
     @property
     def amount(self) -> Decimal:
@@ -138,11 +150,12 @@ class RestatementCalendar:
                 for version in self.versions
             ],
             "missing": self.missing,
+            "table_days": {"start": self.table_days.start, "end": self.table_days.end} if self.table_days else None,
         }
 
 
 def _figure_json(figure: CalendarFigure) -> dict[str, Any]:
-    return {"key": figure.key, "metric": figure.metric, "title": figure.title, "currency": figure.currency}
+    return {name: getattr(figure, name) for name in ("key", "metric", "title", "currency", "restated")}
 
 
 def calendar(
@@ -152,19 +165,24 @@ def calendar(
     now: datetime,
     *,
     key: str = "",
+    advertiser: str = "",
     days: Span | None = None,
     read_at_once: int = READ_AT_ONCE,
 ) -> RestatementCalendar:
-    """The restated days of the dataset, of those in `days` if they are given.
+    """The restated days of the dataset, of those in `days` and of the ad account if they are given.
 
-    `key` names the figure: a column, or a column with the currency, such as `spend:EUR`; by default cost in the first
-    currency. At most `read_at_once` versions that nobody has looked at yet are read. Raises InputError for a figure
-    that was not restated, if any was.
+    `key` names the figure: a column, or a column with the currency, such as `spend:EUR`; by default the first that was
+    restated, cost before others. At most `read_at_once` versions that nobody has looked at yet are read. Raises
+    InputError for a figure that was not compared, if any was, and for an ad account that the table does not have.
     """
     runs, missing = store.figures.missing(saved.id, read_at_once)
     read = keep_missing(store, lake, runs, now)
     versions = store.figures.versions(saved.id)
-    figures = tuple(_figures(versions))
+    coverage = _coverage(lake, saved)
+    advertisers = {*coverage, *(amounts.advertiser_id for version in versions for amounts in version.amounts)}
+    if advertiser:
+        versions = _of_advertiser(versions, advertiser, advertisers)
+    figures = tuple(_figures(versions, _compared(store, lake, saved, versions, advertiser, now)))
     figure = _chosen(figures, key)
     moves: dict[date, list[Move]] = defaultdict(list)
     for version in versions:
@@ -180,7 +198,53 @@ def calendar(
         versions=tuple(_version(version, moves) for version in versions),
         missing=missing - read,
         read=read,
+        table_days=_table_days(coverage, advertiser),
+        advertisers=tuple(sorted(advertisers - {""})),
     )
+
+
+def _coverage(lake: Lake, saved: SavedDataset) -> Coverage:
+    """The days that were read of each ad account, by its id; empty where that is not known."""
+    newest = next(iter(lake.versions(saved.table_slug)), None) if lake.exists(saved.table_slug) else None
+    return from_json(newest.coverage) if newest is not None else {}
+
+
+def _table_days(coverage: Coverage, advertiser: str) -> Span | None:
+    own = coverage if not advertiser else {advertiser: coverage.get(advertiser, DaysOf())}
+    spans = [span for days in own.values() for span in days.read]
+    return Span(min(span.start for span in spans), max(span.end for span in spans)) if spans else None
+
+
+def _of_advertiser(
+    versions: tuple[VersionFigures, ...], advertiser: str, advertisers: set[str]
+) -> tuple[VersionFigures, ...]:
+    """What was restated of the ad account alone. Raises InputError for one that the table does not have."""
+    if advertiser not in advertisers:
+        raise InputError(
+            phrase("The table has no days of ad account %(ad_account)s. Choose another one.", ad_account=advertiser)
+        )
+    return tuple(
+        replace(version, amounts=tuple(each for each in version.amounts if each.advertiser_id == advertiser))
+        for version in versions
+    )
+
+
+def _compared(
+    store: Store,
+    lake: Lake,
+    saved: SavedDataset,
+    versions: tuple[VersionFigures, ...],
+    advertiser: str,
+    now: datetime,
+) -> set[tuple[str, str | None]]:
+    """The columns of the newest version whose sums are compared, of money with each currency that is known."""
+    if not any(version.before is not None for version in versions) or not lake.exists(saved.table_slug):
+        return set()
+    sums = [head for head in store.figures.heads({saved.id}) if advertiser in ("", head.advertiser_id)]
+    currencies = {head.currency for head in sums if head.currency}
+    currencies |= {amounts.currency for version in versions for amounts in version.amounts}
+    names = additive_columns(saved, lake.table(saved.table_slug).schema, now)
+    return {(name, currency) for name in names for currency in (currencies if is_money(name) else {None})}
 
 
 def figure_key(metric: str, currency: str | None) -> str:
@@ -200,9 +264,9 @@ def is_money(metric: str) -> bool:
     return metric in metrics and metrics[metric].type == "money"
 
 
-def _figures(versions: tuple[VersionFigures, ...]) -> Iterator[CalendarFigure]:
-    """The figures that were restated: first those of `METRICS`, then by title."""
-    pairs = {
+def _figures(versions: tuple[VersionFigures, ...], compared: set[tuple[str, str | None]]) -> Iterator[CalendarFigure]:
+    """The figures that were restated or compared: first those of `METRICS`, then by title."""
+    restated = {
         (metric, amounts.currency if is_money(metric) else None)
         for version in versions
         for amounts in version.amounts
@@ -210,7 +274,10 @@ def _figures(versions: tuple[VersionFigures, ...]) -> Iterator[CalendarFigure]:
         for metric in moved
     }
     order: Mapping[str, int] = {metric: place for place, metric in enumerate(METRICS)}
-    figures = (CalendarFigure(metric, title_of(metric), currency) for metric, currency in pairs)
+    figures = (
+        CalendarFigure(metric, title_of(metric), currency, (metric, currency) in restated)
+        for metric, currency in restated | compared
+    )
     yield from sorted(
         figures, key=lambda each: (order.get(each.metric, len(order)), each.title, each.metric, each.currency or "")
     )
@@ -218,11 +285,17 @@ def _figures(versions: tuple[VersionFigures, ...]) -> Iterator[CalendarFigure]:
 
 def _chosen(figures: tuple[CalendarFigure, ...], key: str) -> CalendarFigure | None:
     if not figures or not key:
-        return next(iter(figures), None)
+        return next((each for each in figures if each.restated), next(iter(figures), None))
     figure = next((each for each in figures if key in (each.key, each.metric)), None)
     if figure is None:
         names = ", ".join(each.key for each in figures)
-        raise InputError(f"No restated amounts of {key!r} are known. Choose one of: {names}.")
+        raise InputError(
+            phrase(
+                "No restated amounts of %(figure)s are known. Choose one of: %(figures)s.",
+                figure=repr(key),
+                figures=names,
+            )
+        )
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from adreel.datasets.verification import checks_of
 from adreel.lake import Version
+from adreel.language import integer, phrase, phrases, shown_time, within_sentence
 from adreel.store import IN_PROGRESS, Run, RunState, Trigger
 from adreel.update_methods import method_title
 
@@ -37,16 +38,26 @@ _SAME = (
 def title(run: Run) -> str:
     """What kind of run it is, with its versions or days; empty for a run of the dataset's own dates."""
     if run.restores:
-        number = "an earlier version" if run.restored_version is None else f"version {run.restored_version}"
-        return f"Restored {number}" if run.version is not None else f"Restore of {number}"
-    return f"Backfill {run.dates[0]} to {run.dates[1]}" if run.dates else ""
+        version = run.restored_version
+        if version is None:
+            return (
+                phrase("Restored an earlier version")
+                if run.version is not None
+                else phrase("Restore of an earlier version")
+            )
+        return (
+            phrase("Restored version %(version)s", version=version)
+            if run.version is not None
+            else phrase("Restore of version %(version)s", version=version)
+        )
+    return phrase("Backfill %(first)s to %(last)s", first=run.dates[0], last=run.dates[1]) if run.dates else ""
 
 
 def started_by(run: Run) -> str:
     """Who or what asked for the run: a user's name, the command line, the schedule, or a backfill."""
     if run.trigger is not Trigger.PERSON:
-        return run.trigger.label.lower()
-    return run.triggered_by or "command line"
+        return within_sentence(run.trigger.label)
+    return run.triggered_by or phrase("command line")
 
 
 def rows_of(run: Run) -> int:
@@ -120,17 +131,17 @@ def version_json(version: Version, run: Run | None) -> dict[str, Any]:
 def origin(version: Version, run: Run | None) -> str:
     """How the version came about: its update method, or what it restored; `run` is its run if the store has it."""
     if version.restored is not None:
-        return f"Restore of version {version.restored}"
+        return phrase("Restore of version %(version)s", version=version.restored)
     if run is not None and run.dates is not None:
-        return f"{title(run)} ({method_title(version.method).lower()})"
-    return method_title(version.method)
+        return f"{title(run)} ({within_sentence(method_title(version.method))})"
+    return str(method_title(version.method))
 
 
 def failed_check(version: int, run: Run | None) -> str:
     """A sentence if the version that `run` made failed its check, else nothing."""
     if run is None or run.state is not RunState.CHECK_FAILED:
         return ""
-    return f"Version {version} failed its check: its figures differ from TikTok's own."
+    return phrase("Version %(version)s failed its check: its figures differ from TikTok's own.", version=version)
 
 
 def restore_effect(version: Version, run: Run | None, newest: int, rows: int) -> str:
@@ -138,15 +149,20 @@ def restore_effect(version: Version, run: Run | None, newest: int, rows: int) ->
 
     `run` is the version's if the store has it.
     """
-    effect = (
-        f"The table gets the {_rows(version.rows)} of version {version.number} ({version.at:%Y-%m-%d %H:%M} UTC) in "
-        f"place of its {_rows(rows)}. To undo this, restore version {newest}."
+    effect = phrase(
+        "The table gets the %(version_rows)s of version %(version)s (%(time)s UTC) in place of its "
+        "%(rows)s. To undo this, restore version %(newest_version)s.",
+        version_rows=_rows(version.rows),
+        version=version.number,
+        time=shown_time(version.at),
+        rows=_rows(rows),
+        newest_version=newest,
     )
     return " ".join(filter(None, [effect, failed_check(version.number, run)]))
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
+    return phrases("%(rows)s row", "%(rows)s rows", count, rows=integer(count))
 
 
 def runs_by_version(versions: Iterable[Version], runs: Iterable[Run]) -> Mapping[int, Run]:

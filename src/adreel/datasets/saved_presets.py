@@ -12,6 +12,7 @@ from adreel.access import Guard, RoleRight
 from adreel.datasets.menus import nearest
 from adreel.datasets.presets import SETS, MetricSet
 from adreel.errors import ExistsError, ForbiddenError, InputError, NotFoundError, did_you_mean
+from adreel.language import Phrase, integer, phrase
 from adreel.store import MetricPreset, Role
 from adreel.store.users import name_key
 
@@ -34,9 +35,9 @@ def metric_sets(guard: Guard) -> tuple[MetricSet, ...]:
 
 def as_set(preset: MetricPreset) -> MetricSet:
     """A saved preset in the form of the built-in ones."""
-    meaning = "Your preset."
+    meaning = phrase("Your preset.")
     if preset.shared:
-        meaning = f"Shared by {preset.owner}." if preset.owner else "Shared."
+        meaning = phrase("Shared by %(owner)s.", owner=preset.owner) if preset.owner else phrase("Shared.")
     return MetricSet(f"{PREFIX}{preset.id}", preset.name, meaning, preset.metrics)
 
 
@@ -55,7 +56,7 @@ def preset(guard: Guard, name: str) -> MetricPreset:
         if str(seen.id) == name.strip():
             return seen
     near = did_you_mean(nearest(name, [seen.name for seen in visible]))
-    raise NotFoundError(f"Preset {name!r} was not found.{near}", kind="preset")
+    raise NotFoundError(phrase("Preset %(preset)s was not found.", preset=repr(name)) + near, kind="preset")
 
 
 def save(guard: Guard, name: str, metrics: Iterable[str], *, shared: bool) -> MetricPreset:
@@ -66,7 +67,7 @@ def save(guard: Guard, name: str, metrics: Iterable[str], *, shared: bool) -> Me
     """
     guard.need_role(RoleRight.SAVE_PRESETS)
     if guard.actor.user is None and not shared:
-        raise InputError("A preset that the command line saves without a user has no owner. Share it: --shared")
+        raise InputError(phrase("A preset that the command line saves without a user has no owner. Share it: --shared"))
     _refuse_built_in(name)
     return guard.store.presets.add(guard.actor.user, name, _checked(metrics), shared=shared)
 
@@ -80,9 +81,16 @@ def change(
     shared: bool | None = None,
 ) -> MetricPreset:
     """The preset changed in what is given. Errors as `save`; ForbiddenError for another user's."""
-    _need_own(guard, saved, "change")
+    _need_own(
+        guard,
+        saved,
+        Phrase("You cannot change preset %(preset)s of another user. Ask %(owner)s or an administrator."),
+        Phrase("You cannot change preset %(preset)s of another user. Ask an administrator."),
+    )
     if saved.user_id is None and shared is False:
-        raise InputError(f"The preset {saved.name!r} has no owner and stays shared. Delete it instead.")
+        raise InputError(
+            phrase("The preset %(preset)s has no owner and stays shared. Delete it instead.", preset=repr(saved.name))
+        )
     if name is not None:
         _refuse_built_in(name)
     return guard.store.presets.change(
@@ -95,7 +103,12 @@ def change(
 
 def delete(guard: Guard, saved: MetricPreset) -> None:
     """Removes the preset; datasets that were made with it stay as they are. ForbiddenError for another user's."""
-    _need_own(guard, saved, "delete")
+    _need_own(
+        guard,
+        saved,
+        Phrase("You cannot delete preset %(preset)s of another user. Ask %(owner)s or an administrator."),
+        Phrase("You cannot delete preset %(preset)s of another user. Ask an administrator."),
+    )
     guard.store.presets.delete(saved)
 
 
@@ -106,27 +119,37 @@ def may_change(guard: Guard, saved: MetricPreset) -> bool:
     return own and guard.may_role(RoleRight.SAVE_PRESETS)
 
 
-def _need_own(guard: Guard, saved: MetricPreset, action: str) -> None:
+def _need_own(guard: Guard, saved: MetricPreset, refusal: Phrase, without_owner: Phrase) -> None:
+    """Raises ForbiddenError unless the actor may change the preset, with one of two messages."""
     guard.need_role(RoleRight.SAVE_PRESETS)
     if not may_change(guard, saved):
-        owner = f"{saved.owner} or an administrator" if saved.owner else "an administrator"
-        raise ForbiddenError(f"You cannot {action} preset {saved.name!r} of another user. Ask {owner}.")
+        message = refusal if saved.owner else without_owner
+        raise ForbiddenError(phrase(message, preset=repr(saved.name), owner=saved.owner))
 
 
 def _refuse_built_in(name: str) -> None:
     key = name_key(name)
     if any(key in (name_key(built_in.name), name_key(built_in.title)) for built_in in SETS.values()):
-        raise ExistsError(f"There is a built-in preset {name.strip()!r}; choose another name.")
+        raise ExistsError(
+            phrase("There is a built-in preset %(preset)s; choose another name.", preset=repr(name.strip()))
+        )
 
 
 def _checked(metrics: Iterable[str]) -> tuple[str, ...]:
     """The metrics in their order, each once."""
     names = tuple(dict.fromkeys(name.strip() for name in metrics))
     if not names:
-        raise InputError("A preset needs at least one metric.")
+        raise InputError(phrase("A preset needs at least one metric."))
     if len(names) > MOST_METRICS:
-        raise InputError(f"A preset has at most {MOST_METRICS} metrics, not {len(names):,}.")
+        raise InputError(
+            phrase(
+                "A preset has at most %(limit)s metrics, not %(metrics)s.",
+                limit=MOST_METRICS,
+                metrics=integer(len(names)),
+            )
+        )
     for name in names:
         if name not in catalog.metrics():
-            raise InputError(f"{name[:100]!r} is not a metric.{did_you_mean(nearest(name, catalog.metrics()))}")
+            near = did_you_mean(nearest(name, catalog.metrics()))
+            raise InputError(phrase("%(metric)s is not a metric.", metric=repr(name[:100])) + near)
     return names

@@ -14,6 +14,7 @@ from adreel.datasets.status import Standing
 from adreel.datasets.stored import schedule_of, source_of
 from adreel.datasets.validation import TIMING_KEYS, parse
 from adreel.errors import DatasetError, InputError, Problem
+from adreel.language import phrase
 from adreel.scheduling import Meaning, Schedule, read_schedule
 from adreel.store import SavedDataset
 
@@ -81,7 +82,7 @@ def resume(guard: Guard, saved: SavedDataset) -> SavedDataset:
 def _own_schedule(saved: SavedDataset) -> Schedule:
     schedule = schedule_of(saved)
     if schedule is None:
-        raise InputError(f"{saved.name!r} is updated manually: it has no schedule.")
+        raise InputError(phrase("%(dataset)s is updated manually: it has no schedule.", dataset=repr(saved.name)))
     return schedule
 
 

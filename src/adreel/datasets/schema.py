@@ -11,6 +11,7 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.catalog.records import ValueType
 from adreel.datasets.dataset import Dataset, key_columns
+from adreel.language import Phrase, phrase
 
 DECIMAL = pa.decimal128(24, 6)
 """Money, rates and ratios: TikTok sends two to four places; six lose none of them."""
@@ -32,8 +33,17 @@ ARROW_TYPES: Mapping[ValueType, pa.DataType] = MappingProxyType(
 )
 
 
-UNIT_TITLES: Mapping[str, str] = MappingProxyType({"account_currency": "ad account's currency", "per_user": "per user"})
-"""What pages call the units that are no word."""
+UNIT_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "account_currency": Phrase("ad account's currency"),
+        "per_user": Phrase("per user"),
+        "percent": Phrase("percent"),
+        "ratio": Phrase("ratio"),
+        "seconds": Phrase("seconds"),
+        "count": Phrase("count"),
+    }
+)
+"""What pages call the units."""
 
 NAME_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -48,17 +58,17 @@ NAME_COLUMNS: Mapping[str, str] = MappingProxyType(
 
 TYPE_TITLES: Mapping[ValueType, str] = MappingProxyType(
     {
-        "money": "money",
-        "rate": "rate",
-        "ratio": "rate",
-        "int": "whole number",
-        "float": "decimal",
-        "string": "text",
-        "bool": "yes/no",
-        "list": "list",
-        "day": "date",
-        "hour": "time",
-        "time": "time",
+        "money": Phrase("money"),
+        "rate": Phrase("rate"),
+        "ratio": Phrase("rate"),
+        "int": Phrase("whole number"),
+        "float": Phrase("decimal"),
+        "string": Phrase("text"),
+        "bool": Phrase("yes/no"),
+        "list": Phrase("list"),
+        "day": Phrase("date"),
+        "hour": Phrase("time"),
+        "time": Phrase("time"),
     }
 )
 """The types as pages name them."""
@@ -108,7 +118,11 @@ def calculated_columns(dataset: Dataset) -> tuple[Column, ...]:
             "money" if metric.unit == "account_currency" else "ratio",
             "calculated",
             metric.title,
-            f"{metric.meaning.removesuffix('.')}. Calculated: {metric.formula}",
+            phrase(
+                "%(meaning)s. Calculated: %(formula)s",
+                meaning=str(metric.meaning).removesuffix("."),
+                formula=metric.formula,
+            ),
             "" if metric.unit == "number" else metric.unit,
         )
         for metric in dataset.calculated
@@ -125,23 +139,31 @@ def columns_by_name(dataset: Dataset) -> dict[str, Column]:
     return {column.name: column for column in readable_columns(dataset)}
 
 
-_ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Ad account ID", "The ad account of the row.")
+_ADVERTISER_ID = Column(
+    "advertiser_id", "string", "advertiser", Phrase("Ad account ID"), Phrase("The ad account of the row.")
+)
 _CONTEXT = (
-    Column("currency", "string", "advertiser", "Currency", "The ad account's currency, used for all money (ISO 4217)."),
+    Column(
+        "currency",
+        "string",
+        "advertiser",
+        Phrase("Currency"),
+        Phrase("The ad account's currency, used for all money (ISO 4217)."),
+    ),
     Column(
         "timezone",
         "string",
         "advertiser",
-        "Time zone",
-        "The ad account's fixed offset from UTC, used for its days.",
+        Phrase("Time zone"),
+        Phrase("The ad account's fixed offset from UTC, used for its days."),
     ),
 )
 _HOUR_UTC = Column(
     "stat_time_hour_utc",
     "time",
     "advertiser",
-    "Hour (UTC)",
-    "The start of the hour in UTC.",
+    Phrase("Hour (UTC)"),
+    Phrase("The start of the hour in UTC."),
 )
 
 
@@ -167,7 +189,9 @@ def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
         for name in dimensions_asked(dataset)
         if name != "advertiser_id"
     )
-    buying = Column("buying_type", "string", "buying", "Buying type", "RESERVATION_RF or RESERVATION_TOP_VIEW.")
+    buying = Column(
+        "buying_type", "string", "buying", Phrase("Buying type"), Phrase("RESERVATION_RF or RESERVATION_TOP_VIEW.")
+    )
     return (
         _ADVERTISER_ID,
         *dimensions,
@@ -190,8 +214,10 @@ def _span_columns(dataset: Dataset) -> tuple[Column, ...]:
     if dataset.time != "none" or dataset.lifetime:
         return ()
     return (
-        Column("start_date", "day", "span", "Start date", "The first day that the row's figures cover."),
-        Column("end_date", "day", "span", "End date", "The last day that the row's figures cover."),
+        Column(
+            "start_date", "day", "span", Phrase("Start date"), Phrase("The first day that the row's figures cover.")
+        ),
+        Column("end_date", "day", "span", Phrase("End date"), Phrase("The last day that the row's figures cover.")),
     )
 
 
@@ -210,7 +236,8 @@ def _metrics(dataset: Dataset) -> tuple[Column, ...]:
         for name in dataset.metrics
     )
     gone = tuple(
-        Column(name, "string", "null", name, "TikTok no longer offers this metric.") for name in dataset.null_columns
+        Column(name, "string", "null", name, Phrase("TikTok no longer offers this metric."))
+        for name in dataset.null_columns
     )
     return current + gone
 

@@ -26,6 +26,7 @@ from adreel.datasets.validation import Checked, check, parse
 from adreel.dates import FutureDays, future_days, today_at
 from adreel.enumerations import first_of
 from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
+from adreel.language import phrase
 from adreel.store import Account, SavedDataset, Store
 from adreel.store.datasets import NewDataset, Timing
 from adreel.store.names import clean_name
@@ -50,7 +51,9 @@ def save(guard: Guard, dataset: Dataset, now: datetime) -> SavedDataset:
     if saved is None:
         return create_all(guard, [dataset])[0]
     if not guard.may(DatasetRight.SEE, saved):
-        raise ExistsError(f"There is a dataset {saved.name!r} already; choose another name.")
+        raise ExistsError(
+            phrase("There is a dataset %(dataset)s already; choose another name.", dataset=repr(saved.name))
+        )
     return change(guard, saved, dataset, now)
 
 
@@ -74,7 +77,10 @@ def create_all(guard: Guard, datasets: Iterable[Dataset]) -> tuple[SavedDataset,
 def duplicate(guard: Guard, saved: SavedDataset, now: datetime, name: str | None = None) -> SavedDataset:
     """A copy of a dataset that the actor may see, without its table; `<name> copy` unless named. Errors as `create`."""
     guard.need(DatasetRight.SEE, saved)
-    values = {**source_of(saved).values, "name": f"{saved.name} copy" if name is None else name}
+    values = {
+        **source_of(saved).values,
+        "name": phrase("%(dataset)s copy", dataset=saved.name) if name is None else name,
+    }
     return create(guard, parse(Source(values, {}), now))
 
 
@@ -103,7 +109,7 @@ def change(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -
     spec = spec_of(dataset.source)
     if spec != saved.spec:
         _refuse_other_key(saved, dataset, now)
-    name = clean_name(dataset.name, "a dataset")
+    name = clean_name(dataset.name, phrase("a dataset"))
     if spec == saved.spec and saved.account_id == account.id and name == saved.name:
         return saved
     return guard.store.datasets.update(
@@ -146,7 +152,10 @@ def changes(guard: Guard, dataset: Dataset, lake: Lake, now: datetime) -> tuple[
         return ()
     if json.loads(spec_of(dataset.source)) == source_of(existing).values:
         return ()
-    return (f"This changes the existing dataset {existing.name!r}.", *losses(guard, dataset, lake, now, existing))
+    return (
+        phrase("This changes the existing dataset %(dataset)s.", dataset=repr(existing.name)),
+        *losses(guard, dataset, lake, now, existing),
+    )
 
 
 def checked(guard: Guard, source: Source, now: datetime, saved: SavedDataset | None = None) -> Checked:
@@ -165,8 +174,8 @@ def checked(guard: Guard, source: Source, now: datetime, saved: SavedDataset | N
     else:
         try:
             account = guard.account(named) if (named := _account_name(source)) else None
-        except NotFoundError as error:
-            problems.append(unknown_account(guard, source, error))
+        except NotFoundError:
+            problems.append(unknown_account(guard, source))
     if account is not None and outcome.dataset is not None:
         faults, more = _of_advertisers(guard, account, outcome.dataset, source, now)
         problems += faults
@@ -175,16 +184,23 @@ def checked(guard: Guard, source: Source, now: datetime, saved: SavedDataset | N
     return Checked(None if problems else outcome.dataset, tuple(problems), tuple(notes))
 
 
-def unknown_account(guard: Guard, source: Source, error: NotFoundError) -> Problem:
+def unknown_account(guard: Guard, source: Source) -> Problem:
     """The problem of a file whose account is not found, with the nearest or what to do."""
     name = _account_name(source)
     names = [account.name for account in guard.accounts()]
     near = nearest(name, names)
     # The key in front says that it is an account, and the nearest come after the reason.
-    reason = error.message.removeprefix("Account ").split(" Did you mean ")[0]
-    if names and not near:
-        reason += f" Available: {first_of(names, MOST_NAMES)}."
-    advice = "" if near else f"Connect it: adreel accounts connect {shlex.quote(name)}"
+    if names:
+        reason = phrase("%(account)s was not found.", account=repr(name))
+        if not near:
+            available = phrase("Available: %(accounts)s.", accounts=first_of(names, MOST_NAMES))
+            reason = f"{reason} {available}"
+    elif guard.store.accounts.list():
+        reason = phrase("%(account)s was not found, or it is not shared with you.", account=repr(name))
+    else:
+        reason = phrase("%(account)s was not found. Connect an account first.", account=repr(name))
+    command = f"adreel accounts connect {shlex.quote(name)}"
+    advice = "" if near else phrase("Connect it: %(command)s", command=command)
     return Problem("account", reason, near, source.lines.get("account"), advice)
 
 
@@ -229,7 +245,7 @@ def refuse_future_days(store: Store, account: Account, dataset: Dataset, now: da
 def tag(guard: Guard, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
     """A saved dataset with these tags and no others, in its file too. InputError for what cannot be a tag."""
     guard.need(DatasetRight.EDIT, saved)
-    wanted = list(dict.fromkeys(clean_name(name, "a tag") for name in tags))
+    wanted = list(dict.fromkeys(clean_name(name, phrase("a tag")) for name in tags))
     if wanted == list(saved.tags):
         return saved
     values = {name: value for name, value in json.loads(saved.spec).items() if name != "tags"}
@@ -279,7 +295,12 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
     fresh = dataset.update.method is Method.REPLACE and dataset.reset_schema
     if before != after and not fresh:
         raise InputError(
-            f"This change alters the primary key of {saved.name!r} from {', '.join(before)} to {', '.join(after)}, but "
-            "its table has rows with the old key. Create a new dataset instead, or set reset_schema: true "
-            "with the update method replace."
+            phrase(
+                "This change alters the primary key of %(dataset)s from %(before)s to %(after)s, but its "
+                "table has rows with the old key. Create a new dataset instead, or set reset_schema: true "
+                "with the update method replace.",
+                dataset=repr(saved.name),
+                before=", ".join(before),
+                after=", ".join(after),
+            )
         )

@@ -20,8 +20,10 @@ from adreel.datasets.verification import checked
 from adreel.dates import read_day
 from adreel.enumerations import TextEnum
 from adreel.errors import NotFoundError
+from adreel.language import Phrase, integer, phrase, phrases, shown_time
 from adreel.store import Account, AccountStatus, Latest, Run, RunBrief, RunState, SavedDataset, Store, User
 from adreel.store.locks import is_alive
+from adreel.stored_texts import translated
 
 STALE_AFTER = timedelta(days=7)
 """Age from which a table is stale, if a later run would read other days or rows."""
@@ -52,26 +54,42 @@ class Status(TextEnum):
     attention: bool
     meaning: str
 
-    DISCONNECTED = "disconnected", "Disconnected", "danger", True, "The account was deleted. The data is kept."
-    RECONNECT = "reconnect", "Reconnect", "danger", True, "TikTok refuses the account's access token."
-    FAILED = *_named(RunState.FAILED), "danger", True, "The last run failed. The table is unchanged."
-    CHECK_FAILED = *_named(RunState.CHECK_FAILED), "warning", True, "The rows differ from TikTok's own figures."
-    INTERRUPTED = *_named(RunState.INTERRUPTED), "warning", True, "The last run's process ended early."
-    OVERDUE = "overdue", "Overdue", "warning", True, "A scheduled run has not started in time."
-    ADVERTISERS_SKIPPED = *_named(RunState.ADVERTISERS_SKIPPED), "warning", True, "The last run skipped ad accounts."
-    VERIFICATION_UNKNOWN = *_named(RunState.VERIFICATION_UNKNOWN), "warning", True, "The restored rows have no checks."
+    DISCONNECTED = (
+        "disconnected",
+        Phrase("Disconnected"),
+        "danger",
+        True,
+        Phrase("The account was deleted. The data is kept."),
+    )
+    RECONNECT = "reconnect", Phrase("Reconnect"), "danger", True, Phrase("TikTok refuses the account's access token.")
+    FAILED = *_named(RunState.FAILED), "danger", True, Phrase("The last run failed. The table is unchanged.")
+    CHECK_FAILED = *_named(RunState.CHECK_FAILED), "warning", True, Phrase("The rows differ from TikTok's own figures.")
+    INTERRUPTED = *_named(RunState.INTERRUPTED), "warning", True, Phrase("The last run's process ended early.")
+    OVERDUE = "overdue", Phrase("Overdue"), "warning", True, Phrase("A scheduled run has not started in time.")
+    ADVERTISERS_SKIPPED = (
+        *_named(RunState.ADVERTISERS_SKIPPED),
+        "warning",
+        True,
+        Phrase("The last run skipped ad accounts."),
+    )
+    VERIFICATION_UNKNOWN = (
+        *_named(RunState.VERIFICATION_UNKNOWN),
+        "warning",
+        True,
+        Phrase("The restored rows have no checks."),
+    )
     VERIFIED_WITH_WARNINGS = (
         *_named(RunState.VERIFIED_WITH_WARNINGS),
         "warning",
         True,
-        "The last run has warnings to review.",
+        Phrase("The last run has warnings to review."),
     )
-    STALE = "stale", "Stale", "warning", True, "The table is older than the dates of the dataset."
-    RUNNING = *_named(RunState.RUNNING), "info", False, "A run is in progress."
-    QUEUED = *_named(RunState.QUEUED), "info", False, "A run is queued."
-    NEVER = "never", "Never run", "secondary", False, "The dataset has no table yet."
-    CANCELLED = *_named(RunState.CANCELLED), "secondary", False, "A user cancelled the last run."
-    VERIFIED = *_named(RunState.VERIFIED), "success", False, "The rows of the last run match TikTok."
+    STALE = "stale", Phrase("Stale"), "warning", True, Phrase("The table is older than the dates of the dataset.")
+    RUNNING = *_named(RunState.RUNNING), "info", False, Phrase("A run is in progress.")
+    QUEUED = *_named(RunState.QUEUED), "info", False, Phrase("A run is queued.")
+    NEVER = "never", Phrase("Never run"), "secondary", False, Phrase("The dataset has no table yet.")
+    CANCELLED = *_named(RunState.CANCELLED), "secondary", False, Phrase("A user cancelled the last run.")
+    VERIFIED = *_named(RunState.VERIFIED), "success", False, Phrase("The rows of the last run match TikTok.")
 
     @property
     def rank(self) -> int:
@@ -120,7 +138,7 @@ class Standing:
     def meaning(self) -> str:
         """The status as a sentence; of a restore, with when its rows were read."""
         of_restore = self.latest is not None and self.latest.restores and self.status.value == self.latest.state.value
-        return self.latest.meaning if self.latest is not None and of_restore else self.status.meaning
+        return self.latest.meaning if self.latest is not None and of_restore else str(self.status.meaning)
 
     @property
     def ran_at(self) -> datetime | None:
@@ -207,7 +225,7 @@ def _standing(
     latest, good, updated = runs
     values: dict[str, Any] = orjson.loads(saved.spec)
     report = str(values.get("report", ""))
-    title = catalog.REPORTS[report].title if report in catalog.REPORTS else report
+    title = str(catalog.REPORTS[report].title) if report in catalog.REPORTS else report
     if latest and dead:
         latest = replace(latest, state=RunState.INTERRUPTED)
         latest = replace(latest, error=latest.meaning)
@@ -228,20 +246,34 @@ def _status_of(
         return Status(latest.state.value), ""
     if not saved.connected:
         return Status.DISCONNECTED, (
-            f"Account {saved.account_name!r} was deleted, so this dataset is no longer updated. Its data is kept. "
-            "Select another account in its settings."
+            phrase(
+                "Account %(account)s was deleted, so this dataset is no longer updated. Its data is "
+                "kept. Select another account in its settings.",
+                account=repr(saved.account_name),
+            )
         )
     if account and account.status is not AccountStatus.VALID:
         return (
             Status.RECONNECT,
-            f"The access token of account {account.name!r} is {account.status}. Reconnect the account, then run.",
+            phrase(
+                "The access token of account %(account)s is expired. Reconnect the account, then run.",
+                account=repr(account.name),
+            )
+            if account.status is AccountStatus.EXPIRED
+            else phrase(
+                "The access token of account %(account)s is revoked. Reconnect the account, then run.",
+                account=repr(account.name),
+            ),
         )
     status, words = _status_of_run(saved, latest, updated, now) if latest else (Status.NEVER, "")
     due_at = saved.next_run_at
     if due_at is not None and now - due_at > OVERDUE_AFTER and status.rank > Status.OVERDUE.rank:
         return (
             Status.OVERDUE,
-            f"The run of {due_at:%Y-%m-%d %H:%M} UTC has not started. Make sure that a worker is running.",
+            phrase(
+                "The run of %(time)s UTC has not started. Make sure that a worker is running.",
+                time=shown_time(due_at),
+            ),
         )
     return status, words
 
@@ -250,28 +282,34 @@ def _status_of_run(
     saved: SavedDataset, latest: RunBrief, updated: RunBrief | None, now: datetime
 ) -> tuple[Status, str]:
     if latest.state is RunState.FAILED:
-        return Status.FAILED, latest.error
+        return Status.FAILED, translated(latest.error)
     if latest.state is RunState.INTERRUPTED:
-        return Status.INTERRUPTED, latest.error or latest.meaning
+        return Status.INTERRUPTED, translated(latest.error) or latest.meaning
     if latest.state is RunState.CHECK_FAILED:
         return (
             Status.CHECK_FAILED,
-            "The last run's rows differ from TikTok's own figures. See its verification, then run again.",
+            phrase("The last run's rows differ from TikTok's own figures. See its verification, then run again."),
         )
     if latest.state is RunState.VERIFICATION_UNKNOWN:
         return (
             Status.VERIFICATION_UNKNOWN,
-            "The restored rows are of a run that is not in the history. Run again to verify.",
+            phrase("The restored rows are of a run that is not in the history. Run again to verify."),
         )
     if latest.state is RunState.ADVERTISERS_SKIPPED:
-        skipped = f"{latest.skipped:,} ad account{' was' if latest.skipped == 1 else 's were'} skipped."
-        return Status.ADVERTISERS_SKIPPED, f"{skipped} {latest.warning}".strip()
+        skipped = phrases(
+            "%(ad_accounts)s ad account was skipped.",
+            "%(ad_accounts)s ad accounts were skipped.",
+            latest.skipped,
+            ad_accounts=integer(latest.skipped),
+        )
+        return Status.ADVERTISERS_SKIPPED, f"{skipped} {translated(latest.warning)}".strip()
     if latest.state is RunState.VERIFIED_WITH_WARNINGS:
-        return Status.VERIFIED_WITH_WARNINGS, latest.warning
+        return Status.VERIFIED_WITH_WARNINGS, translated(latest.warning)
     since = stale_at(saved, updated)
     if since is not None and since < now:
-        age = f"The rows were read {_age(now - updated.read_at)} ago." if updated else "The dataset was never updated."
-        return Status.STALE, f"{age} Run the dataset to update {'them' if updated else 'it'}."
+        if updated is None:
+            return Status.STALE, phrase("The dataset was never updated. Run the dataset to update it.")
+        return Status.STALE, _age(now - updated.read_at)
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.VERIFIED), ""
 
 
@@ -289,9 +327,21 @@ def stale_at(saved: SavedDataset, updated: RunBrief | None) -> datetime | None:
 
 
 def _age(age: timedelta) -> str:
-    """An age in hours, from two days on in days."""
-    hours = age // timedelta(hours=1)
-    return f"{hours} hour{'' if hours == 1 else 's'}" if age < timedelta(days=2) else f"{age.days} days"
+    """How old the rows are: in hours, from two days on in days."""
+    if age < timedelta(days=2):
+        hours = age // timedelta(hours=1)
+        return phrases(
+            "The rows were read %(hours)s hour ago. Run the dataset to update them.",
+            "The rows were read %(hours)s hours ago. Run the dataset to update them.",
+            hours,
+            hours=hours,
+        )
+    return phrases(
+        "The rows were read %(days)s day ago. Run the dataset to update them.",
+        "The rows were read %(days)s days ago. Run the dataset to update them.",
+        age.days,
+        days=integer(age.days),
+    )
 
 
 def _is_rolling(values: Mapping[str, Any]) -> bool:

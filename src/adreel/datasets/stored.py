@@ -14,6 +14,7 @@ from adreel.datasets import calculated, menus
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.validation import ENDING_KEYS, TIMING_KEYS, parse
 from adreel.errors import InputError, did_you_mean
+from adreel.language import phrase
 from adreel.scheduling import Schedule, read_schedule
 from adreel.scheduling.durations import read_retry, read_stale_after
 from adreel.scheduling.reading import Fault
@@ -105,7 +106,13 @@ def as_file(values: Mapping[str, Any]) -> str:
 def converted(dataset: Dataset) -> dict[str, Any]:
     """The same dataset as one of the Performance report: what a deprecated report asked, in today's menus."""
     if dataset.made_as is None:
-        raise InputError(f"Dataset {dataset.name!r} needs no conversion: its report is already {dataset.report}.")
+        raise InputError(
+            phrase(
+                "Dataset %(dataset)s needs no conversion: its report is already %(report)s.",
+                dataset=repr(dataset.name),
+                report=dataset.report,
+            )
+        )
     values = dataset.source.values
     shared = {name: values[name] for name in _KEPT if name in values}
     performance: dict[str, Any] = {
@@ -147,9 +154,12 @@ def account_id_of(saved: SavedDataset) -> int:
 
 def disconnected(saved: SavedDataset) -> str:
     """What is wrong with a dataset whose account was deleted, and what to do."""
-    return (
-        f"Dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
-        f"Choose another account with: adreel datasets edit {saved.slug}"
+    return phrase(
+        "Dataset %(dataset)s is disconnected: its account %(account)s was deleted. Choose "
+        "another account with: %(command)s",
+        dataset=repr(saved.name),
+        account=repr(saved.account_name),
+        command=f"adreel datasets edit {saved.slug}",
     )
 
 
@@ -160,7 +170,8 @@ def refuse_deprecated(source: Source) -> None:
     if report is not None and report.deprecated:
         offered = [other.name for other in catalog.REPORTS.values() if not other.deprecated]
         near = menus.nearest(name, offered) or "performance"
-        raise InputError(
-            f"report: {name} is deprecated and not available for new datasets.{did_you_mean(near)} To import a dataset "
-            "of the older connector: adreel datasets import FILE"
+        refusal = phrase("report: %(report)s is deprecated and not available for new datasets.", report=name)
+        advice = phrase(
+            "To import a dataset of the older connector: %(command)s", command="adreel datasets import FILE"
         )
+        raise InputError(f"{refusal}{did_you_mean(near)} {advice}")

@@ -11,21 +11,24 @@ from adreel.access import Guard
 from adreel.catalog.templates import Template
 from adreel.datasets.menus import nearest
 from adreel.errors import NotFoundError, did_you_mean
+from adreel.language import phrase
 
 
 def template_named(name: str) -> Template:
     """The template. Raises NotFoundError with similar names."""
     template = catalog.TEMPLATES.get(name)
     if template is None:
-        near = did_you_mean(nearest(name, catalog.TEMPLATES)) or f" Available: {', '.join(catalog.TEMPLATES)}."
-        raise NotFoundError(f"Template {name!r} was not found.{near}")
+        near = did_you_mean(nearest(name, catalog.TEMPLATES))
+        if not near:
+            near = " " + phrase("Available: %(templates)s.", templates=", ".join(catalog.TEMPLATES))
+        raise NotFoundError(phrase("Template %(template)s was not found.", template=repr(name)) + near)
     return template
 
 
 def file_of(template: Template, account: str, name: str | None = None) -> dict[str, Any]:
     """The values of a dataset file: the template over an account, named as the template unless it has a name."""
     own = {key: _plain(value) for key, value in template.values.items()}
-    return {"name": name or template.title, "description": template.question, "account": account} | own
+    return {"name": name or str(template.title), "description": str(template.question), "account": account} | own
 
 
 def template_values(template: Template) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from adreel.datasets.metric_search import search_metrics
 from adreel.datasets.schema import columns
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Day, read_day, span, span_fault, today_at
 from adreel.errors import DatasetError, Problem
+from adreel.language import integer, phrase, shown_day, within_sentence
 from adreel.scheduling import read_schedule
 from adreel.scheduling.durations import read_retry, read_stale_after
 from adreel.update_methods import Method
@@ -103,10 +104,13 @@ def check(source: Source, now: datetime | None = None) -> Checked:
     name = str(values.get("report") or "")
     report = catalog.REPORTS.get(name)
     if report is None:
-        reason = f"{name!r} is not a report" if name else "required"
         reports = tuple(catalog.REPORTS)
         problems.add(
-            "report", reason + ("" if name else f"; choose from {', '.join(reports)}"), menus.nearest(name, reports)
+            "report",
+            phrase("%(report)s is not a report", report=repr(name))
+            if name
+            else phrase("required; choose from %(reports)s", reports=", ".join(reports)),
+            menus.nearest(name, reports),
         )
     _check_general(values, problems)
     general = _general(values, _read_update(values.get("update"), problems), _read_timing(values, problems))
@@ -158,7 +162,11 @@ class _Problems:
 
     def found(self) -> tuple[Problem, ...]:
         listed = sorted(self._found, key=lambda problem: problem.line or 0)
-        more = [Problem("file", f"and {self._more:,} more problems.")] if self._more else []
+        more = (
+            [Problem("file", phrase("and %(problems)s more problems.", problems=integer(self._more)))]
+            if self._more
+            else []
+        )
         return (*listed, *more)
 
 
@@ -171,15 +179,17 @@ def _cut(text: str) -> str:
 def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:
     for key in ("name", "account"):
         if not str(values.get(key) or "").strip():
-            problems.add(key, "required")
+            problems.add(key, phrase("required"))
     for key in ("name", "account", "description"):
         if isinstance(values.get(key), (list, dict)):
-            problems.add(key, "must be text")
+            problems.add(key, phrase("must be text"))
     if len(str(values.get("description") or "")) > LONGEST_DESCRIPTION:
-        problems.add("description", f"longer than {LONGEST_DESCRIPTION:,} characters")
+        problems.add(
+            "description", phrase("longer than %(characters)s characters", characters=integer(LONGEST_DESCRIPTION))
+        )
     tags = values.get("tags")
     if tags is not None and not isinstance(tags, (list, str)):
-        problems.add("tags", "must be a list of words")
+        problems.add("tags", phrase("must be a list of words"))
 
 
 def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) -> None:
@@ -187,7 +197,11 @@ def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) 
     every = {calculated.KEY, *(menu.name for other in catalog.REPORTS.values() for menu in other.menus)}
     for key in values:
         if key in every and key not in keys:
-            problems.add(str(key), f"not available in report {report.name}", problems.nearest(str(key), keys))
+            problems.add(
+                str(key),
+                phrase("not available in report %(report)s", report=report.name),
+                problems.nearest(str(key), keys),
+            )
         elif key not in keys:
             _add_unknown_key(str(key), values, keys, problems)
 
@@ -201,14 +215,25 @@ def _add_unknown_key(key: str, values: Mapping[str, Any], keys: Iterable[str], p
     """A key that no report has: one that belongs inside another key, or else the nearest."""
     path = _NESTED_KEYS.get(key.lower())
     if path is None:
-        problems.add(key, f"{key!r} is not a key", problems.nearest(key, keys))
+        problems.add(key, phrase("%(key)s is not a key", key=repr(key)), problems.nearest(key, keys))
         return
     outer, _, inner = path.partition(".")
     if path == "update.method":
         method = _read_method(values[key], problems, at=key) or Method.UPSERT
-        problems.add(key, f"{key!r} is not a key; write {outer}: {{{inner}: {method}}}")
+        problems.add(
+            key,
+            phrase("%(key)s is not a key; write %(entry)s", key=repr(key), entry=f"{outer}: {{{inner}: {method}}}"),
+        )
     else:
-        problems.add(key, f"{key!r} is not a key; write it inside {outer}, as {inner}")
+        problems.add(
+            key,
+            phrase(
+                "%(key)s is not a key; write it inside %(outer_key)s, as %(inner_key)s",
+                key=repr(key),
+                outer_key=outer,
+                inner_key=inner,
+            ),
+        )
 
 
 def _check_without_report(values: Mapping[str, Any], problems: _Problems, now: datetime | None) -> None:
@@ -262,10 +287,9 @@ def _read_menus(report: Report, values: Mapping[str, Any], problems: _Problems) 
         elif given is None or given == []:
             chosen[menu.name] = menus.defaults(menu, chosen)
             if menu.required and not chosen[menu.name]:
-                meaning = menu.meaning
-                if not meaning[1:2].isupper():  # "ID column" keeps its capitals.
-                    meaning = meaning[:1].lower() + meaning[1:]
-                problems.add(menu.name, f"required: {meaning}")
+                # "ID column" keeps its capitals.
+                meaning = within_sentence(menu.meaning)
+                problems.add(menu.name, phrase("required: %(meaning)s", meaning=meaning))
         else:
             chosen[menu.name] = _read_menu(menu, given, problems)
             if menu.source == "choices":
@@ -293,14 +317,14 @@ def _read_hidden(menu: Menu, given: Any, refusal: str, chosen: dict[str, tuple[s
 def _read_menu(menu: Menu, given: Any, problems: _Problems) -> tuple[str, ...]:
     texts = _texts(given)
     if texts is None:
-        problems.add(menu.name, "must be " + ("a list of values" if menu.many else "one value"))
+        problems.add(menu.name, phrase("must be a list of values") if menu.many else phrase("must be one value"))
         return ()
     if len(texts) > 1 and not menu.many:
-        problems.add(menu.name, f"must be one value, not {len(texts)}")
+        problems.add(menu.name, phrase("must be one value, not %(values)s", values=len(texts)))
         return texts[:1]
     twice = sorted(text for text, times in Counter(texts).items() if times > 1)
     if twice:
-        problems.add(menu.name, f"{', '.join(twice)} is listed more than once")
+        problems.add(menu.name, phrase("%(name)s is listed more than once", name=", ".join(twice)))
     return tuple(dict.fromkeys(texts))
 
 
@@ -309,12 +333,15 @@ def _check_choice(report: Report, menu: Menu, chosen: menus.Chosen, problems: _P
     if menu.source == "switch":
         for value in given:
             if value not in ("true", "false"):
-                problems.add(menu.name, f"{value!r} is not true or false")
+                problems.add(menu.name, phrase("%(value)s is not true or false", value=repr(value)))
     elif menu.source in ("advertisers", "ids"):
         for value in given:
             if not (value.isascii() and value.isdigit()) and not (menu.source == "advertisers" and given == ("all",)):
                 problems.add(
-                    menu.name, f"{value!r} is not a valid ID; use digits" + (", or all" * (menu.name == "advertisers"))
+                    menu.name,
+                    phrase("%(value)s is not a valid ID; use digits, or all", value=repr(value))
+                    if menu.name == "advertisers"
+                    else phrase("%(value)s is not a valid ID; use digits", value=repr(value)),
                 )
     elif not (report.deprecated and menu.source in ("metrics", "dimensions")):
         _check_offered(report, menu, given, chosen, problems)
@@ -339,7 +366,12 @@ def _check_offered(
             synonym = menus.synonym(value, others) if problems.may_search else None
             nearest = synonym or problems.nearest(value, [offer.value for offer in others])
             if synonym:
-                reason = f"{reason}; {value!r} is called {synonym!r} here"
+                reason = phrase(
+                    "%(reason)s; %(value)s is called %(name)s here",
+                    reason=reason,
+                    value=repr(value),
+                    name=repr(synonym),
+                )
             problems.add(menu.name, reason, nearest, _search(menu, value) if problems.may_search else "")
 
 
@@ -347,20 +379,28 @@ def _add_unknown_value(menu: Menu, value: str, offers: Sequence[menus.Offer], pr
     """A value that the menu does not have, with what it is called there, or else the nearest."""
     available = [offer.value for offer in offers]
     synonym = menus.synonym(value, offers) if problems.may_search else None
-    few = f"; choose from {', '.join(available)}" if len(available) <= 12 else ""
-    reason = f"{value!r} is called {synonym!r}" if synonym else f"{value!r} is not available{few}"
+    if synonym:
+        reason = phrase("%(value)s is called %(name)s", value=repr(value), name=repr(synonym))
+    elif len(available) <= 12:
+        reason = phrase(
+            "%(value)s is not available; choose from %(values)s", value=repr(value), values=", ".join(available)
+        )
+    else:
+        reason = phrase("%(value)s is not available", value=repr(value))
     nearest = synonym or problems.nearest(value, available)
-    search = _search(menu, value) if problems.may_search else ""
-    problems.add(menu.name, reason, nearest, "" if nearest and search.startswith("List") else search)
+    search = _search(menu, value, lists=not nearest) if problems.may_search else ""
+    problems.add(menu.name, reason, nearest, search)
 
 
-def _search(menu: Menu, value: str) -> str:
-    """The command that finds metrics or dimensions like the value; empty where none is."""
+def _search(menu: Menu, value: str, *, lists: bool = True) -> str:
+    """The command that finds metrics or dimensions like the value, or else `lists` all; empty where none is."""
     if menu.source not in ("metrics", "dimensions") or not re.fullmatch(r"[\w ]{1,50}", value):
         return ""
     words = value.replace("_", " ").lower()
     matching = search_metrics(words) if menu.source == "metrics" else menus.matching_dimensions(words.split())
-    return f"Search: adreel {menu.source} {words}" if matching else f"List them: adreel {menu.source}"
+    if matching:
+        return phrase("Search: %(command)s", command=f"adreel {menu.source} {words}")
+    return phrase("List them: %(command)s", command=f"adreel {menu.source}") if lists else ""
 
 
 def _read_dates(
@@ -372,25 +412,29 @@ def _read_dates(
         return None
     given = values.get("dates")
     if given is None:
-        problems.add("dates", "required: start and end, date, or period")
+        problems.add("dates", phrase("required: start and end, date, or period"))
         return None
     return _read_given_dates(given, problems, now)
 
 
 def _read_given_dates(given: Any, problems: _Problems, now: datetime | None) -> Dates | None:
     if not isinstance(given, dict):
-        problems.add("dates", "must have keys: start and end, date, or period")
+        problems.add("dates", phrase("must have keys: start and end, date, or period"))
         return None
     for key in given:
         if key not in _DATE_KEYS:
-            problems.add(f"dates.{key}", f"{key!r} is not a key of dates", problems.nearest(str(key), _DATE_KEYS))
+            problems.add(
+                f"dates.{key}",
+                phrase("%(key)s is not a key of dates", key=repr(key)),
+                problems.nearest(str(key), _DATE_KEYS),
+            )
     dates = _dates_of(given, problems)
     if dates is not None:
         today = today_at(now or datetime.now(UTC), LATEST_ZONE.utcoffset(None))
         try:
             fault = _fault_of(dates, today)
         except OverflowError:
-            problems.add("dates", f"too many days back; the first day is {FIRST_DAY}")
+            problems.add("dates", phrase("too many days back; the first day is %(day)s", day=shown_day(FIRST_DAY)))
             return None
         if fault:
             problems.add("dates", fault)
@@ -401,7 +445,7 @@ def _fault_of(dates: Dates, today: date) -> str:
     """What is wrong with the days, empty if nothing is; as they were written, as `today` is that of no ad account."""
     fault = span_fault(span(dates, today), today)
     if fault is not None and fault[0] == "order":
-        return f"the start {dates.start} is after the end {dates.end}."
+        return phrase("the start %(start)s is after the end %(end)s.", start=dates.start, end=dates.end)
     return fault[1] if fault is not None else ""
 
 
@@ -418,15 +462,19 @@ def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:
     wrong = None in days.values()
     if week not in WEEKDAYS:
         wrong = True
-        problems.add("dates.week_starts", f"{week!r} is not a weekday", menus.nearest(week, WEEKDAYS))
+        problems.add(
+            "dates.week_starts", phrase("%(text)s is not a weekday", text=repr(week)), menus.nearest(week, WEEKDAYS)
+        )
     if period is not None and period not in PERIODS:
         wrong = True
-        problems.add("dates.period", f"{period!r} is not a period", menus.nearest(period, PERIODS))
+        problems.add(
+            "dates.period", phrase("%(text)s is not a period", text=repr(period)), menus.nearest(period, PERIODS)
+        )
     if len(kinds) != 1:
-        problems.add("dates", "use one of: period, date, or start with end")
+        problems.add("dates", phrase("use one of: period, date, or start with end"))
         return None
     if kinds == ["start"] and given.get("end") is None:
-        problems.add("dates.end", "required with start; for one day use date")
+        problems.add("dates.end", phrase("required with start; for one day use date"))
         return None
     if wrong:
         return None
@@ -440,7 +488,10 @@ def _read_day(key: str, word: Any, problems: _Problems) -> Day | None:
     try:
         return read_day(str(word))
     except (ValueError, OverflowError):
-        problems.add(f"dates.{key}", f"{word!r} is not a day; use 2026-01-31, today, yesterday, today-7 or 7")
+        problems.add(
+            f"dates.{key}",
+            phrase("%(text)s is not a day; use 2026-01-31, today, yesterday, today-7 or 7", text=repr(word)),
+        )
         return None
 
 
@@ -448,24 +499,33 @@ def _read_update(given: Any, problems: _Problems) -> Update:
     if given is None:
         return Update()
     if not isinstance(given, dict):
-        problems.add("update", "write it as method: upsert, with key and keep_days if needed, not as a single word")
+        problems.add(
+            "update", phrase("write it as method: upsert, with key and keep_days if needed, not as a single word")
+        )
         return Update()
     for key in given:
         if key not in _UPDATE_KEYS:
-            problems.add(f"update.{key}", f"{key!r} is not a key of update", problems.nearest(str(key), _UPDATE_KEYS))
+            problems.add(
+                f"update.{key}",
+                phrase("%(key)s is not a key of update", key=repr(key)),
+                problems.nearest(str(key), _UPDATE_KEYS),
+            )
     method = _read_method(given.get("method") or Method.REPLACE, problems)
     key = _texts(given["key"]) if given.get("key") is not None else None
     if key is not None and method not in (None, Method.UPSERT):
-        problems.add("update.key", f"requires method: upsert; it is {method}")
+        problems.add("update.key", phrase("requires method: upsert; it is %(method)s", method=method))
     keep = given.get("keep_days")
     if keep is not None and method not in (None, Method.PARTITION):
-        problems.add("update.keep_days", f"requires method: partition; it is {method}")
+        problems.add("update.keep_days", phrase("requires method: partition; it is %(method)s", method=method))
     elif keep is not None and not re.fullmatch("[1-9][0-9]{0,4}", str(keep)):
-        problems.add("update.keep_days", f"{keep!r} is not a number of days")
+        problems.add("update.keep_days", phrase("%(text)s is not a number of days", text=repr(keep)))
         keep = None
     back = given.get("lookback")
     if back is not None and not (re.fullmatch("[0-9]{1,2}", str(back)) and int(back) <= lookback.LONGEST):
-        problems.add("update.lookback", f"{back!r} is not a number of days from 0 to {lookback.LONGEST}")
+        problems.add(
+            "update.lookback",
+            phrase("%(text)s is not a number of days from 0 to %(longest)s", text=repr(back), longest=lookback.LONGEST),
+        )
         back = None
     if method is None:
         return Update()
@@ -479,7 +539,9 @@ def _read_method(given: Any, problems: _Problems, at: str = "") -> Method | None
     if word in list(Method):
         return Method(word)
     near = _METHOD_SYNONYMS.get(word.replace("_", " ").replace("-", " ")) or menus.nearest(word, list(Method))
-    reason = f"{word!r} is not an update method; choose from {', '.join(Method)}"
+    reason = phrase(
+        "%(text)s is not an update method; choose from %(methods)s", text=repr(word), methods=", ".join(Method)
+    )
     problems.add("update.method", reason, near, at=at)
     return None
 
@@ -489,14 +551,18 @@ def _check_update(dataset: Dataset, problems: _Problems) -> None:
     if update.lookback and (refusal := lookback.refusal(dataset)):
         problems.add("update.lookback", refusal)
     if dataset.reset_schema and update.method is Method.APPEND:
-        problems.add("reset_schema", "not available with append, which keeps existing rows and columns")
+        problems.add("reset_schema", phrase("not available with append, which keeps existing rows and columns"))
     if update.method is Method.PARTITION and dataset.time == "none":
-        problems.add("update.method", "partition requires a time dimension; without one use replace or upsert")
+        problems.add("update.method", phrase("partition requires a time dimension; without one use replace or upsert"))
     if update.key is not None:
         own = key_columns(dataset)
         missing = [name for name in own if name not in update.key]
         if missing:
-            reason = f"missing {', '.join(missing)}; without it keys repeat. Use {', '.join(own)}"
+            reason = phrase(
+                "missing %(columns)s; without it keys repeat. Use %(key)s",
+                columns=", ".join(missing),
+                key=", ".join(own),
+            )
             problems.add("update.key", reason)
 
 
@@ -507,7 +573,7 @@ def _read_timing(values: Mapping[str, Any], problems: _Problems) -> dict[str, An
         "stale_after": read_stale_after(values.get("stale_after"), problems.add),
     }
     if timing["schedule"] is not None and values.get("stale_after") is not None:
-        problems.add("stale_after", "requires schedule: manual; remove it, or remove the schedule")
+        problems.add("stale_after", phrase("requires schedule: manual; remove it, or remove the schedule"))
     return timing
 
 
@@ -576,7 +642,7 @@ def _dataset(
         and len(key_columns(dataset)) == 1
         and not dataset.id_dimension
     ):
-        problems.add("id_dimension", "without an ID dimension, a time dimension or breakdown is required")
+        problems.add("id_dimension", phrase("without an ID dimension, a time dimension or breakdown is required"))
     return dataset
 
 
@@ -600,7 +666,7 @@ def _with_calculated(
 
 def _lifetime_note(values: Mapping[str, Any], chosen: menus.Chosen) -> tuple[str, ...]:
     if _one(chosen, "lifetime") == "true" and values.get("dates") is not None:
-        return ("Lifetime data is on, so dates are ignored.",)
+        return (phrase("Lifetime data is on, so dates are ignored."),)
     return ()
 
 
@@ -666,7 +732,7 @@ def _check_legacy(dataset: Dataset, audience: bool, problems: _Problems) -> None
     for name, given in ((extra, dataset.breakdowns), ("metrics", dataset.metrics)):
         offered = {offer.value: offer.refusal for offer in menus.offers(report, by_name[name], chosen)}
         for value in given:
-            refusal = offered.get(value, "not a dimension of the current API")
+            refusal = offered.get(value, phrase("not a dimension of the current API"))
             if refusal is not None:
                 problems.add(
                     old_names[name],
@@ -694,12 +760,25 @@ def legacy_columns(names: Iterable[str]) -> LegacyColumns:
     for name in given:
         column = catalog.legacy.column_name(name)
         if column in asked or column in null:
-            notes.append(f"{name} is ignored: its column {column} is also that of {asked.get(column) or null[column]}.")
+            notes.append(
+                phrase(
+                    "%(name)s is ignored: its column %(column)s is also that of %(other_name)s.",
+                    name=name,
+                    column=column,
+                    other_name=asked.get(column) or null[column],
+                )
+            )
         elif column in catalog.metrics():
             asked[column] = name
         else:
             null[column] = name
-            notes.append(f"TikTok no longer offers {name}; its column {column} stays and is always null.")
+            notes.append(
+                phrase(
+                    "TikTok no longer offers %(name)s; its column %(column)s stays and is always null.",
+                    name=name,
+                    column=column,
+                )
+            )
     titles = {pair.first: pair.name for pair in catalog.legacy.RULE_B if pair.first in asked}
     titles |= {pair.second: pair.second for pair in catalog.legacy.RULE_B if {pair.first, pair.second} <= set(asked)}
     return LegacyColumns(tuple(asked), tuple(null), titles, tuple(notes))

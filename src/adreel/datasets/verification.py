@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adreel.enumerations import first_of
+from adreel.language import integer, phrase, phrases
 
 Kind = Literal["rows", "keys", "sums"]
 
@@ -52,7 +53,8 @@ def checks_of(verification: Mapping[str, Any]) -> tuple[Check, ...]:
 
 def checked(sums: int) -> str:
     """Which checks there were, in words, by how many sums were compared: `rows, keys, 14 sums`."""
-    return ", ".join(("rows", "keys", *((f"{sums:,} sum{'' if sums == 1 else 's'}",) if sums else ())))
+    counted = (phrases("%(sums)s sum", "%(sums)s sums", sums, sums=integer(sums)),) if sums else ()
+    return ", ".join((phrase("rows"), phrase("keys"), *counted))
 
 
 def checked_in(verification: Mapping[str, Any]) -> str:
@@ -60,7 +62,8 @@ def checked_in(verification: Mapping[str, Any]) -> str:
 
     Empty for a run that made no version, and for one that failed otherwise than by these checks.
     """
-    differing = [check.name for check in checks_of(verification) if not check.agrees]
+    named = {"rows": phrase("rows"), "keys": phrase("keys")}
+    differing = [named.get(check.name, check.name) for check in checks_of(verification) if not check.agrees]
     if differing or not verification.get("verified"):
         return first_of(differing, MOST_NAMED)
     return "; ".join(filter(None, (checked(len(verification.get("totals", {}))), incomplete_in(verification))))
@@ -69,4 +72,4 @@ def checked_in(verification: Mapping[str, Any]) -> str:
 def incomplete_in(verification: Mapping[str, Any]) -> str:
     """How many days TikTok had not completed when they were read, as in `1 day incomplete`; empty for none."""
     days = len({day["day"] for day in verification.get("incomplete", ())})
-    return f"{days:,} day{'s' if days != 1 else ''} incomplete" if days else ""
+    return phrases("%(days)s day incomplete", "%(days)s days incomplete", days, days=integer(days)) if days else ""

@@ -10,6 +10,7 @@ from adreel.datasets.looks import TableLook, check_look
 from adreel.datasets.schema import NAME_COLUMNS, Column
 from adreel.errors import InputError
 from adreel.lake import Lake
+from adreel.language import phrase
 from adreel.store import SavedDataset, SavedView, User
 
 ADVERTISER = "advertiser_id"
@@ -91,5 +92,5 @@ def _user(guard: Guard, saved: SavedDataset, *, shared: bool) -> User:
     if shared:
         guard.need_role(RoleRight.SHARE_VIEWS)
     if guard.actor.user is None:
-        raise InputError("Saved views belong to users. Set ADREEL_USER to the name of one.")
+        raise InputError(phrase("Saved views belong to users. Set ADREEL_USER to the name of one."))
     return guard.actor.user

@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from adreel.language import Phrase, in_language
+
 
 def digits(value: Decimal, *, thousands_apart: bool = False) -> str:
     """A finite decimal with all its digits, without zeros at its end; `Decimal.normalize` would round to 28 digits."""
@@ -39,7 +41,7 @@ def grouped(value: Any) -> str:
         return plain(value)
     whole, point, rest = plain(value).partition(".")
     sign, number = whole[: whole.startswith("-")], whole.removeprefix("-")
-    return f"{sign}{int(number):,}{point}{rest}" if number.isdecimal() else plain(value)
+    return in_language(f"{sign}{int(number):,}{point}{rest}") if number.isdecimal() else plain(value)
 
 
 def type_words(kind: Any) -> str:
@@ -47,16 +49,16 @@ def type_words(kind: Any) -> str:
     import pyarrow.types as types
 
     words = (
-        (types.is_boolean, "yes/no"),
-        (types.is_integer, "whole number"),
+        (types.is_boolean, Phrase("yes/no")),
+        (types.is_integer, Phrase("whole number")),
         # A sum of whole numbers may be too great for Arrow's, so DuckDB gives it as a decimal without places.
-        (lambda column_type: types.is_decimal(column_type) and column_type.scale == 0, "whole number"),
-        (types.is_decimal, "decimal"),
-        (types.is_floating, "decimal"),
-        (types.is_date, "date"),
-        (types.is_timestamp, "time"),
-        (types.is_nested, "list"),
+        (lambda column_type: types.is_decimal(column_type) and column_type.scale == 0, Phrase("whole number")),
+        (types.is_decimal, Phrase("decimal")),
+        (types.is_floating, Phrase("decimal")),
+        (types.is_date, Phrase("date")),
+        (types.is_timestamp, Phrase("time")),
+        (types.is_nested, Phrase("list")),
     )
     if types.is_string(kind) or types.is_large_string(kind):
-        return "text"
+        return Phrase("text")
     return next((word for fits, word in words if fits(kind)), str(kind))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from adreel.errors import InputError
 from adreel.export.cells import digits
+from adreel.language import phrase
 
 
 def dumped(value: Any) -> bytes:
@@ -59,5 +60,5 @@ def _values(field: pa.Field, column: pa.ChunkedArray) -> list[Any]:
         return list(column.cast(pa.string()).to_pylist())
     except pa.ArrowException as error:
         raise InputError(
-            f"The column {field.name} holds values that JSON cannot represent; cast it to text."
+            phrase("The column %(name)s holds values that JSON cannot represent; cast it to text.", name=field.name)
         ) from error

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from adreel.errors import InputError, StorageError
 from adreel.export.cells import digits
+from adreel.language import Phrase, integer, phrase
 
 EXCEL_ROWS = 1_048_575
 """Rows that an Excel sheet holds below its heading."""
@@ -98,8 +99,11 @@ def file_kind(target: Path) -> str:
     kind = target.suffix.removeprefix(".").lower()
     if kind not in WRITERS:
         raise InputError(
-            f"{target.name}: the file extension sets the format; use one of "
-            f"{', '.join(f'.{ending}' for ending in WRITERS)}."
+            phrase(
+                "%(name)s: the file extension sets the format; use one of %(extensions)s.",
+                name=target.name,
+                extensions=", ".join(f".{ending}" for ending in WRITERS),
+            )
         )
     return kind
 
@@ -142,7 +146,13 @@ def stream(
     Raises InputError for an unknown format and for rows that the format cannot hold, StorageError if the disk fails.
     """
     if kind not in WRITERS:
-        raise InputError(f"{kind!r} is not an export format; choose one of {', '.join(WRITERS)}.")
+        raise InputError(
+            phrase(
+                "%(kind)s is not an export format; choose one of %(formats)s.",
+                kind=repr(kind),
+                formats=", ".join(WRITERS),
+            )
+        )
     return _pieces(reader, kind, about, for_spreadsheet=for_spreadsheet)
 
 
@@ -167,7 +177,12 @@ def _through_disk(reader: pa.RecordBatchReader, kind: str, about: About | None) 
                 yield piece
     except OSError as error:
         raise StorageError(
-            f"The {kind} file cannot be created in {gettempdir()}: {error.strerror or error}. Free some space there."
+            phrase(
+                "The %(kind)s file cannot be created in %(folder)s: %(reason)s. Free some space there.",
+                kind=kind,
+                folder=gettempdir(),
+                reason=error.strerror or error,
+            )
         ) from error
 
 
@@ -177,7 +192,11 @@ def _types_checked(kind: str) -> Iterator[None]:
     try:
         yield
     except pa.ArrowNotImplementedError as error:
-        raise InputError(f"A column cannot be written as {kind}: {error}. Cast it to text in a query.") from error
+        raise InputError(
+            phrase(
+                "A column cannot be written as %(kind)s: %(error)s. Cast it to text in a query.", kind=kind, error=error
+            )
+        ) from error
 
 
 def _write(reader: pa.RecordBatchReader, target: Path | IO[bytes], writer: _Writer) -> int:
@@ -196,15 +215,19 @@ def placed(target: Path) -> Iterator[IO[bytes]]:
     Raises InputError for a place where no file can be, StorageError if the disk fails.
     """
     if target.is_dir() or not target.parent.is_dir():
-        reason = "it is a folder" if target.is_dir() else f"the folder {target.parent} does not exist"
-        raise InputError(f"{target} cannot be written: {reason}.")
+        if target.is_dir():
+            raise InputError(phrase("%(target)s cannot be written: it is a folder.", target=target))
+        words = Phrase("%(target)s cannot be written: the folder %(folder)s does not exist.")
+        raise InputError(phrase(words, target=target, folder=target.parent))
     partial = target.with_name(f".{target.name}.part")
     try:
         with partial.open("wb") as opened:
             yield opened
         partial.replace(target)
     except OSError as error:
-        raise StorageError(f"{target} cannot be written: {error.strerror or error}.") from error
+        raise StorageError(
+            phrase("%(target)s cannot be written: %(reason)s.", target=target, reason=error.strerror or error)
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -575,8 +598,14 @@ def _within(span: range, number: int) -> int:
 def _write_text(sheet: Any, row: int, number: int, text: str) -> None:
     if len(text) > EXCEL_TEXT:
         raise InputError(
-            f"Row {row:,}, column {number + 1} has a text of {len(text):,} characters and an Excel cell holds at most "
-            f"{EXCEL_TEXT:,}; export to .csv or .parquet instead."
+            phrase(
+                "Row %(row)s, column %(column)s has a text of %(characters)s characters and an Excel cell holds "
+                "at most %(limit)s; export to .csv or .parquet instead.",
+                row=integer(row),
+                column=number + 1,
+                characters=integer(len(text)),
+                limit=integer(EXCEL_TEXT),
+            )
         )
     # As a text whatever it looks like: a name that begins with = is no formula.
     sheet.write_string(row, number, text)

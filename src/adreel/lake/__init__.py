@@ -36,6 +36,7 @@ from adreel.lake.versions import (
     versions,
 )
 from adreel.lake.windows import Window
+from adreel.language import phrase
 from adreel.update_methods import Method
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class Lake:
 
     def drop(self, slug: str) -> None:
         """Removes a dataset's table with all its versions; there may be none."""
-        with self._storage.guard(f"the table {slug}"):
+        with self._storage.guard(phrase("the table %(table)s", table=slug)):
             self.table_url(slug)
             self._storage.delete_folder(slug)
 
@@ -345,10 +346,10 @@ class Lake:
     def changed_rows(
         self, slug: str, before: int, after: int, query: ChangedRowsQuery
     ) -> AbstractContextManager[ChangedRowsReader]:
-        """The rows of one day that differ between two versions, to be read in parts while a block runs.
+        """The rows that differ between two versions, of one day or all, to be read in parts while a block runs.
 
-        Raises NotFoundError for versions that cannot be read, InputError for versions without a common key, where a day
-        is missing, and for a filter or an order that the columns cannot have.
+        Raises NotFoundError for versions that cannot be read, InputError for versions without a common key, and for a
+        filter or an order that the columns cannot have.
         """
         from adreel.lake.changed_rows import open_changed_rows
 

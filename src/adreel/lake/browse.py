@@ -36,6 +36,7 @@ from adreel.lake.rows import TableRows, computed
 from adreel.lake.statistics import Bin, ColumnStatistics, Frequent, statistics
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Recent, TableState, read_table
+from adreel.language import integer, phrase
 
 __all__ = [
     "OPERATORS",
@@ -110,7 +111,9 @@ class Browser:
         matches = _every([condition(readable, column_filter) for column_filter in where])
         keys = sorted_by(readable, order)
         if offset < 0 or not 0 < limit <= MOST_ROWS:
-            raise InputError(f"A page starts at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
+            raise InputError(
+                phrase("A page starts at row 0 or later and has 1 to %(most_rows)s rows.", most_rows=integer(MOST_ROWS))
+            )
 
         def read_page() -> RowPage:
             with self._cursor() as cursor:
@@ -178,10 +181,10 @@ class Browser:
                 lock(self._connection, folders=[str(self._storage.folder)] if reads_files(self._storage) else [])
             cursor = self._connection.cursor()
         try:
-            with self._storage.guard("the lake"):
+            with self._storage.guard(phrase("the lake")):
                 yield cursor
         except (duckdb.IOException, duckdb.PermissionException) as error:
-            raise self._storage.fault(error, "the tables") from None
+            raise self._storage.fault(error, phrase("the tables")) from None
         except duckdb.Error as error:
             raise fault(error) from error
         finally:
@@ -199,7 +202,7 @@ def read_rows(
     schema = pa.schema([readable.field(name) for name in names])
 
     def batches() -> Iterator[Any]:
-        with storage.guard(f"the table {table.slug}"), engine(MEMORY) as connection:
+        with storage.guard(phrase("the table %(table)s", table=table.slug)), engine(MEMORY) as connection:
             lock(connection, folders=[str(storage.folder)] if reads_files(storage) else [])
             if where or order:
                 yield from TableRows(connection, storage, table, matches).read(names, keys)
@@ -219,7 +222,9 @@ def _chosen(table: TableState, columns: Sequence[str] | None) -> tuple[str, ...]
     missing = [name for name in names if name not in available]
     if missing or not names:
         raise InputError(
-            f"The table {table.slug} has no columns {', '.join(missing)}." if missing else "Name at least one column."
+            phrase("The table %(table)s has no columns %(columns)s.", table=table.slug, columns=", ".join(missing))
+            if missing
+            else phrase("Name at least one column.")
         )
     return names
 

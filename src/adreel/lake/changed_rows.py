@@ -1,4 +1,4 @@
-"""The rows of one day that differ between two versions, each with its values before and after, in an order.
+"""The rows of one day, or of all, that differ between two versions, each with its values before and after, in an order.
 
 Of all rows only keys and sizes are kept in DuckDB, which has a disk for what memory does not hold. Whole rows are read
 for the part of them that is shown.
@@ -24,6 +24,7 @@ from adreel.lake.query import reads_files
 from adreel.lake.storage import Storage
 from adreel.lake.tables import TableState
 from adreel.lake.versions import version_note
+from adreel.language import phrase
 
 _MATCHES = quoted("matches the filters")
 _KEYS = "changed_keys"
@@ -31,14 +32,25 @@ _KEYS = "changed_keys"
 
 @dataclass(frozen=True, slots=True)
 class ChangedRowsQuery:
-    """Which rows: those of `day` (None for all, where rows have no day) that hold in one of the versions to `where`.
+    """Which rows: those of `day` (None for all) that hold in one of the versions to `where`.
 
-    `by` is the column whose change they are sorted by, the largest first; None for the order of the key.
+    `by` is the column whose change they are sorted by, the largest first; None for the order of the key. `owner` and
+    `unit` are columns that say whose row it is, and in which unit, such as the currency, its `sums` are. `by_unit`
+    sorts by the unit first, with `first_unit` before the others.
     """
 
     day: date | None = None
     where: tuple[Filter, ...] = ()
     by: str | None = None
+    owner: str | None = None
+    unit: str | None = None
+    sums: tuple[str, ...] = ()
+    by_unit: bool = False
+    first_unit: str = ""
+
+
+Place = tuple[Any, date | None]
+"""An owner of rows, and a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ class ChangedRow:
 class ChangedRowsHead:
     """What there is: counts of rows, the key, and how many rows each other column of both versions differs in.
 
+    `sums` has the change of each summed column by unit, of units with rows that differ; `units` are these units.
     `schema` is of the later version, for the columns that both have.
     """
 
@@ -63,6 +76,8 @@ class ChangedRowsHead:
     values_changed: Mapping[str, int]
     schema: Any
     day_column: str | None
+    units: tuple[Any, ...]
+    sums: Mapping[str, Mapping[Any, Any]]
 
     @property
     def total(self) -> int:
@@ -81,13 +96,15 @@ def open_changed_rows(
     key = tuple(note.key) if note else ()
     if not key or not set(key) <= set(shared):
         raise InputError(
-            f"Versions {before} and {after} share no primary key, so their rows cannot be matched. Compare other "
-            "versions, or give the dataset a primary key."
+            phrase(
+                "Versions %(before)s and %(after)s share no primary key, so their rows cannot be matched. "
+                "Compare other versions, or give the dataset a primary key.",
+                before=before,
+                after=after,
+            )
         )
     day = note.day_column if note and note.day_column in key else None
-    if day is not None and query.day is None:
-        raise InputError("Select the day whose changed rows to show.")
-    with storage.guard(f"the table {slug}"), engine(MEMORY) as connection:
+    with storage.guard(phrase("the table %(table)s", table=slug)), engine(MEMORY) as connection:
         create_views(connection, storage, old, new)
         lock(connection, folders=[str(storage.folder)] if reads_files(storage) else [])
         yield ChangedRowsReader(connection, old, new, _RowsQuestion(query, key, day, tuple(shared)))
@@ -116,27 +133,59 @@ class ChangedRowsReader:
     _old: TableState
     _new: TableState
     _question: _RowsQuestion
+    _compared: bool = field(default=False)
+    _kept: str = field(default="TRUE")
     _head: ChangedRowsHead | None = field(default=None)
 
     def head(self) -> ChangedRowsHead:
         """What there is. Raises InputError for a filter or an order that the columns cannot have."""
+        if not self._compared:
+            self._compare()
+            self._compared = True
         if self._head is None:
-            self._head = self._compare()
+            self._head = self._counted()
         return self._head
 
-    def sort_by(self, name: str) -> None:
+    def sort_by(self, name: str, *, by_unit: bool = False) -> None:
         """Sorts by the change of another metric. The next call compares anew."""
-        self._question = replace(self._question, query=replace(self._question.query, by=name))
+        self._question = replace(self._question, query=replace(self._question.query, by=name, by_unit=by_unit))
+        self._compared, self._head = False, None
+
+    @property
+    def first_unit(self) -> str:
+        """The unit whose rows come first."""
+        return self._question.query.first_unit
+
+    def places(self) -> Mapping[Place, int]:
+        """How many rows differ of each owner on each day."""
+        self.head()
+        counts = sql('SELECT "owner", "on", count(*) FROM', _KEYS, "GROUP BY ALL")
+        return {(owner, day): int(count) for owner, day, count in self._connection.execute(counts).fetchall()}
+
+    def keep(self, places: Sequence[Place]) -> None:
+        """Leaves out the rows of all other owners and days, in counts and sums too."""
+        owners, days = [place[0] for place in places], [place[1] for place in places]
+        columns = "SELECT unnest(?::VARCHAR[]) AS kept_owner, unnest(?::DATE[]) AS kept_day"
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE kept_places AS {columns}", [owners, days])
+        self._kept = (
+            'EXISTS (SELECT 1 FROM kept_places p WHERE p.kept_owner IS NOT DISTINCT FROM "owner"'
+            ' AND p.kept_day IS NOT DISTINCT FROM "on")'
+        )
         self._head = None
 
     def rows(self, offset: int, limit: int) -> list[ChangedRow]:
         """Some of the rows from `offset` on."""
         self.head()
         names = ", ".join(map(quoted, self._question.key))
-        ordered = sql("SELECT", names, "FROM", _KEYS, "ORDER BY", '"size" DESC NULLS LAST,', names)
+        query = self._question.query
+        units = '"unit" IS DISTINCT FROM ?, "unit" NULLS LAST,' if query.by_unit else ""
+        ordered = sql(
+            "SELECT", names, "FROM", _KEYS, "WHERE", self._kept, "ORDER BY", units, '"size" DESC NULLS LAST,', names
+        )
         # A table, as both sides look into it.
         self._connection.execute(
-            sql("CREATE OR REPLACE TEMP TABLE shown AS", ordered, f"LIMIT {int(limit)} OFFSET {int(offset)}")
+            sql("CREATE OR REPLACE TEMP TABLE shown AS", ordered, f"LIMIT {int(limit)} OFFSET {int(offset)}"),
+            [query.first_unit] if query.by_unit else [],
         )
         old, new = self._shown("old_rows"), self._shown("new_rows")
         keys = self._connection.execute(sql("SELECT", names, "FROM shown")).to_arrow_table().to_pylist()
@@ -146,10 +195,17 @@ class ChangedRowsReader:
 
     # -- comparison
 
-    def _compare(self) -> ChangedRowsHead:
+    def _compare(self) -> None:
+        """Fills the table of keys."""
         question, by = self._question, self._question.query.by
         if by is not None and (by not in question.valued or kind_of(self._kind(by)) is not Kind.NUMBER):
-            raise InputError(f"{by} is no metric of both versions; sort by one of {', '.join(self._numbers)}.")
+            raise InputError(
+                phrase(
+                    "%(column)s is no metric of both versions; sort by one of %(metrics)s.",
+                    column=by,
+                    metrics=", ".join(self._numbers),
+                )
+            )
         self._refuse_repeated_keys()
         names = list(question.valued)
         changed = f"o.{HERE} AND n.{HERE}"
@@ -158,16 +214,31 @@ class ChangedRowsReader:
             f"coalesce({self._value('n', name)}, {self._value('o', name)}) AS {quoted(name)}" for name in question.key
         ]
         flags = [f"({changed} AND {self._differs(name)}) AS c{number}" for number, name in enumerate(names)]
+        steps = [
+            f"{self._number('n', name)} - {self._number('o', name)} AS s{number}"
+            for number, name in enumerate(question.query.sums)
+        ]
         differ = " OR ".join(self._differs(name) for name in names) or "FALSE"
         select = sql(
             "SELECT",
-            ", ".join([*keys, f'{size} AS "size"', f'o.{HERE} AS "old"', f'n.{HERE} AS "new"', *flags]),
+            ", ".join(
+                [
+                    *keys,
+                    f'{size} AS "size"',
+                    f'o.{HERE} AS "old"',
+                    f'n.{HERE} AS "new"',
+                    f'{self._text(question.query.owner)} AS "owner"',
+                    f'{self._text(question.query.unit)} AS "unit"',
+                    f'{self._day_of_row()} AS "on"',
+                    *flags,
+                    *steps,
+                ]
+            ),
             "FROM {} o FULL JOIN {} n ON {}",
             f"WHERE (o.{_MATCHES} OR n.{_MATCHES}) AND (o.{HERE} IS NULL OR n.{HERE} IS NULL OR {differ})",
         )
         on = " AND ".join(f"{self._value('o', name)} = {self._value('n', name)}" for name in question.key)
-        shared = pa.schema([self._new.schema.field(name) for name in question.shared])
-        conditions = [condition(shared, column_filter) for column_filter in question.query.where]
+        conditions = [condition(self._shared_schema, column_filter) for column_filter in question.query.where]
         matches = " AND ".join(f"({part.sql})" for part in conditions) or "TRUE"
         values = [value for part in conditions for value in part.values]
         begun = False
@@ -180,18 +251,34 @@ class ChangedRowsReader:
             verb = f"INSERT INTO {_KEYS}" if begun else f"CREATE OR REPLACE TEMP TABLE {_KEYS} AS"
             self._connection.execute(f"{verb} {select.format(old, new, on)}", values * 2)
             begun = True
-        counts = ", ".join(f"count(*) FILTER (c{number})" for number in range(len(names)))
-        row = self._connection.execute(
-            sql(
-                'SELECT count(*) FILTER ("old" AND "new"), count(*) FILTER ("old" IS NULL),',
-                'count(*) FILTER ("new" IS NULL)' + (f", {counts}" if counts else ""),
-                "FROM",
-                _KEYS,
-            )
-        ).fetchone()
+
+    def _counted(self) -> ChangedRowsHead:
+        """What is in the table of keys."""
+        question, names = self._question, self._question.valued
+        counts = [f"count(*) FILTER (c{number})" for number in range(len(names))]
+        kinds = ('"old" AND "new"', '"old" IS NULL', '"new" IS NULL')
+        row = self._select(", ".join([*(f"count(*) FILTER ({kind})" for kind in kinds), *counts])).fetchone()
         assert row is not None, "an aggregate has one row"
         differing = {name: int(count) for name, count in zip(names, row[3:], strict=True) if count}
-        return ChangedRowsHead(int(row[0]), int(row[1]), int(row[2]), question.key, differing, shared, question.day)
+        sums = [f"sum(s{number})" for number in range(len(question.query.sums))]
+        by_unit = self._select(", ".join(['"unit"', *sums]), "GROUP BY 1 ORDER BY 1 NULLS LAST").fetchall()
+        return ChangedRowsHead(
+            int(row[0]),
+            int(row[1]),
+            int(row[2]),
+            question.key,
+            differing,
+            self._shared_schema,
+            question.day,
+            tuple(unit for unit, *_ in by_unit),
+            {
+                name: {unit: values[number] for unit, *values in by_unit}
+                for number, name in enumerate(question.query.sums)
+            },
+        )
+
+    def _select(self, columns: str, rest: str = "") -> duckdb.DuckDBPyConnection:
+        return self._connection.execute(sql("SELECT", columns, "FROM", _KEYS, "WHERE", self._kept, rest))
 
     def _refuse_repeated_keys(self) -> None:
         """Raises InputError if a key names several rows of a version: which of them changed cannot be told."""
@@ -203,8 +290,10 @@ class ChangedRowsReader:
             repeated = self._connection.execute(query).fetchone()
             if repeated and repeated[0]:
                 raise InputError(
-                    "The primary key names several rows, so that rows before and after cannot be matched. Compare "
-                    "versions that replace, merge or delete and insert."
+                    phrase(
+                        "The primary key names several rows, so that rows before and after cannot be matched. "
+                        "Compare versions that replace, merge or delete and insert."
+                    )
                 )
 
     def _parts(self) -> Iterator[str]:
@@ -237,6 +326,22 @@ class ChangedRowsReader:
         return {tuple(row[name] for name in key): row for row in rows.to_pylist()}
 
     # -- columns
+
+    @property
+    def _shared_schema(self) -> pa.Schema:
+        return pa.schema([self._new.schema.field(name) for name in self._question.shared])
+
+    def _text(self, name: str | None) -> str:
+        """A column's value in the later version that has the row, as a text; null without the column."""
+        if name not in self._question.shared:
+            return "CAST(NULL AS VARCHAR)"
+        return f"CAST(coalesce({self._value('n', name)}, {self._value('o', name)}) AS VARCHAR)"
+
+    def _day_of_row(self) -> str:
+        name = self._question.day
+        if name is None:
+            return "CAST(NULL AS DATE)"
+        return f"CAST(coalesce({self._value('n', name)}, {self._value('o', name)}) AS DATE)"
 
     @property
     def _numbers(self) -> list[str]:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel.errors import InputError
+from adreel.language import Phrase, phrase
 
-_HINT = "Set reset_schema: true with an update method other than append to reset the columns."
+_HINT = Phrase("Set reset_schema: true with an update method other than append to reset the columns.")
 
 
 def joined(slug: str, table: Any | None, new: Any, *, reset: bool) -> Any:
@@ -32,8 +33,15 @@ def joined(slug: str, table: Any | None, new: Any, *, reset: bool) -> Any:
         wider = wider_type(field.type, incoming.type)
         if wider is None:
             raise InputError(
-                f"Column {field.name} of dataset {slug} is {field.type} in the table and {incoming.type} in the new "
-                f"rows; these types are incompatible. {_HINT}"
+                phrase(
+                    "Column %(column)s of dataset %(dataset)s is %(old_type)s in the table and %(new_type)s in the new "
+                    "rows; these types are incompatible. %(advice)s",
+                    column=field.name,
+                    dataset=slug,
+                    old_type=field.type,
+                    new_type=incoming.type,
+                    advice=_HINT,
+                )
             )
         fields.append(incoming.with_type(wider))
     return pa.schema([*fields, *(field for field in fresh if field.name not in table.names)])
@@ -66,7 +74,9 @@ def conform(batch: Any, schema: Any) -> Any:
         return batch
     unknown = [name for name in batch.schema.names if name not in schema.names]
     if unknown:
-        raise InputError(f"The rows have columns that the schema lacks: {', '.join(unknown)}.")
+        raise InputError(
+            phrase("The rows have columns that the schema lacks: %(columns)s.", columns=", ".join(unknown))
+        )
     return pa.RecordBatch.from_arrays([_column(batch, field) for field in schema], schema=schema)
 
 
@@ -100,7 +110,13 @@ def _column(batch: Any, field: Any) -> Any:
         return column.cast(field.type)
     except pa.ArrowInvalid as error:
         raise InputError(
-            f"Column {field.name} has values that {field.type} cannot hold ({str(error).splitlines()[0]}). {_HINT}"
+            phrase(
+                "Column %(column)s has values that %(type)s cannot hold (%(error)s). %(advice)s",
+                column=field.name,
+                type=field.type,
+                error=str(error).splitlines()[0],
+                advice=_HINT,
+            )
         ) from error
 
 

@@ -25,6 +25,7 @@ from adreel.lake.keys import KeyIndex, key_faults
 from adreel.lake.storage import Storage
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
 from adreel.lake.windows import Leaving, Window
+from adreel.language import integer, phrase
 from adreel.update_methods import Method
 
 ATTEMPTS = 5
@@ -124,7 +125,7 @@ class Landing:
         key = write.key if write.method is Method.UPSERT else ()
         day = (write.day_column,) if write.day_column else ()
         self._ranged = tuple(dict.fromkeys((*day, *self._leaving.columns, *key)))
-        self._what = f"the table {slug}"
+        self._what = phrase("the table %(table)s", table=slug)
         self._valued: set[str] = set()
 
     def land(self) -> Commit:
@@ -146,8 +147,13 @@ class Landing:
             if landed is not None:
                 return landed
         raise BusyError(
-            f"Other processes changed the table {self._slug} in each of {ATTEMPTS} attempts to commit run "
-            f"{self._write.run_id}; this run changed nothing. Run again when they are done."
+            phrase(
+                "Other processes changed the table %(table)s in each of %(attempts)s attempts to commit run "
+                "%(run_id)s; this run changed nothing. Run again when they are done.",
+                table=self._slug,
+                attempts=ATTEMPTS,
+                run_id=self._write.run_id,
+            )
         )
 
     def _earlier_commit(self, table: TableState | None) -> Commit | None:
@@ -159,8 +165,13 @@ class Landing:
             actions = read_commits(self._storage, self._slug, (version,)).get(version)
         if actions is None:
             raise InputError(
-                f"Run {self._write.run_id} was committed as version {version} of the table {self._slug}, which a "
-                "vacuum has since removed; nothing was changed. Start a new run."
+                phrase(
+                    "Run %(run_id)s was committed as version %(version)s of the table %(table)s, which a vacuum "
+                    "has since removed; nothing was changed. Start a new run.",
+                    run_id=self._write.run_id,
+                    version=version,
+                    table=self._slug,
+                )
             )
         note = commit_info(actions)[NOTE]
         return Commit(
@@ -193,9 +204,15 @@ class Landing:
         if others:
             number, note = others[-1]
             raise BusyError(
-                f"Run {note['run']} made version {number} of the table {self._slug} while run {self._write.run_id} "
-                "was in progress, which is possible only if that had lost the lock of the dataset. This run changed "
-                "nothing. Run again."
+                phrase(
+                    "Run %(other_run)s made version %(version)s of the table %(table)s while run %(run_id)s was in "
+                    "progress, which is possible only if that had lost the lock of the dataset. This run "
+                    "changed nothing. Run again.",
+                    other_run=note["run"],
+                    version=number,
+                    table=self._slug,
+                    run_id=self._write.run_id,
+                )
             )
 
     def _add_feature(self, table: TableState) -> None:
@@ -322,9 +339,13 @@ class Landing:
         inside = pc.sum(self._leaving.inside(batch)).as_py() or 0
         if inside < batch.num_rows:
             raise InputError(
-                f"{batch.num_rows - inside:,} new rows of run {self._write.run_id} belong to days or advertisers that "
-                "the run did not read in full, so the next run would duplicate them; the table "
-                f"{self._slug} is unchanged."
+                phrase(
+                    "%(rows)s new rows of run %(run_id)s belong to days or advertisers that the run did not "
+                    "read in full, so the next run would duplicate them; the table %(table)s is unchanged.",
+                    rows=integer(batch.num_rows - inside),
+                    run_id=self._write.run_id,
+                    table=self._slug,
+                )
             )
 
     def _leavers(self, table: TableState, schema: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -386,9 +407,16 @@ class Landing:
             return
         shown = ", ".join(f"{name}={value}" for name, value in faults.examples[0].items() if name != "rows")
         raise InputError(
-            f"The primary key ({', '.join(self._write.key)}) is not unique in the new rows of the table {self._slug}: "
-            f"{faults.repeated:,} keys are repeated and {faults.nulls:,} rows have a null, such as {shown}. Choose "
-            "another primary key or update method; the table is unchanged."
+            phrase(
+                "The primary key (%(key)s) is not unique in the new rows of the table %(table)s: "
+                "%(repeated)s keys are repeated and %(nulls)s rows have a null, such as %(shown)s. Choose "
+                "another primary key or update method; the table is unchanged.",
+                key=", ".join(self._write.key),
+                table=self._slug,
+                repeated=integer(faults.repeated),
+                nulls=integer(faults.nulls),
+                shown=shown,
+            )
         )
 
     def _carry_over(
@@ -531,22 +559,36 @@ def _check(write: Write) -> None:
     needed: list[str] = []
     if write.method is Method.APPEND and write.reset_schema:
         raise InputError(
-            "reset_schema cannot be used with append, whose older rows keep their columns; choose another method."
+            phrase(
+                "reset_schema cannot be used with append, whose older rows keep their columns; choose another method."
+            )
         )
     if write.method is Method.UPSERT:
         if not write.key:
-            raise InputError("upsert needs a primary key: name its columns, or choose another update method.")
+            raise InputError(phrase("upsert needs a primary key: name its columns, or choose another update method."))
         needed += write.key
     if write.method is Method.PARTITION:
         needed.append(write.advertiser_column)
     if write.keep_from and not write.day_column:
-        raise InputError("A rolling window of days needs a day column; leave it out, or select daily figures.")
+        raise InputError(phrase("A rolling window of days needs a day column; leave it out, or select daily figures."))
     needed += [write.day_column] if write.day_column else []
     missing = [name for name in needed if name not in names]
     if missing:
-        raise InputError(f"{write.method} needs the columns {', '.join(missing)}, which the new rows do not have.")
+        raise InputError(
+            phrase(
+                "%(method)s needs the columns %(columns)s, which the new rows do not have.",
+                method=write.method,
+                columns=", ".join(missing),
+            )
+        )
     if write.day_column and not _is_day(write.schema.field(write.day_column).type):
-        raise InputError(f"Column {write.day_column} has no days; {write.method} needs a day or an hour column.")
+        raise InputError(
+            phrase(
+                "Column %(column)s has no days; %(method)s needs a day or an hour column.",
+                column=write.day_column,
+                method=write.method,
+            )
+        )
 
 
 def _is_day(kind: Any) -> bool:

@@ -22,6 +22,7 @@ from deltalake.transaction import create_table_with_add_actions
 
 from adreel.errors import InputError
 from adreel.lake.storage import CHECKED, PROBE, Storage
+from adreel.language import phrase
 
 WRITERS = 4
 ROUNDS = 3
@@ -38,7 +39,7 @@ def refuse_unconditional(storage: Storage) -> None:
     endpoint = storage.store.endpoint if storage.store else None
     if endpoint is None or storage.is_checked:
         return
-    with storage.guard("the lake"):
+    with storage.guard(phrase("the lake")):
         if not _is_noted(storage, endpoint):
             folder = f"{PROBE}{secrets.token_hex(8)}"
             try:
@@ -47,10 +48,14 @@ def refuse_unconditional(storage: Storage) -> None:
                 storage.delete_folder(folder)
             if not keeps:
                 raise InputError(
-                    f"The object store of {storage.url} ({endpoint}) ignores If-None-Match: it replaced an object that "
-                    "was to be written only if there was none, so that a version of a table could be lost without "
-                    "notice. The table is unchanged. Use a version of the store with conditional writes, or set "
-                    "ADREEL_LAKE_URL to another store or a folder."
+                    phrase(
+                        "The object store of %(url)s (%(endpoint)s) ignores If-None-Match: it replaced an object "
+                        "that was to be written only if there was none, so that a version of a table could be lost "
+                        "without notice. The table is unchanged. Use a version of the store with conditional "
+                        "writes, or set ADREEL_LAKE_URL to another store or a folder.",
+                        url=storage.url,
+                        endpoint=endpoint,
+                    )
                 )
             storage.write(CHECKED, orjson.dumps({"endpoint": endpoint}))
     storage.is_checked = True

@@ -10,6 +10,7 @@ from typing import Any
 from adreel.errors import InputError, RetryError
 from adreel.lake.storage import CHECKED, PROBE, RUNS, Storage, checked
 from adreel.lake.tables import LOG, find_table, log_versions, read_commits
+from adreel.language import phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def table_files(storage: Storage, slug: str, version: int | None) -> tuple[LakeF
     numbers = [number for number in log_versions(storage, slug) if version is None or number <= version]
     if not numbers:
         return ()
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         earliest = find_table(storage, slug, numbers[0])
         assert earliest is not None, "a version that the log has can be opened"
         needed = {file.path: file.size for file in earliest.files}
@@ -53,7 +54,10 @@ def read_file(storage: Storage, file: LakeFile) -> Iterator[Any]:
     except BaseException:
         if not storage.exists(file.path):
             raise RetryError(
-                f"{file.path} was deleted while it was read, by a vacuum or the deletion of a dataset. Try again."
+                phrase(
+                    "%(path)s was deleted while it was read, by a vacuum or the deletion of a dataset. Try again.",
+                    path=file.path,
+                )
             ) from None
         raise
 
@@ -74,9 +78,15 @@ def write_file(storage: Storage, path: str) -> Iterator[Any]:
 
 def refuse_tables(storage: Storage) -> None:
     """Raises InputError if there is anything in the lake."""
-    with storage.guard("the lake"):
+    with storage.guard(phrase("the lake")):
         names = [info.base_name for info in storage.list_files("", recursive=False)]
     others = [name for name in names if name not in (RUNS, CHECKED) and not name.startswith(PROBE)]
     if others:
         shown = ", ".join(others[:3])
-        raise InputError(f"The lake {storage.url} is not empty ({shown}). Restore into an empty one, or move it away.")
+        raise InputError(
+            phrase(
+                "The lake %(url)s is not empty (%(shown)s). Restore into an empty one, or move it away.",
+                url=storage.url,
+                shown=shown,
+            )
+        )

@@ -493,7 +493,12 @@ class _VersionComparison:
         """
         keys = ", ".join(self._value("v", name) for name in self._key)
         shown = sql("SELECT", f"hash({', '.join(map(quoted, self._key))}) FROM shown")
-        query = sql("SELECT * FROM", f"{view} v WHERE", self._where(part, "v"), f"AND hash({keys}) IN ({shown})")
+        query = sql(
+            "SELECT * FROM",
+            f"{view} v WHERE",
+            self._where(part, "v"),
+            f"AND hash({keys}) IN ({shown})",
+        )
         rows = self._connection.execute(sql(query, "ORDER BY", keys)).to_arrow_table().to_pylist()
         return {tuple(row[name] for name in self._key): row for row in rows}
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from adreel.errors import StorageError
+from adreel.language import phrase
 
 THREADS = 2
 """Each thread needs memory of its own."""
@@ -64,7 +65,11 @@ def lock(connection: duckdb.DuckDBPyConnection, *, paths: Iterable[str] = (), fo
 def fault(error: duckdb.Error) -> StorageError:
     """The StorageError for what DuckDB could not do."""
     reason = str(error).splitlines()[0][:200]
-    return StorageError(f"The rows could not be processed ({reason}); free disk space and memory, then try again.")
+    return StorageError(
+        phrase(
+            "The rows could not be processed (%(reason)s); free disk space and memory, then try again.", reason=reason
+        )
+    )
 
 
 def quoted(name: str) -> str:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from adreel.errors import InputError
 from adreel.lake.engine import quoted
+from adreel.language import Phrase, phrase
 
 
 class Takes(StrEnum):
@@ -58,28 +59,45 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
         operator.key: operator
         for operator in (
-            Operator("=", "is", "{column} is {value}", "{column} = {value}", kinds=SINGLE),
+            Operator("=", Phrase("is"), Phrase("%(column)s is %(value)s"), "{column} = {value}", kinds=SINGLE),
             # Of a person's rows each is this or not this, so null is not 10; SQL's own <> leaves such rows out.
-            Operator("!=", "is not", "{column} is not {value}", "{column} IS DISTINCT FROM {value}", kinds=SINGLE),
-            Operator("<", "is less than", "{column} is less than {value}", "{column} < {value}"),
-            Operator("<=", "is at most", "{column} is at most {value}", "{column} <= {value}"),
-            Operator(">", "is more than", "{column} is more than {value}", "{column} > {value}"),
-            Operator(">=", "is at least", "{column} is at least {value}", "{column} >= {value}"),
+            Operator(
+                "!=",
+                Phrase("is not"),
+                Phrase("%(column)s is not %(value)s"),
+                "{column} IS DISTINCT FROM {value}",
+                kinds=SINGLE,
+            ),
+            Operator("<", Phrase("is less than"), Phrase("%(column)s is less than %(value)s"), "{column} < {value}"),
+            Operator("<=", Phrase("is at most"), Phrase("%(column)s is at most %(value)s"), "{column} <= {value}"),
+            Operator(">", Phrase("is more than"), Phrase("%(column)s is more than %(value)s"), "{column} > {value}"),
+            Operator(">=", Phrase("is at least"), Phrase("%(column)s is at least %(value)s"), "{column} >= {value}"),
             Operator(
                 "contains",
-                "contains",
-                "{column} contains {value}",
+                Phrase("contains"),
+                Phrase("%(column)s contains %(value)s"),
                 "contains(lower({column}), lower({value}))",
                 kinds=frozenset({Kind.TEXT, Kind.LIST}),
             ),
-            Operator("in", "is one of", "{column} is one of {value}", "{column} IN ({value})", Takes.MANY),
             Operator(
-                "is null", "is empty", "{column} is empty", "{column} IS NULL", Takes.NOTHING, SINGLE | {Kind.LIST}
+                "in",
+                Phrase("is one of"),
+                Phrase("%(column)s is one of %(value)s"),
+                "{column} IN ({value})",
+                Takes.MANY,
+            ),
+            Operator(
+                "is null",
+                Phrase("is empty"),
+                Phrase("%(column)s is empty"),
+                "{column} IS NULL",
+                Takes.NOTHING,
+                SINGLE | {Kind.LIST},
             ),
             Operator(
                 "is not null",
-                "is not empty",
-                "{column} is not empty",
+                Phrase("is not empty"),
+                Phrase("%(column)s is not empty"),
                 "{column} IS NOT NULL",
                 Takes.NOTHING,
                 SINGLE | {Kind.LIST},
@@ -107,7 +125,7 @@ class Filter:
         operator = _operator(self)
         values = [] if operator.takes is Takes.NOTHING else _values(self, operator)
         shown = ", ".join(str(value) if str(value).strip() else f'"{value}"' for value in values)
-        return operator.sentence.format(column=title or self.column, value=shown)
+        return phrase(operator.sentence, column=title or self.column, value=shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +185,22 @@ def condition(schema: Any, column_filter: Filter) -> Condition:
     operator = _operator(column_filter)
     if column_filter.column not in schema.names:
         raise InputError(
-            f"Column {column_filter.column} to filter by was not found; available: {', '.join(schema.names)}."
+            phrase(
+                "Column %(column)s to filter by was not found; available: %(columns)s.",
+                column=column_filter.column,
+                columns=", ".join(schema.names),
+            )
         )
     kind = schema.field(column_filter.column).type
     if kind_of(kind) not in operator.kinds:
         operators = ", ".join(repr(fitting.key) for fitting in operators_for(kind))
         raise InputError(
-            f"{column_filter.column}: {operator.key!r} cannot be used with its type; choose one of {operators}."
+            phrase(
+                "%(column)s: %(operator)s cannot be used with its type; choose one of %(operators)s.",
+                column=column_filter.column,
+                operator=repr(operator.key),
+                operators=operators,
+            )
         )
     values: tuple[str, ...] = ()
     if operator.takes is not Takes.NOTHING:
@@ -190,10 +217,18 @@ def sorted_by(schema: Any, order: Sequence[Order]) -> tuple[Order, ...]:
     for column_order in order:
         if column_order.column not in schema.names:
             raise InputError(
-                f"Column {column_order.column} to sort by was not found; available: {', '.join(schema.names)}."
+                phrase(
+                    "Column %(column)s to sort by was not found; available: %(columns)s.",
+                    column=column_order.column,
+                    columns=", ".join(schema.names),
+                )
             )
         if kind_of(schema.field(column_order.column).type) is Kind.LIST:
-            raise InputError(f"{column_order.column} holds lists, which have no order; sort by another column.")
+            raise InputError(
+                phrase(
+                    "%(column)s holds lists, which have no order; sort by another column.", column=column_order.column
+                )
+            )
     return tuple(
         {column_order.column: column_order for column_order in reversed(order)}[name]
         for name in dict.fromkeys(o.column for o in order)
@@ -204,7 +239,12 @@ def _operator(column_filter: Filter) -> Operator:
     operator = OPERATORS.get(column_filter.op)
     if operator is None:
         raise InputError(
-            f"{column_filter.column}: unknown operator {column_filter.op!r}; available: {', '.join(OPERATORS)}."
+            phrase(
+                "%(column)s: unknown operator %(operator)s; available: %(operators)s.",
+                column=column_filter.column,
+                operator=repr(column_filter.op),
+                operators=", ".join(OPERATORS),
+            )
         )
     return operator
 
@@ -218,7 +258,13 @@ def _values(column_filter: Filter, operator: Operator) -> list[object]:
     elif operator.takes is Takes.MANY and isinstance(value, Collection):
         many = list(value)
     if not many or None in many:
-        raise InputError(f"{column_filter.column}: {operator.label!r} needs a value to compare with.")
+        raise InputError(
+            phrase(
+                "%(column)s: %(operator)s needs a value to compare with.",
+                column=column_filter.column,
+                operator=repr(str(operator.label)),
+            )
+        )
     return many
 
 
@@ -229,7 +275,11 @@ def _split(column: str, text: str) -> list[object]:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{column}: {text[:60]!r} is not a JSON list; write one, or separate the values with commas."
+            phrase(
+                "%(column)s: %(text)s is not a JSON list; write one, or separate the values with commas.",
+                column=column,
+                text=repr(text[:60]),
+            )
         ) from error
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
@@ -243,7 +293,14 @@ def typed(column: str, kind: Any, value: object) -> str:
         # What UTF-8 cannot write is in no table, and DuckDB would not take it.
         sql_text.encode()
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise InputError(f"{column}: {str(value)[:60]!a} is not a value of this column; {hint}.") from error
+        raise InputError(
+            phrase(
+                "%(column)s: %(value)s is not a value of this column; %(hint)s.",
+                column=column,
+                value=ascii(str(value)[:60]),
+                hint=hint,
+            )
+        ) from error
     return sql_text
 
 
@@ -297,11 +354,11 @@ def _refuse() -> str:
 
 _READERS: Mapping[Kind, tuple[Callable[[Any, Any], str], str]] = MappingProxyType(
     {
-        Kind.TEXT: (lambda _kind, value: str(value), "enter text"),
-        Kind.LIST: (lambda _kind, value: str(value), "enter text"),
-        Kind.NUMBER: (_number, "enter a number such as 12, or 12.5 where the column has decimals"),
-        Kind.DAY: (_day, "enter a date such as 2026-01-31"),
-        Kind.TIME: (_time, "enter a time such as 2026-01-31 18:00, with a zone only where the column has one"),
-        Kind.TRUTH: (_truth, "enter true or false"),
+        Kind.TEXT: (lambda _kind, value: str(value), Phrase("enter text")),
+        Kind.LIST: (lambda _kind, value: str(value), Phrase("enter text")),
+        Kind.NUMBER: (_number, Phrase("enter a number such as 12, or 12.5 where the column has decimals")),
+        Kind.DAY: (_day, Phrase("enter a date such as 2026-01-31")),
+        Kind.TIME: (_time, Phrase("enter a time such as 2026-01-31 18:00, with a zone only where the column has one")),
+        Kind.TRUTH: (_truth, Phrase("enter true or false")),
     }
 )

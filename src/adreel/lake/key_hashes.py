@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from adreel.errors import InputError
+from adreel.language import phrase
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -73,7 +74,9 @@ def _words(column: Any, name: str) -> Iterator[tuple[Words, Any]]:
     elif pa.types.is_integer(kind) or pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
         yield _fixed(column, np.dtype(f"i{kind.bit_width // 8}"), 1)[:, 0].astype(np.int64).view(np.uint64), None
     else:
-        raise InputError(f"Column {name} is {kind}, which cannot be part of a primary key.")
+        raise InputError(
+            phrase("Column %(column)s is %(type)s, which cannot be part of a primary key.", column=name, type=kind)
+        )
 
 
 def _fixed(column: Any, kind: Any, width: int) -> Any:

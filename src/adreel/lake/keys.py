@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from adreel.errors import InputError
 from adreel.lake.key_hashes import Words, key_hashes
+from adreel.language import phrase
 
 Source = Any
 """A pyarrow Table, Dataset or RecordBatchReader, or a callable that gives one of them."""
@@ -129,7 +130,11 @@ def _refuse_missing(names: list[str], key: tuple[str, ...]) -> None:
     missing = [name for name in key if name not in names]
     if missing or not key:
         raise InputError(
-            f"The primary key ({', '.join(key)}) cannot be checked without the columns {', '.join(missing)}."
+            phrase(
+                "The primary key (%(key)s) cannot be checked without the columns %(columns)s.",
+                key=", ".join(key),
+                columns=", ".join(missing),
+            )
         )
 
 

@@ -16,6 +16,7 @@ import pyarrow.ipc
 from adreel.errors import DamagedError, NotFoundError
 from adreel.lake.columns import conform
 from adreel.lake.storage import RUNS, Storage, checked
+from adreel.language import phrase
 
 _PART = ".arrow"
 _NOTE = ".json"
@@ -43,7 +44,7 @@ def write_part(storage: Storage, run_id: str, name: str, rows: Any, facts: Mappi
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema, options=_LZ4) as writer:
         writer.write(table)
-    with storage.guard(f"the parts of run {run_id}"):
+    with storage.guard(phrase("the parts of run %(run_id)s", run_id=run_id)):
         storage.write(_path(run_id, name) + _PART, sink.getvalue())
     return PartInfo(name, rows.num_rows, facts)
 
@@ -51,7 +52,7 @@ def write_part(storage: Storage, run_id: str, name: str, rows: Any, facts: Mappi
 def list_parts(storage: Storage, run_id: str, prefix: str) -> tuple[str, ...]:
     """The names of the run's parts that begin with `prefix`, in order."""
     root = f"{RUNS}/{checked(run_id)}"
-    with storage.guard(f"the parts of run {run_id}"):
+    with storage.guard(phrase("the parts of run %(run_id)s", run_id=run_id)):
         infos = storage.list_files(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
     names = (info.path.removeprefix(f"{root}/") for info in infos if info.is_file and info.path.endswith(_PART))
     return tuple(sorted(name.removesuffix(_PART) for name in names if name.startswith(prefix)))
@@ -60,31 +61,40 @@ def list_parts(storage: Storage, run_id: str, prefix: str) -> tuple[str, ...]:
 def part_sizes(storage: Storage, run_id: str, folder: str) -> dict[str, int]:
     """The bytes of each part in a folder of the run's, by its name from there on."""
     root = f"{RUNS}/{checked(run_id)}/{folder}"
-    with storage.guard(f"the parts of run {run_id}"):
+    with storage.guard(phrase("the parts of run %(run_id)s", run_id=run_id)):
         infos = storage.list_files(root.rstrip("/"))
     return {info.path.removeprefix(root): info.size for info in infos if info.is_file and info.path.endswith(_PART)}
 
 
 def has_part(storage: Storage, run_id: str, name: str) -> bool:
     """Whether the run has such a part."""
-    with storage.guard(f"the parts of run {run_id}"):
+    with storage.guard(phrase("the parts of run %(run_id)s", run_id=run_id)):
         return storage.exists(_path(run_id, name) + _PART)
 
 
 def read_part_info(storage: Storage, run_id: str, name: str) -> PartInfo:
     """What is known of a part, from the end of its file. Raises NotFoundError, DamagedError."""
-    with storage.guard(f"part {name} of run {run_id}"):
+    with storage.guard(phrase("part %(name)s of run %(run_id)s", name=name, run_id=run_id)):
         try:
             with storage.files.open_input_file(_path(run_id, name) + _PART) as file:
                 noted = pa.ipc.open_file(file, options=_PLAIN).schema.metadata
             return PartInfo(name, int(noted[_ROWS]), json.loads(noted[_FACTS]))
         except FileNotFoundError:
-            raise NotFoundError(f"Run {run_id} has no part {name} in {storage.url}.") from None
+            raise NotFoundError(
+                phrase("Run %(run_id)s has no part %(name)s in %(url)s.", run_id=run_id, name=name, url=storage.url)
+            ) from None
         except (ValueError, KeyError, TypeError, OSError) as error:
             # Of an error with a number, and of a store that cannot be reached, nobody knows what the file is.
             if isinstance(error, OSError) and (error.errno is not None or storage.folder is None):
                 raise
-            raise DamagedError(f"Part {name} of run {run_id} at {storage.url} is damaged; run again.") from None
+            raise DamagedError(
+                phrase(
+                    "Part %(name)s of run %(run_id)s at %(url)s is damaged; run again.",
+                    name=name,
+                    run_id=run_id,
+                    url=storage.url,
+                )
+            ) from None
 
 
 def read_parts(storage: Storage, run_id: str, prefix: str, schema: Any | None, columns: tuple[str, ...] | None) -> Any:
@@ -109,7 +119,7 @@ def parts_dataset(storage: Storage, run_id: str, prefix: str, schema: Any | None
     names = list_parts(storage, run_id, prefix)
     if schema is None:
         schema = _first_schema(storage, run_id, names)
-    with storage.guard(f"the parts of run {run_id}"):
+    with storage.guard(phrase("the parts of run %(run_id)s", run_id=run_id)):
         paths = [_path(run_id, name) + _PART for name in names]
         plain = schema.remove_metadata()
         return pa_dataset.dataset(paths, schema=plain, format="ipc", filesystem=storage.files)
@@ -118,19 +128,19 @@ def parts_dataset(storage: Storage, run_id: str, prefix: str, schema: Any | None
 def drop_parts(storage: Storage, run_id: str, prefix: str) -> None:
     """Removes the parts whose names begin with `prefix`."""
     names = list_parts(storage, run_id, prefix)
-    with storage.guard(f"the parts of run {run_id}"):
+    with storage.guard(phrase("the parts of run %(run_id)s", run_id=run_id)):
         storage.delete([_path(run_id, name) + _PART for name in names])
 
 
 def write_note(storage: Storage, run_id: str, name: str, value: Any) -> None:
     """Puts a JSON value beside the parts, for good; a note of that name is replaced."""
-    with storage.guard(f"the notes of run {run_id}"):
+    with storage.guard(phrase("the notes of run %(run_id)s", run_id=run_id)):
         storage.write(_path(run_id, name) + _NOTE, json.dumps(value).encode(), durable=True)
 
 
 def read_note(storage: Storage, run_id: str, name: str) -> Any | None:
     """The JSON value of that name; None if there is none, or what is there is no JSON."""
-    with storage.guard(f"the notes of run {run_id}"):
+    with storage.guard(phrase("the notes of run %(run_id)s", run_id=run_id)):
         try:
             return json.loads(storage.read(_path(run_id, name) + _NOTE).to_pybytes())
         except (FileNotFoundError, ValueError):
@@ -140,14 +150,14 @@ def read_note(storage: Storage, run_id: str, name: str) -> Any | None:
 def list_notes(storage: Storage, run_id: str) -> tuple[str, ...]:
     """The names of the run's notes, in order."""
     root = f"{RUNS}/{checked(run_id)}"
-    with storage.guard(f"the notes of run {run_id}"):
+    with storage.guard(phrase("the notes of run %(run_id)s", run_id=run_id)):
         paths = [info.path for info in storage.list_files(root) if info.is_file and info.path.endswith(_NOTE)]
     return tuple(path.removeprefix(f"{root}/").removesuffix(_NOTE) for path in paths)
 
 
 def list_runs(storage: Storage) -> tuple[str, ...]:
     """The runs that have parts or notes, in order."""
-    with storage.guard("the parts of runs"):
+    with storage.guard(phrase("the parts of runs")):
         if storage.folder is not None:
             infos = storage.list_files(RUNS, recursive=False)
             return tuple(info.base_name for info in infos if not info.is_file)
@@ -158,7 +168,7 @@ def list_runs(storage: Storage) -> tuple[str, ...]:
 
 def drop_run(storage: Storage, run_id: str) -> None:
     """Removes all parts and notes of a run; there may be none."""
-    with storage.guard(f"the parts of run {run_id}"):
+    with storage.guard(phrase("the parts of run %(run_id)s", run_id=run_id)):
         storage.delete_folder(f"{RUNS}/{checked(run_id)}")
 
 
@@ -168,7 +178,9 @@ def _path(run_id: str, name: str) -> str:
 
 def _first_schema(storage: Storage, run_id: str, names: tuple[str, ...]) -> Any:
     if not names:
-        raise NotFoundError(f"Run {run_id} has no parts in {storage.url}; run the dataset again.")
+        raise NotFoundError(
+            phrase("Run %(run_id)s has no parts in %(url)s; run the dataset again.", run_id=run_id, url=storage.url)
+        )
     return _part_batches(storage, run_id, names[0], None)[0].schema.remove_metadata()
 
 
@@ -187,7 +199,7 @@ def _batches(
 
 def _part_batches(storage: Storage, run_id: str, name: str, columns: tuple[str, ...] | None) -> list[Any]:
     """A part's batches, one at least; the file is read whole, which for pages is quicker than to map it."""
-    with storage.guard(f"part {name} of run {run_id}"):
+    with storage.guard(phrase("part %(name)s of run %(run_id)s", name=name, run_id=run_id)):
         data = storage.read(_path(run_id, name) + _PART)
         reader = pa.ipc.open_file(data, options=_PLAIN)
         if columns is not None:

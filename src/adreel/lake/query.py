@@ -23,6 +23,7 @@ from adreel.lake.sql_check import NESTED, check_select
 from adreel.lake.sql_errors import has_place, one_line_up, query_error
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Answers, TableState, dataset_of
+from adreel.language import phrase
 
 MEMORY = "256MB"
 """What a connection may hold by default; more goes to disk."""
@@ -119,19 +120,28 @@ class Connection:
         statement, for statements other than SELECT and work on tables in memory, and DuckDB's own errors.
         """
         if re.search("[\0\ud800-\udfff]", query):
-            raise InputError("The query has characters that are not text; retype it.")
+            raise InputError(phrase("The query has characters that are not text; retype it."))
         # By this connection, which is locked: IMPORT DATABASE reads files already when it is taken apart.
         statements = self._connection.extract_statements(query)
         if not statements:
-            raise InputError("The query is empty. Write a SELECT over one of the tables.")
+            raise InputError(phrase("The query is empty. Write a SELECT over one of the tables."))
         for statement in statements:
             if statement.type not in (_READING if self._read_only else _ALLOWED):
-                raise InputError(f"A {statement.type.name} statement cannot be used here; {self._use(query)}.")
+                raise InputError(
+                    phrase(
+                        "A %(statement)s statement cannot be used here; %(use)s.",
+                        statement=statement.type.name,
+                        use=self._use(query),
+                    )
+                )
         if self._read_only:
             check_select(self._connection, query, self._views)
         elif duckdb.StatementType.SELECT in (statement.type for statement in statements[:-1]):
             raise InputError(
-                f"There are {len(statements)} statements, and only the last may be a SELECT. Run one at a time."
+                phrase(
+                    "There are %(count)s statements, and only the last may be a SELECT. Run one at a time.",
+                    count=len(statements),
+                )
             )
         return self._connection.sql(query)
 
@@ -188,10 +198,10 @@ class Connection:
     def _use(self, query: str) -> str:
         """What can be used in place of a statement that is refused."""
         if not self._read_only:
-            return "queries read tables (SELECT) and can create tables in memory"
+            return phrase("queries read tables (SELECT) and can create tables in memory")
         if "pivot" in query.casefold():
-            return "queries read tables (SELECT), and PIVOT needs its values: PIVOT ... ON column IN (...)"
-        return "queries read tables (SELECT)"
+            return phrase("queries read tables (SELECT), and PIVOT needs its values: PIVOT ... ON column IN (...)")
+        return phrase("queries read tables (SELECT)")
 
     def _batches(self, batches: Any, query: str) -> Iterator[Any]:
         while True:
@@ -215,7 +225,7 @@ class Connection:
                 raise MemoryError from error
             if self._storage.folder and str(self._storage.folder) in str(error):
                 # SQL cannot name the lake's files: one of them is gone or damaged.
-                raise self._storage.fault(error, "the tables") from None
+                raise self._storage.fault(error, phrase("the tables")) from None
             if "max_expression_depth" in str(error):
                 raise InputError(NESTED) from error
             raise query_error(self._reason(error), query, self._shown_place(error, query)) from error

@@ -13,8 +13,9 @@ import duckdb
 from adreel.errors import InputError, did_you_mean
 from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
 from adreel.lake.sql_errors import QueryError, error_at, plain_words
+from adreel.language import Phrase, phrase
 
-NESTED = "The query is nested too deeply. Write parts of it as WITH name AS (...)."
+NESTED = Phrase("The query is nested too deeply. Write parts of it as WITH name AS (...).")
 
 _SOURCES = frozenset({"EMPTY", "BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "PIVOT"})
 _SHOWS = frozenset({"DESCRIBE", "SUMMARY"})
@@ -32,7 +33,10 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
     own = named & _own_views(connection) if named else frozenset()
     if own:
         raise InputError(
-            f"WITH cannot give the name {min(own)}, which DuckDB uses for a view of its own; choose another."
+            phrase(
+                "WITH cannot give the name %(name)s, which DuckDB uses for a view of its own; choose another.",
+                name=min(own),
+            )
         )
     for node in _nodes(tree):
         if "sample" in node:
@@ -61,9 +65,11 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     except RecursionError as error:
         raise InputError(NESTED) from error
     if tree["error"]:
-        raise InputError(f"The query cannot be used here: {plain_words(tree['error_message'])}")
+        raise InputError(phrase("The query cannot be used here: %(reason)s", reason=plain_words(tree["error_message"])))
     if len(tree["statements"]) != 1:
-        raise InputError(f"There are {len(tree['statements'])} statements; run one SELECT at a time.")
+        raise InputError(
+            phrase("There are %(count)s statements; run one SELECT at a time.", count=len(tree["statements"]))
+        )
     return tree
 
 
@@ -99,17 +105,29 @@ def _check_source(node: dict[str, Any], source: _QueryText, named: Collection[st
         full_name = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
         exists = name.casefold() in source.views or (name.casefold() in named and full_name == name)
         if not exists or full_name not in (name, f"main.{name}", f"memory.main.{name}"):
-            available = ", ".join(sorted(source.views)) or "none yet"
-            raise source.refusal(f"table {full_name} was not found; available: {available}.", node)
+            available = ", ".join(sorted(source.views)) or phrase("none yet")
+            raise source.refusal(
+                phrase(
+                    "table %(table)s was not found; available: %(available)s.",
+                    table=full_name,
+                    available=available,
+                ),
+                node,
+            )
     elif kind == "TABLE_FUNCTION":
         function = node["function"].get("function_name", "")
         if function.casefold() not in TABLE_FUNCTIONS:
-            raise source.refusal(f"the function {function} cannot be used in FROM here; tables and SELECT can.", node)
+            raise source.refusal(
+                phrase(
+                    "the function %(function)s cannot be used in FROM here; tables and SELECT can.", function=function
+                ),
+                node,
+            )
     elif kind == "SHOW_REF":
         if node["show_type"] not in _SHOWS or node["query"] is None:
-            raise source.refusal("only DESCRIBE and SUMMARIZE of a table or SELECT can be used here.", node)
+            raise source.refusal(phrase("only DESCRIBE and SUMMARIZE of a table or SELECT can be used here."), node)
     elif kind not in _SOURCES and not kind.endswith("_NODE"):
-        raise source.refusal(f"{kind} cannot be used in FROM here; tables and SELECT can.", node)
+        raise source.refusal(phrase("%(kind)s cannot be used in FROM here; tables and SELECT can.", kind=kind), node)
 
 
 def _check_function(node: dict[str, Any], source: _QueryText) -> None:
@@ -117,5 +135,5 @@ def _check_function(node: dict[str, Any], source: _QueryText) -> None:
     name = node["function_name"].casefold()
     if name not in FUNCTIONS:
         near = get_close_matches(name, FUNCTIONS, n=1)
-        hint = did_you_mean(near)
-        raise source.refusal(f"the function {name} is not available here.{hint}", node)
+        refusal = phrase("the function %(function)s is not available here.", function=name)
+        raise source.refusal(f"{refusal}{did_you_mean(near)}", node)

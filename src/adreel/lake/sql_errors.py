@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adreel.errors import InputError
+from adreel.language import phrase
 
 LONGEST_EXCERPT = 100
 """Characters of the line around the place that a message repeats."""
@@ -35,8 +36,16 @@ class QueryError(InputError):
         self.reason = reason
         self.place = place
         self.excerpt = excerpt
-        where = f" at line {place.line}, column {place.column}" if place is not None else ""
-        super().__init__(f"The query failed{where}: {reason}" + (f"\n{excerpt}" if excerpt else ""))
+        if place is None:
+            words = phrase("The query failed: %(reason)s", reason=reason)
+        else:
+            words = phrase(
+                "The query failed at line %(line)s, column %(column)s: %(reason)s",
+                line=place.line,
+                column=place.column,
+                reason=reason,
+            )
+        super().__init__(f"{words}\n{excerpt}" if excerpt else words)
 
 
 def has_place(duckdb_words: str) -> bool:
@@ -138,12 +147,22 @@ def _names(text: str) -> str:
 
 def _column(match: re.Match[str]) -> str:
     near = _names(match["near"]) if match["near"] else ""
-    return f"column {match['name']} does not exist." + (f" Near it: {near}." if near else "")
+    if near:
+        return phrase("column %(name)s does not exist. Near it: %(near)s.", name=match["name"], near=near)
+    return phrase("column %(name)s does not exist.", name=match["name"])
 
 
 def _table(match: re.Match[str]) -> str:
-    near = f" Did you mean {match['near']}?" if match["near"] else ""
-    return f"table {match['name']} does not exist.{near}"
+    if match["near"]:
+        return phrase("table %(name)s does not exist. Did you mean %(near)s?", name=match["name"], near=match["near"])
+    return phrase("table %(name)s does not exist.", name=match["name"])
+
+
+def _table_not_in_from(match: re.Match[str]) -> str:
+    if match["near"]:
+        tables = _names(match["near"])
+        return phrase("table %(name)s is not in FROM. There is: %(tables)s.", name=match["name"], tables=tables)
+    return phrase("table %(name)s is not in FROM.", name=match["name"])
 
 
 _PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
@@ -171,48 +190,62 @@ _PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ),
     (
         re.compile(r"^Cannot extract field '(?P<name>[^']+)' from expression \"(?P<table>[^\"]+)\" because"),
-        lambda m: f"column {m['name']} does not exist in {m['table']}.",
+        lambda m: phrase("column %(name)s does not exist in %(table)s.", name=m["name"], table=m["table"]),
     ),
     (
         re.compile(r'^Referenced table "(?P<name>[^"]+)" not found!(?:\s*Candidate tables: (?P<near>.*))?', re.DOTALL),
-        lambda m: f"table {m['name']} is not in FROM." + (f" There is: {_names(m['near'])}." if m["near"] else ""),
+        _table_not_in_from,
     ),
-    (re.compile(r'^syntax error at or near "(?P<near>.*)"$', re.DOTALL), lambda m: f'syntax error at "{m["near"]}".'),
-    (re.compile(r"^syntax error at end of input"), lambda _: "syntax error: the query ends too early."),
+    (
+        re.compile(r'^syntax error at or near "(?P<near>.*)"$', re.DOTALL),
+        lambda m: phrase('syntax error at "%(near)s".', near=m["near"]),
+    ),
+    (re.compile(r"^syntax error at end of input"), lambda _: phrase("syntax error: the query ends too early.")),
     (
         re.compile(r'^column "?(?P<name>[^"]+)"? must appear in the GROUP BY clause'),
-        lambda m: (
-            f"column {m['name']} is neither grouped nor summed. Add it to GROUP BY (or write GROUP BY ALL), or put it "
-            "into a function such as sum() or any_value()."
+        lambda m: phrase(
+            "column %(name)s is neither grouped nor summed. Add it to GROUP BY (or write GROUP BY ALL), or put it "
+            "into a function such as sum() or any_value().",
+            name=m["name"],
         ),
     ),
     (
         re.compile(r'^Ambiguous reference to column name "(?P<name>[^"]+)"(?: \(use: (?P<near>.*)\))?'),
-        lambda m: f"column {m['name']} is in several tables. Write " + (_names(m["near"] or "table.column")) + ".",
+        lambda m: phrase(
+            "column %(name)s is in several tables. Write %(columns)s.",
+            name=m["name"],
+            columns=_names(m["near"] or "table.column"),
+        ),
     ),
     (
         re.compile(r"^No function matches the given name and argument types '(?P<call>[^']+)'"),
-        lambda m: f"no function takes these types: {m['call']}. Convert the values, as in CAST(column AS DOUBLE).",
+        lambda m: phrase(
+            "no function takes these types: %(call)s. Convert the values, as in CAST(column AS DOUBLE).", call=m["call"]
+        ),
     ),
     (
         re.compile(r"^Cannot compare values of type (?P<one>\S+)(?: \([^)]*\))? and (?:type )?(?P<other>\S+)"),
-        lambda m: f"{_type(m['one'])} and {_type(m['other'])} cannot be compared. Convert one of them with CAST.",
+        lambda m: phrase(
+            "%(type)s and %(other_type)s cannot be compared. Convert one of them with CAST.",
+            type=_type(m["one"]),
+            other_type=_type(m["other"]),
+        ),
     ),
     (
         re.compile(r"^Cannot access file |^Scanning \S+ files is disabled"),
-        lambda _: "queries read tables, and no files of this machine.",
+        lambda _: phrase("queries read tables, and no files of this machine."),
     ),
     (
         re.compile(r"^aggregate function calls cannot be nested"),
-        lambda _: "sums cannot be nested. Compute the inner one in a WITH, then sum its result.",
+        lambda _: phrase("sums cannot be nested. Compute the inner one in a WITH, then sum its result."),
     ),
     (
         re.compile(r"^(?:WHERE|GROUP BY) clause cannot contain (?:aggregates|aggregate functions)", re.IGNORECASE),
-        lambda _: "WHERE cannot use sums of rows. Use HAVING after GROUP BY.",
+        lambda _: phrase("WHERE cannot use sums of rows. Use HAVING after GROUP BY."),
     ),
     (
         re.compile(r"^[Tt]he given query is not allowed|^Cannot prepare multiple statements"),
-        lambda _: "only one statement can be run at a time.",
+        lambda _: phrase("only one statement can be run at a time."),
     ),
 )
 """DuckDB's commonest messages, and what is said instead. Any other is shown as DuckDB has it."""

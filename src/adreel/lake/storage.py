@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from adreel.errors import InputError, StorageError
 from adreel.lake.object_stores import SCHEMES, object_store
+from adreel.language import Phrase, phrase
 
 RUNS = "_runs"
 """The folder of run parts under the root; table names never begin with an underscore."""
@@ -27,29 +28,35 @@ PROBE = "_probe-"
 CHECKED = "_store.json"
 """How the folder begins in which the object store is checked, and the note that it has passed."""
 
+_REFUSED = Phrase(
+    "The store refused the credentials for %(subject)s at %(url)s. Check the credentials in the environment of adreel, "
+    "then run again (%(reason)s)."
+)
 _REFUSALS = (
     (
-        r"NO_SUCH_BUCKET|NoSuchBucket|[Bb]ucket (does not exist|not found)|ContainerNotFound|container does not exist",
-        "The bucket does not exist:",
-        "Create the bucket or container, or correct ADREEL_LAKE_URL",
+        "NO_SUCH_BUCKET|NoSuchBucket|[Bb]ucket (does not exist|not found)|ContainerNotFound|container does not exist",
+        Phrase(
+            "The bucket does not exist: %(subject)s at %(url)s. Create the bucket or container, or correct "
+            "ADREEL_LAKE_URL, then run again (%(reason)s)."
+        ),
     ),
     (
         "INVALID_ACCESS_KEY|InvalidAccessKey|SIGNATURE_DOES_NOT|SignatureDoesNot|EXPIRED_TOKEN|ExpiredToken|InvalidToken",
-        "The store refused the credentials for",
-        "Check the credentials in the environment of adreel",
+        _REFUSED,
     ),
     (
         "INVALID_CLIENT_TOKEN|UNAUTHENTICATED|AuthenticationFailed|status 401",
-        "The store refused the credentials for",
-        "Check the credentials in the environment of adreel",
+        _REFUSED,
     ),
     (
-        r"ACCESS_DENIED|AccessDenied|PERMISSION_DENIED|AuthorizationPermission|AuthorizationFailure|HTTP 403|Forbidden",
-        "The store denied access to",
-        "Check the credentials and give them the rights to list, read, write and delete",
+        "ACCESS_DENIED|AccessDenied|PERMISSION_DENIED|AuthorizationPermission|AuthorizationFailure|HTTP 403|Forbidden",
+        Phrase(
+            "The store denied access to %(subject)s at %(url)s. Check the credentials and give them the rights to "
+            "list, read, write and delete, then run again (%(reason)s)."
+        ),
     ),
 )
-"""Answers of stores that no waiting helps, what happened, and what to do."""
+"""Answers of stores that no waiting helps, with what happened and what to do."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -66,9 +73,16 @@ class Storage:
         self.is_checked = False
         self._files: Any = None
         if self.folder is not None and "%" in self.url:
-            raise InputError(f"{self.url} has a % in its name, which Delta Lake would decode; choose another.")
+            raise InputError(
+                phrase("%(url)s has a %% in its name, which Delta Lake would decode; choose another.", url=self.url)
+            )
         if self.folder is None and self.store is None:
-            raise InputError(f"{url!r} is not an address of a lake; use a folder, or file://, s3://, gs:// or az:// …")
+            raise InputError(
+                phrase(
+                    "%(url)s is not an address of a lake; use a folder, or file://, s3://, gs:// or az:// …",
+                    url=repr(url),
+                )
+            )
 
     @property
     def files(self) -> Any:
@@ -161,32 +175,55 @@ class Storage:
         reason, number = _reason(error)
         if number in _FULL:
             return StorageError(
-                f"No space is left for {subject} at {self.url} ({reason}); free some space, then run again."
+                phrase(
+                    "No space is left for %(subject)s at %(url)s (%(reason)s); free some space, then run again.",
+                    subject=subject,
+                    url=self.url,
+                    reason=reason,
+                )
             )
         refusal = _refusal(str(error)) if self.store else None
         if refusal is not None:
-            happened, advice = refusal
-            return StorageError(f"{happened} {subject} at {self.url}. {advice}, then run again ({reason}).")
+            return StorageError(phrase(refusal, subject=subject, url=self.url, reason=reason))
         if self.folder is None and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return StorageError(
-                f"adreel cannot reach {subject} at {self.url} ({reason}); check the address, the credentials and the "
-                "network, then run again."
+                phrase(
+                    "adreel cannot reach %(subject)s at %(url)s (%(reason)s); check the address, the "
+                    "credentials and the network, then run again.",
+                    subject=subject,
+                    url=self.url,
+                    reason=reason,
+                )
             )
         if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             return StorageError(
-                f"adreel has no permission for {subject} at {self.url} ({reason}); make the folder readable and "
-                "writable for the user who runs adreel, or choose another lake."
+                phrase(
+                    "adreel has no permission for %(subject)s at %(url)s (%(reason)s); make the folder "
+                    "readable and writable for the user who runs adreel, or choose another lake.",
+                    subject=subject,
+                    url=self.url,
+                    reason=reason,
+                )
             )
         return StorageError(
-            f"The files of {subject} at {self.url} are damaged or missing ({reason}); restore them from a backup, or "
-            "delete the dataset's table and run the dataset again."
+            phrase(
+                "The files of %(subject)s at %(url)s are damaged or missing (%(reason)s); restore them "
+                "from a backup, or delete the dataset's table and run the dataset again.",
+                subject=subject,
+                url=self.url,
+                reason=reason,
+            )
         )
 
 
 def checked(name: str) -> str:
     """A name that can be a folder or file under the root. Raises InputError for any other."""
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} cannot be the name of a table, run or part: letters, digits, . _ = - only.")
+        raise InputError(
+            phrase(
+                "%(name)s cannot be the name of a table, run or part: letters, digits, . _ = - only.", name=repr(name)
+            )
+        )
     return name
 
 
@@ -197,10 +234,9 @@ def _folder(url: str) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
-def _refusal(text: str) -> tuple[str, str] | None:
-    """What a store answered that no waiting helps, and what to do; None for other faults."""
-    matching = ((happened, advice) for pattern, happened, advice in _REFUSALS if re.search(pattern, text))
-    return next(matching, None)
+def _refusal(text: str) -> Phrase | None:
+    """What is said of a store's answer that no waiting helps; None for other faults."""
+    return next((words for pattern, words in _REFUSALS if re.search(pattern, text)), None)
 
 
 def _reason(error: Exception) -> tuple[str, int | None]:

@@ -19,6 +19,7 @@ from adreel.errors import InputError, NotFoundError
 from adreel.lake.calculated import CalculatedColumn
 from adreel.lake.files import DataFile, read_file
 from adreel.lake.storage import Storage, checked
+from adreel.language import phrase
 
 NOTE = "adreel"
 """The key under which a commit of the Delta log says which run made it, and how."""
@@ -166,7 +167,7 @@ class TableCache:
 
     def find(self, slug: str, version: int | None = None) -> TableState | None:
         """Like `find_table`, for a version whose entry the log still holds."""
-        with self._storage.guard(f"the table {slug}"):
+        with self._storage.guard(phrase("the table %(table)s", table=slug)):
             number, stamp = self._look(slug, version)
         if stamp is None:
             return None
@@ -214,7 +215,7 @@ _Stamp = tuple[int, int]
 
 def find_table(storage: Storage, slug: str, version: int | None = None) -> TableState | None:
     """The table as `version` or the latest left it, or None if there is no table yet."""
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         if storage.folder is not None and not storage.list_files(f"{slug}/{LOG}", recursive=False):
             # Asked first, as delta-rs tells a folder without access from one that is not there by no error of its own.
             return None
@@ -237,9 +238,21 @@ def open_table(storage: Storage, slug: str, version: int | None = None) -> Table
     if table_state is None:
         if numbers and 0 <= version < numbers[0]:
             raise NotFoundError(
-                f"Version {version} of the table {slug} is no longer kept; available: {_spans(numbers)}."
+                phrase(
+                    "Version %(version)s of the table %(table)s is no longer kept; available: %(versions)s.",
+                    version=version,
+                    table=slug,
+                    versions=_spans(numbers),
+                )
             )
-        raise NotFoundError(f"The table {slug} has no version {version}; available: {_spans(numbers)}.")
+        raise NotFoundError(
+            phrase(
+                "The table %(table)s has no version %(version)s; available: %(versions)s.",
+                table=slug,
+                version=version,
+                versions=_spans(numbers),
+            )
+        )
     return table_state
 
 
@@ -249,12 +262,14 @@ def _entry(slug: str, version: int) -> str:
 
 def no_table(storage: Storage, slug: str) -> NotFoundError:
     """The error for a table that is not there."""
-    return NotFoundError(f"The table {slug} does not exist in {storage.url} yet; run its dataset first.")
+    return NotFoundError(
+        phrase("The table %(table)s does not exist in %(url)s yet; run its dataset first.", table=slug, url=storage.url)
+    )
 
 
 def log_versions(storage: Storage, slug: str) -> tuple[int, ...]:
     """The versions whose commits the log still holds, oldest first."""
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         names = [info.base_name for info in storage.list_files(f"{slug}/{LOG}", recursive=False)]
     return tuple(sorted(int(name[:20]) for name in names if name[20:] == ".json" and name[:20].isdigit()))
 
@@ -310,11 +325,13 @@ def read_table(storage: Storage, table: TableState, columns: tuple[str, ...] | N
     """The version's rows as a RecordBatchReader that holds one row group at a time. Raises InputError."""
     missing = [name for name in columns or () if name not in table.schema.names]
     if missing:
-        raise InputError(f"The table {table.slug} has no columns {', '.join(missing)}.")
+        raise InputError(
+            phrase("The table %(table)s has no columns %(columns)s.", table=table.slug, columns=", ".join(missing))
+        )
     schema = table.schema if columns is None else pa.schema([table.schema.field(name) for name in columns])
 
     def batches() -> Iterator[Any]:
-        with storage.guard(f"the table {table.slug}"):
+        with storage.guard(phrase("the table %(table)s", table=table.slug)):
             for file in table.files:
                 yield from read_file(storage, table.slug, file, schema)
 
@@ -333,9 +350,9 @@ def _guarantee(pa_dataset: Any, file: DataFile, schema: Any) -> Any:
 
 def _spans(numbers: tuple[int, ...]) -> str:
     if not numbers:
-        return "none"
+        return phrase("none")
     if numbers == tuple(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 2:
-        return f"{numbers[0]} to {numbers[-1]}"
+        return phrase("%(first)s to %(last)s", first=numbers[0], last=numbers[-1])
     return ", ".join(map(str, numbers))
 
 

@@ -24,6 +24,7 @@ from adreel.lake.tables import (
     open_table,
     read_commits,
 )
+from adreel.language import phrase
 
 RESTORE = "restore"
 """The method of a version that brings back the rows of an earlier one."""
@@ -84,7 +85,7 @@ def versions(storage: Storage, slug: str) -> tuple[Version, ...]:
     numbers = log_versions(storage, slug)
     if not numbers:
         raise no_table(storage, slug)
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         commits = read_commits(storage, slug, numbers)
     made_by_runs = (_version(number, commit_info(actions)) for number, actions in commits.items())
     return tuple(reversed([version for version in made_by_runs if version is not None]))
@@ -98,7 +99,7 @@ def newest_version(storage: Storage, slug: str) -> Version | None:
 
 def version_note(storage: Storage, slug: str, number: int) -> Version | None:
     """What is known of one version; None if no run made it."""
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         commits = read_commits(storage, slug, (number,))
     return _version(number, commit_info(commits.get(number, [])))
 
@@ -106,11 +107,19 @@ def version_note(storage: Storage, slug: str, number: int) -> Version | None:
 def restorable(storage: Storage, latest: TableState, number: int) -> Version:
     """The version, if it can be restored. Raises InputError for the newest, NotFoundError if no run created it."""
     if number == latest.version:
-        raise InputError(f"Version {number} is already the newest of the table {latest.slug}.")
+        raise InputError(
+            phrase(
+                "Version %(version)s is already the newest of the table %(table)s.", version=number, table=latest.slug
+            )
+        )
     origin = version_note(storage, latest.slug, number)
     if origin is None:
         raise NotFoundError(
-            f"Version {number} of the table {latest.slug} was not created by a run; restore another version."
+            phrase(
+                "Version %(version)s of the table %(table)s was not created by a run; restore another version.",
+                version=number,
+                table=latest.slug,
+            )
         )
     return origin
 
@@ -142,11 +151,14 @@ def restore(
         custom_metadata={NOTE: note}, max_commit_retries=0, app_transactions=[Transaction(run_id, new_number)]
     )
     try:
-        with storage.guard(f"the table {slug}"):
+        with storage.guard(phrase("the table %(table)s", table=slug)):
             latest.delta.restore(number, commit_properties=properties)
     except CommitFailedError:
         raise BusyError(
-            f"Another process changed the table {slug} at the same time; nothing was restored. Try again."
+            phrase(
+                "Another process changed the table %(table)s at the same time; nothing was restored. Try again.",
+                table=slug,
+            )
         ) from None
     version = version_note(storage, slug, new_number)
     assert version is not None
@@ -161,10 +173,10 @@ def vacuum(storage: Storage, slug: str, keep_days: int, keep_versions: int, now:
     is no table.
     """
     if keep_days < 0 or keep_versions < 0:
-        raise InputError("Days and versions to keep cannot be negative; the latest version always stays.")
+        raise InputError(phrase("Days and versions to keep cannot be negative; the latest version always stays."))
     table = open_table(storage, slug)
     first = _oldest_kept(storage, table, keep_days, keep_versions, now)
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         needed, gone = _needed_and_removed(storage, table, first)
         forgotten = _forget(storage, table, first)
         return _remove(storage, slug, needed, gone, forgotten, now)
@@ -178,7 +190,7 @@ def forget(storage: Storage, slug: str, keep: Keep, now: datetime) -> Vacuumed:
     """
     table = open_table(storage, slug)
     first = _oldest_kept(storage, table, keep.days, keep.versions, now, keep.needed)
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         oldest = min(log_versions(storage, slug))
         freed = Vacuumed(0, 0, 0)
         if _was_forgotten_long_ago(storage, slug, oldest, now):
@@ -191,7 +203,7 @@ def forgettable(storage: Storage, slug: str, keep: Keep, now: datetime) -> Vacuu
     """What `forget` would forget and free in the end; nothing changes."""
     table = open_table(storage, slug)
     first = _oldest_kept(storage, table, keep.days, keep.versions, now, keep.needed)
-    with storage.guard(f"the table {slug}"):
+    with storage.guard(phrase("the table %(table)s", table=slug)):
         needed, gone = _needed_and_removed(storage, table, first)
         outdated = sum(number < first for number in log_versions(storage, slug))
         removable = [

@@ -10,7 +10,7 @@ twice. Money of different currencies is never added.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +26,7 @@ from adreel.dates import Span
 from adreel.enumerations import first_of
 from adreel.exchange_rates import EXACT, WorkspaceRates
 from adreel.lake import Lake
+from adreel.language import phrase, shown_day
 from adreel.store import (
     AccountAdvertiser,
     AdvertiserAmounts,
@@ -118,14 +119,27 @@ def next_runs(guard: Guard) -> tuple[ScheduledRun, ...]:
 class _Sources:
     """The datasets that the person sees, by id, and of each ad account and metric the sums that are used.
 
-    `missing` are datasets of whose newest version nothing is kept yet, `read` how many were read just now.
+    `ranked` are all sums of each, the one that is used first. `missing` are datasets of whose newest version nothing is
+    kept yet, `read` how many were read just now.
     """
 
     datasets: Mapping[int, SavedDataset]
-    chosen: Mapping[tuple[str, str], DailySums]
+    ranked: Mapping[tuple[str, str], Sequence[DailySums]]
     readers: Mapping[str, int]
     missing: int
     read: int
+
+    @property
+    def chosen(self) -> Mapping[tuple[str, str], DailySums]:
+        """The sums that are used."""
+        return {key: sums[0] for key, sums in self.ranked.items()}
+
+    def compared(self, datasets: Collection[int]) -> Mapping[tuple[str, str], DailySums]:
+        """The sums that are used where only some datasets have been compared: theirs, if there are any."""
+        return {
+            key: next((head for head in sums if head.dataset_id in datasets), sums[0])
+            for key, sums in self.ranked.items()
+        }
 
 
 def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span, read_at_once: int) -> _Sources:
@@ -140,9 +154,11 @@ def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span
     by_key: dict[tuple[str, str], list[DailySums]] = defaultdict(list)
     for head in current:
         by_key[head.advertiser_id, head.metric].append(head)
-    chosen = {key: max(own, key=lambda head: _rank(head, briefs, window)) for key, own in by_key.items()}
+    ranked = {
+        key: sorted(own, key=lambda head: _rank(head, briefs, window), reverse=True) for key, own in by_key.items()
+    }
     readers = {advertiser: len(own) for (advertiser, metric), own in by_key.items() if metric == SPEND}
-    return _Sources(datasets, chosen, readers, len(missing) - read, read)
+    return _Sources(datasets, ranked, readers, len(missing) - read, read)
 
 
 def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span) -> tuple[Any, ...]:
@@ -245,8 +261,11 @@ def restated(
     since = now - RESTATED_WITHIN if since is None else since
     today = now.date()
     sources = _sources(store, lake, guard, now, Span(today - SHOWN_DAYS * _DAY, today), read_at_once)
-    used = {head.dataset_id for head in sources.chosen.values()}
-    versions = store.figures.since(used, since)
+    read = store.figures.since({head.dataset_id for own in sources.ranked.values() for head in own}, since)
+    # A dataset that was read once says nothing of restatements, however much it knows of the days.
+    chosen = sources.compared({version.dataset_id for version in read if version.before is not None})
+    used = {head.dataset_id for head in chosen.values()}
+    versions = [version for version in read if version.dataset_id in used]
     names = names_of(_advertisers(store, guard))
     by_advertiser: dict[tuple[int, str], list[tuple[VersionFigures, AdvertiserAmounts]]] = defaultdict(list)
     for version in versions:
@@ -254,7 +273,7 @@ def restated(
             by_advertiser[version.dataset_id, amounts.advertiser_id].append((version, amounts))
     figures = [
         figure
-        for (advertiser, metric), head in sources.chosen.items()
+        for (advertiser, metric), head in chosen.items()
         if (moves := by_advertiser.get((head.dataset_id, advertiser)))
         and (figure := _restated_figure(head, moves, sources, names)) is not None
     ]
@@ -461,9 +480,9 @@ def _converted(
     """The sums of the days shown in the target, or why they cannot be converted: never a part of them."""
     rates = WorkspaceRates(store)
     if target not in rates.targets:
-        return [], f"There are no rates to {target}."
+        return [], phrase("There are no rates to %(currency)s.", currency=target)
     if any(not each.currency and any(each.days.values()) for each in sums):
-        return [], "Ad accounts of unknown currency have cost, which cannot be converted."
+        return [], phrase("Ad accounts of unknown currency have cost, which cannot be converted.")
     table = rates.table(target, {each.currency for each in sums if each.currency}, window)
     lacking: dict[str, set[date]] = defaultdict(set)
     converted = []
@@ -482,10 +501,14 @@ def _converted(
         converted.append(replace(each, currency=target, days=days))
     if lacking:
         named = "; ".join(
-            f"{currency}: {first_of([str(day) for day in sorted(days)], MOST_NAMED_DAYS)}"
+            f"{currency}: {first_of([shown_day(day) for day in sorted(days)], MOST_NAMED_DAYS)}"
             for currency, days in sorted(lacking.items())
         )
-        return [], f"Rates to {target} are missing for days with cost. {named}."
+        return [], phrase(
+            "Rates to %(currency)s are missing for days with cost. %(days_by_currency)s.",
+            currency=target,
+            days_by_currency=named,
+        )
     return converted, None
 
 

@@ -15,6 +15,7 @@ from adreel.clock import wall_clock
 from adreel.connections import app_id_in_use
 from adreel.datasets.status import Standing, standings
 from adreel.errors import ForbiddenError
+from adreel.language import integer, phrase, phrases, shown_time
 from adreel.pipeline.backfills import commands
 from adreel.pipeline.progress import progress_words
 from adreel.settings import Settings
@@ -204,25 +205,36 @@ def _waiting(run: QueuedRun, position: int, workers: tuple[WorkerLoad, ...], now
 def _reason(run: QueuedRun, workers: tuple[WorkerLoad, ...], now: datetime) -> str:
     """Why the run has not begun."""
     if run.worker:
-        return "A worker has taken it and starts it."
+        return phrase("A worker has taken it and starts it.")
     if run.not_before is not None and run.not_before > now:
-        return f"Attempt {run.attempt} starts after {run.not_before:%Y-%m-%d %H:%M} UTC."
+        return phrase(
+            "Attempt %(attempt)s starts after %(time)s UTC.",
+            attempt=run.attempt,
+            time=shown_time(run.not_before),
+        )
     if run.blocked:
-        return "Another run of this dataset is in progress."
+        return phrase("Another run of this dataset is in progress.")
     if not workers:
-        return "No worker is running. Start one: adreel serve, or adreel worker."
+        return phrase("No worker is running. Start one: adreel serve, or adreel worker.")
     slots = sum(worker.runs_at_once for worker in workers)
     if sum(worker.runs for worker in workers) >= slots:
-        return f"The workers are busy: {slots:,} run{'' if slots == 1 else 's'} at once."
-    return "It starts within seconds."
+        return phrases(
+            "The workers are busy: %(runs)s run at once.",
+            "The workers are busy: %(runs)s runs at once.",
+            slots,
+            runs=integer(slots),
+        )
+    return phrase("It starts within seconds.")
 
 
 def _failing(entries: tuple[Standing, ...]) -> Iterator[FailingDataset]:
     for entry in sorted(entries, key=lambda entry: entry.status.rank):
         if entry.status.attention:
-            words = entry.words or entry.meaning
+            words = entry.words or str(entry.meaning)
             saved = entry.saved
-            yield FailingDataset(saved.slug, saved.name, entry.status.value, entry.status.label, words, entry.ran_at)
+            yield FailingDataset(
+                saved.slug, saved.name, entry.status.value, str(entry.status.label), words, entry.ran_at
+            )
 
 
 def _backfills(store: Store, visible: Mapping[int, SavedDataset]) -> Iterator[WaitingBackfill]:
@@ -238,7 +250,11 @@ def _backfills(store: Store, visible: Mapping[int, SavedDataset]) -> Iterator[Wa
 def _accounts(guard: Guard) -> Iterator[AccountTrouble]:
     for account in guard.accounts():
         if account.status is not AccountStatus.VALID:
-            words = f"The access token is {account.status}. Reconnect the account."
+            words = (
+                phrase("The access token is expired. Reconnect the account.")
+                if account.status is AccountStatus.EXPIRED
+                else phrase("The access token is revoked. Reconnect the account.")
+            )
             yield AccountTrouble(account.id, account.name, account.status.value, words)
 
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
+from adreel.language import phrase
+
 LONGEST_REASON = 500
 
 DETAILS = ("Socket Exception", "SMTP", "Response Details", "Connection", "Exception")
@@ -57,7 +59,7 @@ class _ConnectionCheck:
         if event == "socket.connect" and arguments[0].family in (socket.AF_INET, socket.AF_INET6):
             self._check(str(arguments[1][0]))
         elif event == "socket.connect" or event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
-            self.refused = "a connection within the machine"
+            self.refused = phrase("a connection within the machine")
             raise PermissionError(self.refused)
 
     def _check(self, host: str) -> None:
@@ -65,7 +67,7 @@ class _ConnectionCheck:
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         if not self._allows(address):
-            self.refused = f"{address} is in a private network"
+            self.refused = phrase("%(address)s is in a private network", address=address)
             raise PermissionError(self.refused)
 
     def _allows(self, address: IPv4Address | IPv6Address) -> bool:
@@ -124,7 +126,7 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
     )
     reason = " ".join(dict.fromkeys(lines.lines))[:LONGEST_REASON]
     if gate.refused:
-        reason = f"The connection was refused: {gate.refused}."
+        reason = phrase("The connection was refused: %(reason)s.", reason=gate.refused)
     return {"accepted": bool(accepted), "refused": bool(gate.refused), "reason": reason}
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from adreel.datasets.status import NO_RUNS, stale_at
 from adreel.errors import AdreelError
+from adreel.language import integer, phrase
 from adreel.notify.restated import measured
 from adreel.settings import Settings
 from adreel.store import Run, RunState, Store, Trigger
@@ -111,15 +112,23 @@ def effects_of(run: Run, *, measure: bool = False) -> RunEffects:
 def _incident(run: Run, kind: IncidentKind, key: str, cause: str, text: str) -> NewIncident:
     at = run.finished_at or run.created_at
     if run.dates:
-        of_backfill = ", a slice of a backfill" if run.trigger is Trigger.BACKFILL else ""
-        text = f"Only {run.dates[0]} to {run.dates[1]}{of_backfill}. {text}"
+        first, last = run.dates
+        days = (
+            phrase("Only %(first)s to %(last)s, a slice of a backfill.", first=first, last=last)
+            if run.trigger is Trigger.BACKFILL
+            else phrase("Only %(first)s to %(last)s.", first=first, last=last)
+        )
+        text = f"{days} {text}"
     return NewIncident(kind, key, at, cause=cause, text=text, dataset_id=run.dataset_id, run_id=run.id)
 
 
 def _warnings(run: Run) -> str:
-    skipped = [f"Ad account {advertiser} was skipped: {reason}" for advertiser, reason in run.skipped.items()]
+    skipped = [
+        phrase("Ad account %(ad_account)s was skipped: %(reason)s", ad_account=advertiser, reason=reason)
+        for advertiser, reason in run.skipped.items()
+    ]
     lines = [*run.warnings, *(line for line in skipped if line not in run.warnings)]
-    more = [f"And {len(lines) - MOST_LINES:,} more."] if len(lines) > MOST_LINES else []
+    more = [phrase("And %(more)s more.", more=integer(len(lines) - MOST_LINES))] if len(lines) > MOST_LINES else []
     return "\n".join([*lines[:MOST_LINES], *more])
 
 
@@ -148,7 +157,9 @@ def measure_one(store: Store, settings: Settings, now: datetime, hears: Callable
         new = measured(store, settings, run, now)
     except AdreelError as error:
         # A version that was removed meanwhile, or a lake that is away: tried again, and after that given up.
-        store.runs.log(run_id, f"The restatement could not be measured for notifications: {error}")
+        store.runs.log(
+            run_id, phrase("The restatement could not be measured for notifications: %(error)s", error=error)
+        )
         return
     enough = new is not None and any(exceeds(new, address) for address in addresses)
     store.incidents.measured(run_id, new if enough else None)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from adreel.errors import InputError
+from adreel.language import integer, phrase
 
 SERVERS = (
     "mailto", "mailtos", "json", "jsons", "form", "forms", "xml", "xmls", "gotify", "gotifys", "matrix", "matrixs",
@@ -44,23 +45,39 @@ def read_url(text: str) -> str:
     url = text.strip()
     if not url:
         raise InputError(
-            "The address is empty. Enter one such as mailto://user:password@example.org?to=ops@example.org"
+            phrase("The address is empty. Enter one such as mailto://user:password@example.org?to=ops@example.org")
         )
     if len(url) > LONGEST or not url.isprintable() or re.search(r"\s", url):
-        raise InputError(f"The address must be one line without spaces, of at most {LONGEST:,} characters.")
+        raise InputError(
+            phrase(
+                "The address must be one line without spaces, of at most %(characters)s characters.",
+                characters=integer(LONGEST),
+            )
+        )
     scheme = _scheme(url)
     if scheme in ("http", "https"):
         raise InputError(
-            f"Addresses do not begin with {scheme}://. For a webhook that receives JSON, enter "
-            f"json{'s' if scheme == 'https' else ''}://host/path. For other services see docs/notifications.md."
+            phrase(
+                "Addresses do not begin with %(scheme)s://. For a webhook that receives JSON, enter "
+                "%(json_scheme)s://host/path. For other services see docs/notifications.md.",
+                scheme=scheme,
+                json_scheme="jsons" if scheme == "https" else "json",
+            )
         )
     if scheme not in SCHEMES:
-        raise InputError(f"The address must begin with one of {', '.join(SCHEMES)}, followed by ://.")
+        raise InputError(
+            phrase("The address must begin with one of %(schemes)s, followed by ://.", schemes=", ".join(SCHEMES))
+        )
     parts = _parts(url)
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
         # Headers, form fields and parameters of a webhook begin with a sign; a plus is read as a space.
         if name.lower() not in OPTIONS and not name.startswith((" ", "+", "-", ":")):
-            raise InputError(f"The option {name[:30]!r} of the address is not allowed. See docs/notifications.md.")
+            raise InputError(
+                phrase(
+                    "The option %(option)s of the address is not allowed. See docs/notifications.md.",
+                    option=repr(name[:30]),
+                )
+            )
     return url
 
 
@@ -106,6 +123,8 @@ def _parts(url: str) -> SplitResult:
         _ = parts.port if parts.scheme.lower() in SERVERS else None
     except ValueError:
         raise InputError(
-            "The address cannot be read. Encode special characters of user names and passwords, such as %40 for @."
+            phrase(
+                "The address cannot be read. Encode special characters of user names and passwords, such as %%40 for @."
+            )
         ) from None
     return parts

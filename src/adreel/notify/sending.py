@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adreel.errors import InputError
+from adreel.language import phrase
 from adreel.notify.schemes import redacted
 from adreel.settings import Settings
+from adreel.stored_texts import translated
 
 SECONDS = 60.0
 """How long one message may take; apprise itself gives up a connection after 4 to 15 seconds."""
@@ -55,12 +57,17 @@ def sender(settings: Settings) -> Send:
         order["attachments"] = [str(path) for path in message.attachments]
         answer = _asked({**order, "allowed": allowed, "private": private})
         if answer is None:
-            return Outcome(False, f"The server did not answer within {SECONDS:.0f} seconds.")
+            return Outcome(
+                False, phrase("The server did not answer within %(seconds)s seconds.", seconds=format(SECONDS, ".0f"))
+            )
         if answer.get("accepted"):
             return Outcome(True)
-        reason = redacted(str(answer.get("reason", "")), url).strip() or "The server did not accept the message."
+        reason = translated(redacted(str(answer.get("reason", "")), url).strip())
+        reason = reason or phrase("The server did not accept the message.")
         if answer.get("refused"):
-            reason += " To allow it, an administrator adds the host to ADREEL_NOTIFICATION_HOSTS."
+            reason = " ".join(
+                (reason, phrase("To allow it, an administrator adds the host to ADREEL_NOTIFICATION_HOSTS."))
+            )
         return Outcome(False, reason)
 
     return send
@@ -70,11 +77,13 @@ def check_url(url: str) -> None:
     """Raises InputError, without the address, if apprise cannot read it. Nothing is sent."""
     answer = _asked({"url": url, "title": "", "body": "", "over": False, "allowed": [], "private": False})
     if answer is None or not answer.get("accepted"):
-        reason = redacted(str((answer or {}).get("reason", "")), url)
-        raise InputError(
-            f"The address is incomplete or not valid for {url.partition('://')[0]}://. "
-            f"Copy it again from the service; docs/notifications.md has examples.{f' ({reason})' if reason else ''}"
+        reason = translated(redacted(str((answer or {}).get("reason", "")), url))
+        message = phrase(
+            "The address is incomplete or not valid for %(scheme)s://. Copy it again from the service; "
+            "docs/notifications.md has examples.",
+            scheme=url.partition("://")[0],
         )
+        raise InputError(f"{message} ({reason})" if reason else message)
 
 
 def _asked(order: dict[str, object]) -> dict[str, object] | None:
@@ -93,7 +102,10 @@ def _asked(order: dict[str, object]) -> dict[str, object] | None:
         return None
     if done.returncode:
         # Not its error output, which may quote the address.
-        return {"accepted": False, "reason": f"The sending process ended with exit code {done.returncode}."}
+        return {
+            "accepted": False,
+            "reason": phrase("The sending process ended with exit code %(exit_code)s.", exit_code=done.returncode),
+        }
     # Plugins may print; the answer is the last line.
     answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return answer

@@ -10,6 +10,7 @@ from typing import Any
 
 from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.errors import ForbiddenError, InputError, NotFoundError
+from adreel.language import in_english, phrase
 from adreel.notify.messages import MessageWriter
 from adreel.notify.routing import Audience
 from adreel.notify.schemes import read_url, shown
@@ -75,7 +76,7 @@ class Subscriptions:
         elif personal:
             self._guard.need_role(RoleRight.CHANGE_SELF)
             if user is None:
-                raise InputError("The operator of this machine has no personal addresses. Set ADREEL_USER.")
+                raise InputError(phrase("The operator of this machine has no personal addresses. Set ADREEL_USER."))
         else:
             self._guard.need_role(RoleRight.CHANGE_WORKSPACE)
         owner = user if personal and dataset is None else None
@@ -87,7 +88,7 @@ class Subscriptions:
             and address.user_id == (owner.id if owner else None)
         ]
         if len(same) >= MOST:
-            raise InputError(f"There are {MOST} addresses already. Remove one first.")
+            raise InputError(phrase("There are %(addresses)s addresses already. Remove one first.", addresses=MOST))
         check_url(url)
         return self._store.addresses.add(
             NewAddress(
@@ -107,9 +108,11 @@ class Subscriptions:
         """An address that the actor may change; NotFoundError for every other."""
         address = self._store.addresses.get(address_id)
         if not self._may_change(address):
-            raise NotFoundError(f"Notification address {address_id} was not found.")
+            raise NotFoundError(phrase("Notification address %(address)s was not found.", address=address_id))
         if self._guard.actor.read_only:
-            raise ForbiddenError("This API token is read-only. Create a token with full access in your profile.")
+            raise ForbiddenError(
+                phrase("This API token is read-only. Create a token with full access in your profile.")
+            )
         return address
 
     def remove(self, address_id: int) -> Address:
@@ -124,7 +127,10 @@ class Subscriptions:
         writer = MessageWriter(self._settings, self._store.workspace.get(), Audience(self._store), self._now)
         url = self._store.addresses.url(address)
         self._store.audit.add(AuditAction.ADDRESS_TEST, Subject.of(address), {"address": address.shown})
-        return (send or sender(self._settings))(url, writer.test(address.name), address.is_workspace)
+        # Messages are in English, as people of several languages read them.
+        with in_english():
+            message = writer.test(address.name)
+        return (send or sender(self._settings))(url, message, address.is_workspace)
 
     def is_paused(self, address: Address) -> bool:
         """Whether the address of a dataset hears nothing, as who added it may not see the dataset any more."""
@@ -147,7 +153,13 @@ def read_kinds(names: Iterable[str]) -> tuple[IncidentKind, ...]:
     given = list(names)
     unknown = [name for name in given if name not in set(IncidentKind)]
     if unknown:
-        raise InputError(f"{unknown[0]!r} is not a kind of notification. Use {', '.join(IncidentKind)}.")
+        raise InputError(
+            phrase(
+                "%(kind)s is not a kind of notification. Use %(kinds)s.",
+                kind=repr(unknown[0]),
+                kinds=", ".join(IncidentKind),
+            )
+        )
     return tuple(kind for kind in IncidentKind if kind in given) or tuple(IncidentKind)
 
 
@@ -158,7 +170,10 @@ def read_threshold(text: str) -> Threshold:
     match = re.fullmatch(r"(\d{1,7}(?:\.\d{1,3})?)\s*(%?)", text.strip())
     if match is None or not float(match[1]) or ("." in match[1] and not match[2]):
         raise InputError(
-            f"The threshold {text[:20]!r} is not valid. Enter a percentage such as 5%, or a number of values."
+            phrase(
+                "The threshold %(threshold)s is not valid. Enter a percentage such as 5%%, or a number of values.",
+                threshold=repr(text[:20]),
+            )
         )
     return Threshold(float(match[1])) if match[2] else Threshold(None, int(match[1]))
 

@@ -18,6 +18,7 @@ from adreel.datasets.stored import dataset_of
 from adreel.dates import Dates, Day, Span, read_day, span, today_at
 from adreel.errors import BusyError, DatasetError, InputError, NotFoundError, Problem
 from adreel.lake import Lake
+from adreel.language import in_english, integer, phrase, phrases, shown_day
 from adreel.pipeline.backfills import days_to_accept, is_read, run_of
 from adreel.pipeline.orders import DateRange, Orders
 from adreel.pipeline.preview import Asking
@@ -66,13 +67,29 @@ class BackfillProgress:
     @property
     def words(self) -> str:
         """The progress for a person."""
-        done = f"{self.days_done:,} of {self.days:,} day{'' if self.days == 1 else 's'}"
+        done = phrases(
+            "%(days_done)s of %(days)s day",
+            "%(days_done)s of %(days)s days",
+            self.days,
+            days_done=integer(self.days_done),
+            days=integer(self.days),
+        )
         if self.days_to_accept:
-            return f"{done} · {self.days_to_accept:,} more in the table, waiting for you to accept them"
+            return phrase(
+                "%(done)s · %(days_to_accept)s more in the table, waiting for you to accept them",
+                done=done,
+                days_to_accept=integer(self.days_to_accept),
+            )
         if self.requests_left is None or self.seconds_left is None or self.days_done == self.days:
             return done
-        requests = f"about {self.requests_left:,} request{'' if self.requests_left == 1 else 's'} left"
-        return f"{done} · {requests}, {duration_text(self.seconds_left)} without waiting"
+        return phrases(
+            "%(done)s · about %(requests)s request left, %(duration)s without waiting",
+            "%(done)s · about %(requests)s requests left, %(duration)s without waiting",
+            self.requests_left,
+            done=done,
+            requests=integer(self.requests_left),
+            duration=duration_text(self.seconds_left),
+        )
 
 
 def progress(store: Store, backfill: Backfill) -> BackfillProgress:
@@ -151,9 +168,11 @@ class BackfillOrders:
         Raises ForbiddenError, InputError for one that is not in progress.
         """
         self._need(guard, backfill)
-        who = f" by {guard.actor.user.name}" if guard.actor.user is not None else ""
         self._refuse_unless(backfill, BackfillState.ACTIVE)
-        self._settle(self._store.backfills.pause(backfill, f"Paused{who}."), backfill)
+        with in_english():
+            user = guard.actor.user
+            reason = phrase("Paused by %(user)s.", user=user.name) if user is not None else phrase("Paused.")
+        self._settle(self._store.backfills.pause(backfill, reason), backfill)
         self._cancel_run(guard, backfill, {RunState.QUEUED})
         return self._store.backfills.get(backfill.id)
 
@@ -171,7 +190,9 @@ class BackfillOrders:
         goes_on = same and run is not None and (run.state in IN_PROGRESS or is_read(backfill, run))
         if accept:
             if run is None or run.state not in SUCCESSFUL or run.dates is None:
-                raise InputError("The latest slice made no version of the table, so there is nothing to accept.")
+                raise InputError(
+                    phrase("The latest slice made no version of the table, so there is nothing to accept.")
+                )
             self._refuse_remaining(saved, backfill, date.fromisoformat(run.dates[0]) - timedelta(days=1))
             done = self._store.backfills.advance(backfill, run, resumes=True)
         else:
@@ -196,11 +217,19 @@ class BackfillOrders:
 
     def _refuse_unless(self, backfill: Backfill, state: BackfillState) -> None:
         if backfill.state is not state:
-            raise InputError(f"The backfill is not {state.label.lower()}: it is {backfill.state.label.lower()}.")
+            raise InputError(
+                phrase(
+                    "The backfill is not %(needed)s: it is %(state)s.",
+                    needed=state.label_in_sentence,
+                    state=backfill.state.label_in_sentence,
+                )
+            )
 
     def _settle(self, done: bool, backfill: Backfill) -> None:
         if not done:
-            raise BusyError(f"Backfill {backfill.id} changed at the same moment. Look at it again, and repeat.")
+            raise BusyError(
+                phrase("Backfill %(id)s changed at the same moment. Look at it again, and repeat.", id=backfill.id)
+            )
 
     def _cancel_run(self, guard: Guard, backfill: Backfill, states: frozenset[RunState] | set[RunState]) -> None:
         run = run_of(self._store, backfill)
@@ -217,14 +246,30 @@ class BackfillOrders:
         start, end = (_read(word) for word in dates)
         days = span(Dates(start, end), today)
         if days.start > days.end:
-            raise _fault(f"the start {days.start} is after the end {days.end}.")
+            raise _fault(
+                phrase(
+                    "the start %(start)s is after the end %(end)s.",
+                    start=shown_day(days.start),
+                    end=shown_day(days.end),
+                )
+            )
         if days.end >= today:
             raise _fault(
-                f"{days.end} is not over in every ad account. A backfill reads days that are over, the last one "
-                f"{today - timedelta(days=1)}; later days are read by the dataset's own runs."
+                phrase(
+                    "%(end)s is not over in every ad account. A backfill reads days that are over, the last "
+                    "one %(last_day)s; later days are read by the dataset's own runs.",
+                    end=shown_day(days.end),
+                    last_day=shown_day(today - timedelta(days=1)),
+                )
             )
         if days.days > MOST_DAYS:
-            raise _fault(f"{days.days:,} days are too many for a backfill. Choose up to {MOST_DAYS:,}.")
+            raise _fault(
+                phrase(
+                    "%(days)s days are too many for a backfill. Choose up to %(limit)s.",
+                    days=integer(days.days),
+                    limit=integer(MOST_DAYS),
+                )
+            )
         return days
 
     def _today(self, saved: SavedDataset) -> date:
@@ -240,13 +285,19 @@ class BackfillOrders:
     def _refuse_dataset(self, saved: SavedDataset, dataset: Dataset) -> None:
         if dataset.dates is None or day_column(dataset) is None:
             raise InputError(
-                f"The rows of {saved.name!r} have no day, so that days cannot be added to its table. Backfills are for "
-                "datasets with a time dimension of day or hour."
+                phrase(
+                    "The rows of %(name)s have no day, so that days cannot be added to its table. Backfills "
+                    "are for datasets with a time dimension of day or hour.",
+                    name=repr(saved.name),
+                )
             )
         if dataset.update.method is Method.REPLACE:
             raise InputError(
-                f"{saved.name!r} has the update method replace: its next run removes the days of a backfill. Change "
-                "its dates to include these days, or its update method to partition."
+                phrase(
+                    "%(name)s has the update method replace: its next run removes the days of a backfill. "
+                    "Change its dates to include these days, or its update method to partition.",
+                    name=repr(saved.name),
+                )
             )
 
     def _refuse_days(self, saved: SavedDataset, dataset: Dataset, days: Span) -> None:
@@ -255,23 +306,41 @@ class BackfillOrders:
         kept = first_kept_day(dataset, now)
         if kept is not None and days.start < kept:
             raise InputError(
-                f"The table keeps {dataset.update.keep_days} days, from {kept} on. Choose a later start date, or "
-                "increase keep_days."
+                phrase(
+                    "The table keeps %(days)s days, from %(first_day)s on. Choose a later start date, or "
+                    "increase keep_days.",
+                    days=dataset.update.keep_days,
+                    first_day=shown_day(kept),
+                )
             )
         if dataset.update.method is not Method.APPEND:
             return
-        again = "With the update method append they would be in the table twice."
         rows = rows_of_days(
             Lake(self.orders.settings.lake_url, clock=self.orders.clock), saved.table_slug, dataset, now
         )
         if rows:
             raise InputError(
-                f"The table has {rows:,} row{'' if rows == 1 else 's'} of {days.start} to {days.end} already. {again} "
-                "Choose other days, or change the update method to upsert or partition."
+                phrases(
+                    "The table has %(rows)s row of %(start)s to %(end)s already. With the update method append they "
+                    "would be in the table twice. Choose other days, or change the update method to upsert or "
+                    "partition.",
+                    "The table has %(rows)s rows of %(start)s to %(end)s already. With the update method append they "
+                    "would be in the table twice. Choose other days, or change the update method to upsert or "
+                    "partition.",
+                    rows,
+                    rows=integer(rows),
+                    start=shown_day(days.start),
+                    end=shown_day(days.end),
+                )
             )
         own = dataset_of(saved, now).dates
         if own is not None and span(own, self._today(saved)).start <= days.end:
-            raise InputError(f"The dataset's own runs read these days too. {again} Choose days before its dates.")
+            raise InputError(
+                phrase(
+                    "The dataset's own runs read these days too. With the update method append they would be in the "
+                    "table twice. Choose days before its dates."
+                )
+            )
 
     def _refuse_remaining(self, saved: SavedDataset, backfill: Backfill, last: date) -> None:
         """As `proposed` for the days up to the `last` one, if any are left."""
@@ -330,7 +399,9 @@ def _read(word: str) -> Day:
     try:
         return read_day(word)
     except (ValueError, OverflowError):
-        raise _fault(f"{word!r} is not a valid date. Use a date such as 2026-01-31 or today-28.") from None
+        raise _fault(
+            phrase("%(word)s is not a valid date. Use a date such as 2026-01-31 or today-28.", word=repr(word))
+        ) from None
 
 
 def _written(days: Span) -> DateRange:

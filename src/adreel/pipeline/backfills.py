@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 from adreel.enumerations import first_of
 from adreel.errors import NotFoundError
+from adreel.language import integer, phrase, phrases
 from adreel.logs import logger_of
 from adreel.store import (
     IN_PROGRESS,
@@ -109,42 +110,66 @@ def days_to_accept(store: Store, backfill: Backfill) -> int:
 def commands(store: Store, backfill: Backfill, slug: str) -> str:
     """What to type to go on with a paused backfill."""
     resume = f"adreel backfills resume {slug}"
-    return f"To accept: {resume} --accept" if days_to_accept(store, backfill) else f"To resume: {resume}"
+    return (
+        phrase("To accept: %(command)s", command=f"{resume} --accept")
+        if days_to_accept(store, backfill)
+        else phrase("To resume: %(command)s", command=resume)
+    )
 
 
 def reason_of(run: Run) -> str:
     """Why the backfill does not go on after the run of its slice, and what to do; empty if the slice was read."""
-    days = f"{run.dates[0]} to {run.dates[1]}" if run.dates else "its days"
-    again = "Resume the backfill to read these days again."
+    days = phrase("%(first)s to %(last)s", first=run.dates[0], last=run.dates[1]) if run.dates else phrase("its days")
     match run.state:
         case RunState.CHECK_FAILED:
-            return (
-                f"The check of {days} failed (run {run.id}): the rows differ from TikTok's own figures. {again} To "
-                "leave them as they are, accept them."
+            return phrase(
+                "The check of %(days)s failed (run %(run)s): the rows differ from TikTok's own figures. "
+                "Resume the backfill to read these days again. To leave them as they are, accept them.",
+                days=days,
+                run=run.id,
             )
         case RunState.ADVERTISERS_SKIPPED:
-            number = f"{len(run.skipped):,} ad account{'' if len(run.skipped) == 1 else 's'}"
-            skipped = first_of(tuple(run.skipped), MOST_NAMED)
-            it, they = ("it", "it is") if len(run.skipped) == 1 else ("them", "they are")
-            return (
-                f"The slice {days} was read without {number}: {skipped} (run {run.id}). To go on "
-                f"without {it} in this and all later slices, accept this. To resume without accepting reads these days "
-                f"again, and pauses again while {they} skipped."
+            return phrases(
+                "The slice %(days)s was read without %(number)s ad account: %(skipped)s (run %(run)s). To go on "
+                "without it in this and all later slices, accept this. To resume without accepting reads these days "
+                "again, and pauses again while it is skipped.",
+                "The slice %(days)s was read without %(number)s ad accounts: %(skipped)s (run %(run)s). To go on "
+                "without them in this and all later slices, accept this. To resume without accepting reads these days "
+                "again, and pauses again while they are skipped.",
+                len(run.skipped),
+                days=days,
+                number=integer(len(run.skipped)),
+                skipped=first_of(tuple(run.skipped), MOST_NAMED),
+                run=run.id,
             )
         case RunState.CANCELLED:
-            return f"The run of {days} was cancelled (run {run.id}). {again}"
+            return phrase(
+                "The run of %(days)s was cancelled (run %(run)s). Resume the backfill to read these days again.",
+                days=days,
+                run=run.id,
+            )
         case RunState.INTERRUPTED:
-            return f"The process of {days} ended early (run {run.id}). {again}"
+            return phrase(
+                "The process of %(days)s ended early (run %(run)s). Resume the backfill to read these days again.",
+                days=days,
+                run=run.id,
+            )
         case RunState.FAILED:
-            return f"The run of {days} failed (run {run.id}): {run.error} Once this is solved, resume the backfill."
+            return phrase(
+                "The run of %(days)s failed (run %(run)s): %(error)s Once this is solved, resume the backfill.",
+                days=days,
+                run=run.id,
+                error=run.error,
+            )
     return ""
 
 
 def _changed(saved: SavedDataset) -> str:
-    return (
-        f"{saved.name!r} was changed after the backfill began, so that the remaining days would be read otherwise than "
-        "those before. Resume it to read the remaining days with the dataset as it is now, or cancel it and start a "
-        "new one for all days."
+    return phrase(
+        "%(name)s was changed after the backfill began, so that the remaining days would be read "
+        "otherwise than those before. Resume it to read the remaining days with the dataset as it "
+        "is now, or cancel it and start a new one for all days.",
+        name=repr(saved.name),
     )
 
 

@@ -18,6 +18,7 @@ import orjson
 from adreel.connections import is_fresh
 from adreel.datasets.dataset import Dataset
 from adreel.enumerations import TextEnum
+from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.plan import Plan, least_seconds
 from adreel.pipeline.progress import duration_text
 from adreel.store import Account, AccountAdvertiser, RunSize, Store
@@ -28,6 +29,7 @@ LONGER = 1.2
 """So many times the days of the last run may have more rows, if the report has one row for all its days."""
 
 _ENTITY_REPORTS = {"ad": "ads", "adgroup": "ad_groups", "campaign": "campaigns"}
+_THINGS = {"ad": Phrase("ads"), "adgroup": Phrase("ad groups"), "campaign": Phrase("campaigns")}
 _IDS = {"ad": "ad_id", "adgroup": "adgroup_id", "campaign": "campaign_id"}
 
 
@@ -36,11 +38,11 @@ class Basis(TextEnum):
 
     sentence: str
 
-    EXACT = "exact", "Each request has one page."
-    LAST_RUN = "last_run", "Based on the last run."
-    OTHER_DATASETS = "other_datasets", "Based on runs of other datasets of the same ad accounts and level."
-    ENTITY_COUNTS = "entity_counts", "Based on the number of {things}: not all of them have rows."
-    UNKNOWN = "unknown", "At least one page for each request; the number of rows is not known yet."
+    EXACT = "exact", Phrase("Each request has one page.")
+    LAST_RUN = "last_run", Phrase("Based on the last run.")
+    OTHER_DATASETS = "other_datasets", Phrase("Based on runs of other datasets of the same ad accounts and level.")
+    ENTITY_COUNTS = "entity_counts", Phrase("Based on the number of %(things)s: not all of them have rows.")
+    UNKNOWN = "unknown", Phrase("At least one page for each request; the number of rows is not known yet.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,21 @@ class Estimate:
     @property
     def requests_text(self) -> str:
         """The number of requests for a person: about 34, 10 to 34, at least 10, or 10."""
-        return self._bounded(f"{self.requests:,}", None if self.most is None else f"{self.most:,}")
+        return self._bounded(integer(self.requests), None if self.most is None else integer(self.most))
 
     def daily_text(self, runs: int) -> str:
         """The requests of a day with so many runs, for a person."""
-        most = None if self.most is None else f"{self.most * runs:,}"
-        count = self._bounded(f"{self.requests * runs:,}", most)
-        noun = "request" if (self.requests if self.most is None else self.most) * runs == 1 else "requests"
-        return f"{count} {noun} on a day with {runs} run{'' if runs == 1 else 's'}"
+        most = None if self.most is None else integer(self.most * runs)
+        count = self._bounded(integer(self.requests * runs), most)
+        number = (self.requests if self.most is None else self.most) * runs
+        requests = phrases("%(requests)s request", "%(requests)s requests", number, requests=count)
+        return phrases(
+            "%(requests)s on a day with %(runs)s run",
+            "%(requests)s on a day with %(runs)s runs",
+            runs,
+            requests=requests,
+            runs=runs,
+        )
 
     @property
     def time_text(self) -> str:
@@ -96,10 +105,10 @@ class Estimate:
 
     def _bounded(self, least: str, most: str | None, *, roughly: bool = False) -> str:
         if most is None:
-            return f"at least {least}"
+            return phrase("at least %(least)s", least=least)
         if not self.expected:
-            return least if least == most else f"{least} to {most}"
-        return f"about {least}" if roughly or self.basis is not Basis.EXACT else least
+            return least if least == most else phrase("%(least)s to %(most)s", least=least, most=most)
+        return phrase("about %(amount)s", amount=least) if roughly or self.basis is not Basis.EXACT else least
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +290,15 @@ def _seconds(requests: int, limits: RateLimits) -> float:
 
 
 def _sentence(plan: Plan, basis: Basis, unread: int, *, grows: bool) -> str:
-    things = _ENTITY_REPORTS.get(plan.dataset.level or "", "").replace("_", " ")
-    text = basis.sentence.format(things=things)
+    text = phrase(basis.sentence, things=_THINGS.get(plan.dataset.level or "", ""))
     if basis not in (Basis.LAST_RUN, Basis.OTHER_DATASETS):
         return text
     if unread:
-        were = "1 ad account was" if unread == 1 else f"{unread:,} ad accounts were"
-        return f"{text} {were} not read yet, which counts as one page for each request."
-    return f"{text} These dates have more days, which may have more rows." if grows else text
+        more = phrases(
+            "%(ad_accounts)s ad account was not read yet, which counts as one page for each request.",
+            "%(ad_accounts)s ad accounts were not read yet, which counts as one page for each request.",
+            unread,
+            ad_accounts=integer(unread),
+        )
+        return f"{text} {more}"
+    return " ".join((text, phrase("These dates have more days, which may have more rows."))) if grows else text

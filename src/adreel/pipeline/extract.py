@@ -34,6 +34,7 @@ from adreel.errors import (
 )
 from adreel.lake import Lake
 from adreel.lake.columns import conform
+from adreel.language import phrase
 from adreel.pipeline.normalize import as_records, key_texts, page_table, row_type, sums, widened
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.pipeline.verify import (
@@ -285,9 +286,9 @@ class Extraction:
             return ReadOutcome(failed=failed)
         if isinstance(error, AdvertiserError):
             name = ", ".join(f"{advertiser.name} ({advertiser.id})" for advertiser in request.advertisers)
-            advice = f" {SKIP_ADVICE}" if self._others_are_readable(request, error) else ""
+            failure = phrase("Ad account %(name)s could not be read: %(reason)s", name=name, reason=error.message)
             raise AdvertiserError(
-                f"Ad account {name} could not be read: {error.message}{advice}",
+                f"{failure} {SKIP_ADVICE}" if self._others_are_readable(request, error) else failure,
                 code=error.code,
                 request_id=error.request_id,
             ) from error
@@ -415,7 +416,9 @@ class Extraction:
         rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
         missing = set(ids) - {str(row.get("advertiser_id")) for row in rows}
         if missing:
-            raise AdvertiserError(f"TikTok sent no details of ad account {', '.join(sorted(missing))}.")
+            raise AdvertiserError(
+                phrase("TikTok sent no details of ad account %(ad_account)s.", ad_account=", ".join(sorted(missing)))
+            )
         return ListPage(as_records(rows, page_type.row), len(rows), 1, None, False, "")
 
     async def _details(
@@ -456,8 +459,11 @@ class Extraction:
             steps = steps[:2]
         if depth >= len(steps):
             raise ProofError(
-                f"TikTok limits {request_words(request)} to its newest 20,000 ids, even in the smallest request. "
-                "The table is unchanged. Choose a higher data level or fewer days."
+                phrase(
+                    "TikTok limits %(request)s to its newest 20,000 ids, even in the smallest request. The "
+                    "table is unchanged. Choose a higher data level or fewer days.",
+                    request=request_words(request),
+                )
             )
         level, filter_name = steps[depth]
         if split is None:

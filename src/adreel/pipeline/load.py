@@ -27,6 +27,7 @@ from adreel.dates import Span, today_at
 from adreel.enumerations import first_of
 from adreel.errors import AdvertiserError
 from adreel.lake import Commit, Lake, Version, Window, Write
+from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.extract import batch_columns
 from adreel.pipeline.normalize import key_texts, widened
 from adreel.pipeline.plan import Chunk, Plan, days_for
@@ -43,16 +44,24 @@ MANY_ROWS = 10
 JOINED_CELLS = 4_000_000
 """Cells that are joined in memory at a time: about 100 MB including the copy that a join makes."""
 
-_MERGED = (
-    "Only the days of this backfill were replaced. The next run replaces the whole table, as the update method is "
-    "replace, and keeps only the dates of the dataset. To keep other days, set the update method to partition "
-    "(update: {method: partition}), which pages call Replace partitions."
+_MERGED = Phrase(
+    "Only the days of this backfill were replaced. The next run replaces the whole table, as "
+    "the update method is replace, and keeps only the dates of the dataset. To keep other "
+    "days, set the update method to partition (update: {method: partition}), which pages call "
+    "Replace partitions."
 )
 
 _IDS = re.compile(r"\d{10,}|page \d+")
 
-_TYPES = {"int": "a whole number", "money": "money", "rate": "a rate", "ratio": "a decimal", "float": "a decimal"}
-_TYPES |= {"day": "a date", "hour": "a time", "time": "a time", "bool": "yes or no"}
+_TEXT = Phrase("text")
+_TYPES = {
+    "int": Phrase("a whole number"),
+    "money": Phrase("money"),
+    "rate": Phrase("a rate"),
+    "ratio": Phrase("a decimal"),
+    "float": Phrase("a decimal"),
+}
+_TYPES |= {"day": Phrase("a date"), "hour": Phrase("a time"), "time": Phrase("a time"), "bool": Phrase("yes or no")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,12 @@ def commit_run(
     if outcome.failed and not {advertiser.id for read in plan.reads for advertiser in read.advertisers} - set(
         outcome.failed
     ):
-        raise AdvertiserError(f"No ad account could be read. The table is unchanged. {_reasons(plan, outcome.failed)}")
+        raise AdvertiserError(
+            phrase(
+                "No ad account could be read. The table is unchanged. %(reasons)s",
+                reasons=_reasons(plan, outcome.failed),
+            )
+        )
     rows = _RunRows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
     replaces = write.method is Method.REPLACE and lake.exists(slug)
@@ -118,7 +132,7 @@ def commit_run(
     verification |= {"incomplete": [day.as_json() for day in incomplete]} if incomplete else {}
     # A user confirmed a backfill that cannot merge and replaces all rows.
     confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
-    notes = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
+    notes: list[str] = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
     notes += () if other_days else _others(lake, slug, plan, done)
     # A person takes yesterday for complete, and knows that today is not. A later run may complete it by itself.
     is_late = late_rows(plan.dataset, incomplete) and not all(_is_read_again(plan.dataset, day) for day in incomplete)
@@ -181,9 +195,14 @@ def _others(lake: Lake, slug: str, plan: Plan, done: Commit) -> Iterator[str]:
     read = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
     others = sorted(_advertiser_ids(lake, slug) - read)
     if others:
-        yield (
-            f"The table has rows of {len(others):,} ad account{'s' if len(others) != 1 else ''} that this run did not "
-            f"read: {first_of(others, MOST_REASONS)}. They stay as earlier runs read them."
+        yield phrases(
+            "The table has rows of %(number)s ad account that this run did not read: %(ad_accounts)s. They stay as "
+            "earlier runs read them.",
+            "The table has rows of %(number)s ad accounts that this run did not read: %(ad_accounts)s. They stay as "
+            "earlier runs read them.",
+            len(others),
+            number=integer(len(others)),
+            ad_accounts=first_of(others, MOST_REASONS),
         )
 
 
@@ -200,10 +219,18 @@ def _fractions(outcome: ReadOutcome, done: Commit, write: Write) -> Iterator[str
     fresh = done.rows_before is None or write.reset_schema
     for name, (count, rows) in outcome.fractions.items():
         if fresh or name in done.widened:
-            more = f"; and {count - len(rows):,} more" if count > len(rows) else ""
-            yield (
-                f"{count:,} value{'s' if count != 1 else ''} of {name}, a count, had fractions: {'; '.join(rows)}"
-                f"{more}. The column is a decimal from this version on."
+            shown = "; ".join(rows)
+            if count > len(rows):
+                shown = phrase("%(rows)s; and %(more)s more", rows=shown, more=integer(count - len(rows)))
+            yield phrases(
+                "%(number)s value of %(column)s, a count, had fractions: %(rows)s. The column is a decimal from this "
+                "version on.",
+                "%(number)s values of %(column)s, a count, had fractions: %(rows)s. The column is a decimal from this "
+                "version on.",
+                count,
+                number=integer(count),
+                column=name,
+                rows=shown,
             )
 
 
@@ -212,9 +239,15 @@ def _shrunk(done: Commit, write: Write) -> Iterator[str]:
     before, after = done.rows_before or 0, done.rows_after
     if before and (not after or (before >= MANY_ROWS and 2 * after < before)):
         yield (
-            f"The table shrank from {before:,} to {after:,} rows. TikTok counted {done.rows_in:,} rows, and the update "
-            f"method is {write.method}. If you did not expect this, compare the versions before you use the data; "
-            "earlier versions can be restored."
+            phrase(
+                "The table shrank from %(before)s to %(after)s rows. TikTok counted %(counted)s rows, and "
+                "the update method is %(method)s. If you did not expect this, compare the versions before "
+                "you use the data; earlier versions can be restored.",
+                before=integer(before),
+                after=integer(after),
+                counted=integer(done.rows_in),
+                method=write.method,
+            )
         )
 
 
@@ -224,9 +257,13 @@ def _blank(done: Commit, plan: Plan) -> Iterator[str]:
     blank = [name for name in done.blank if name in metrics]
     if blank and done.rows_in >= MANY_ROWS:
         yield (
-            f"TikTok sent no value of {_names(blank)} in any of the {done.rows_in:,} rows of this run; earlier "
-            "versions have values. If you did not expect this, compare the versions before you use the data; earlier "
-            "versions can be restored."
+            phrase(
+                "TikTok sent no value of %(metrics)s in any of the %(rows)s rows of this run; earlier "
+                "versions have values. If you did not expect this, compare the versions before you use the "
+                "data; earlier versions can be restored.",
+                metrics=_names(blank),
+                rows=integer(done.rows_in),
+            )
         )
 
 
@@ -237,9 +274,11 @@ def _replaces_all(dataset: Dataset) -> bool:
 
 
 def _confirmed(done: Commit) -> str:
-    return (
-        f"The {done.rows_before or 0:,} rows of the table were replaced with {done.rows_after:,} rows of other days, "
-        "as confirmed. The next run reads the dates of the dataset again."
+    return phrase(
+        "The %(rows_before)s rows of the table were replaced with %(rows_after)s rows of other "
+        "days, as confirmed. The next run reads the dates of the dataset again.",
+        rows_before=integer(done.rows_before or 0),
+        rows_after=integer(done.rows_after),
     )
 
 
@@ -278,28 +317,44 @@ def _reasons(plan: Plan, failed: Mapping[str, str]) -> str:
         f"{_listed(whose)}: {first_reasons[same]}" for same, whose in list(by_reason.items())[:MOST_REASONS]
     )
     more = len(by_reason) - MOST_REASONS
-    return f"{shown}; and {more} more reasons." if more > 0 else shown
+    return phrase("%(reasons)s; and %(more)s more reasons.", reasons=shown, more=more) if more > 0 else shown
 
 
 def _listed(advertisers: Sequence[str]) -> str:
     """The advertisers, of many the first ones, with their number."""
     if len(advertisers) == 1:
         return advertisers[0]
-    return f"{len(advertisers):,} ad accounts, {first_of(advertisers, MOST_REASONS)}, the first one's reason"
+    return phrase(
+        "%(number)s ad accounts, %(ad_accounts)s, the first one's reason",
+        number=integer(len(advertisers)),
+        ad_accounts=first_of(advertisers, MOST_REASONS),
+    )
 
 
 def warnings_of(plan: Plan, outcome: ReadOutcome) -> tuple[str, ...]:
     """Warnings about values that could not be read and about differences from TikTok's counts and totals."""
     by_name = {column.name: column for column in columns(plan.dataset)}
     unread = [
-        f"{count:,} value{'s' if count != 1 else ''} of {name} could not be read as "
-        f"{_TYPES.get(by_name[name].type, 'text')} and {'were' if count != 1 else 'was'} left empty, for example "
-        f"{example!r}."
+        phrases(
+            "%(number)s value of %(column)s could not be read as %(type)s and was left empty, for example %(example)s.",
+            "%(number)s values of %(column)s could not be read as %(type)s and were left empty, for example "
+            "%(example)s.",
+            count,
+            number=integer(count),
+            column=name,
+            type=_TYPES.get(by_name[name].type, _TEXT),
+            example=repr(example),
+        )
         for name, (count, example) in outcome.unread.items()
     ]
     faults = list(outcome.faults[:MOST_REASONS])
     if len(outcome.faults) > MOST_REASONS:
-        faults.append(f"{len(outcome.faults) - MOST_REASONS:,} more differences of this kind were found.")
+        faults.append(
+            phrase(
+                "%(number)s more differences of this kind were found.",
+                number=integer(len(outcome.faults) - MOST_REASONS),
+            )
+        )
     return (*unread, *faults)
 
 
@@ -307,26 +362,38 @@ def column_warnings(done: Commit) -> Iterator[str]:
     """Warnings of what happened to columns of the table that the run did not read."""
     if done.kept:
         fewest, most = min(done.kept.values()), max(done.kept.values())
-        rows = f"{most:,} row{'s' if most != 1 else ''}" if fewest == most else f"{fewest:,} to {most:,} rows"
-        per_column = " per column" if len(done.kept) > 1 else ""
+        if fewest != most:
+            rows = phrase("%(fewest)s to %(most)s rows per column", fewest=integer(fewest), most=integer(most))
+        elif len(done.kept) > 1:
+            rows = phrases("%(rows)s row per column", "%(rows)s rows per column", most, rows=integer(most))
+        else:
+            rows = phrases("%(rows)s row", "%(rows)s rows", most, rows=integer(most))
         yield (
-            f"No longer selected: {_names(done.kept)}. Rows that the run read again keep their earlier values "
-            f"({rows}{per_column}), and new rows have none. To remove the columns, "
-            "set reset_schema: true. To fill them again, select them."
+            phrase(
+                "No longer selected: %(columns)s. Rows that the run read again keep their earlier values (%(rows)s), "
+                "and new rows have none. To remove the columns, set reset_schema: true. To fill them again, select "
+                "them.",
+                columns=_names(done.kept),
+                rows=rows,
+            )
         )
     if done.emptied:
-        they, have = ("it is", "has") if len(done.emptied) == 1 else ("they are", "have")
-        yield (
-            f"The earlier values of {_names(done.emptied)} were removed, because {they} no longer selected or "
-            f"{have} another type now. "
-            f"Restore version {done.version - 1} to get them back."
+        yield phrases(
+            "The earlier values of %(columns)s were removed, because it is no longer selected or has another type now. "
+            "Restore version %(version)s to get them back.",
+            "The earlier values of %(columns)s were removed, because they are no longer selected or have another type "
+            "now. Restore version %(version)s to get them back.",
+            len(done.emptied),
+            columns=_names(done.emptied),
+            version=done.version - 1,
         )
 
 
 def _names(names: Iterable[str]) -> str:
     """Names of columns: the first ones, and the number of the others."""
     listed = list(names)
-    return ("column " if len(listed) == 1 else "columns ") + first_of(listed, MOST_REASONS)
+    shown = first_of(listed, MOST_REASONS)
+    return phrases("column %(columns)s", "columns %(columns)s", len(listed), columns=shown)
 
 
 def verification_of(outcome: ReadOutcome, rows: int, currencies: list[str]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from adreel.advertisers import Advertiser
 from adreel.datasets.schema import ARROW_TYPES, DECIMAL, Column
 from adreel.errors import ProofError
+from adreel.language import phrase
 from adreel.pipeline.plan import Request
 
 ABSENT = "-"
@@ -334,8 +335,11 @@ def _fill_advertiser(
         unrequested.discard("")
     if unrequested:
         raise ProofError(
-            f"TikTok sent rows of ad account {min(unrequested) or '(none)'}, which was not requested. The table is "
-            "unchanged. Run again in a few minutes."
+            phrase(
+                "TikTok sent rows of ad account %(unrequested)s, which was not requested. The table is "
+                "unchanged. Run again in a few minutes.",
+                unrequested=min(unrequested) or "(none)",
+            )
         )
 
     def each(fact: Callable[[Advertiser], Any], kind: pa.DataType) -> pa.Array:

@@ -26,6 +26,7 @@ from adreel.errors import (
     lasts,
 )
 from adreel.lake import Lake, Version
+from adreel.language import Phrase, in_english, integer, phrase, phrases, shown_day
 from adreel.settings import Settings
 from adreel.store import (
     IN_PROGRESS,
@@ -129,7 +130,8 @@ class Orders:
         """
         guard.need(DatasetRight.RESTORE, saved)
         lake = self._lake_with_table(saved)
-        with self.store.locks.dataset(saved.slug) as held:
+        # What a run says of itself is kept in English.
+        with self.store.locks.dataset(saved.slug) as held, in_english():
             self.waiting(saved, None)
             self.store.runs.interrupt(saved)
             run_id = new_run_id()
@@ -169,14 +171,29 @@ class Orders:
     def _lake_with_table(self, saved: SavedDataset) -> Lake:
         lake = Lake(self.settings.lake_url, clock=self.clock)
         if not lake.exists(saved.table_slug):
-            raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+            raise NotFoundError(phrase("%(name)s has no table yet; run it first.", name=repr(saved.name)))
         return lake
 
     def _restore_notes(self, saved: SavedDataset, restored: Version, reader: Run | None) -> tuple[str, ...]:
         """What the table has after a restore, and what the next run does to it, if there can be one."""
-        read = f" read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else ""
-        rows = f"{restored.rows:,} row{'' if restored.rows == 1 else 's'}{read}"
-        notes = [f"Restored version {restored.restored} as version {restored.number}: {rows}."]
+        counted = {"restored": restored.restored, "version": restored.number, "rows": integer(restored.rows)}
+        if reader is None:
+            note = phrases(
+                "Restored version %(restored)s as version %(version)s: %(rows)s row.",
+                "Restored version %(restored)s as version %(version)s: %(rows)s rows.",
+                restored.rows,
+                **counted,
+            )
+        else:
+            note = phrases(
+                "Restored version %(restored)s as version %(version)s: %(rows)s row read on %(day)s at %(time)s UTC.",
+                "Restored version %(restored)s as version %(version)s: %(rows)s rows read on %(day)s at %(time)s UTC.",
+                restored.rows,
+                **counted,
+                day=shown_day(reader.read_at.date()),
+                time=f"{reader.read_at:%H:%M}",
+            )
+        notes = [note]
         if saved.connected:
             with suppress(DatasetError):
                 notes.append(next_run_after_restore(dataset_of(saved, self.clock())))
@@ -203,8 +220,12 @@ class Orders:
         persons = next((run for run in waiting if run.trigger is Trigger.PERSON), None)
         if persons is not None:
             raise BusyError(
-                f"Run {persons.id} of {saved.name!r} is already queued. It starts while a worker is running (adreel "
-                f"serve, or adreel worker). To cancel it: adreel cancel {persons.id}"
+                phrase(
+                    "Run %(id)s of %(name)s is already queued. It starts while a worker is running (adreel "
+                    "serve, or adreel worker). To cancel it: adreel cancel %(id)s",
+                    id=persons.id,
+                    name=repr(saved.name),
+                )
             )
         scheduled = (run for run in waiting if run.trigger is Trigger.SCHEDULE and not run.worker)
         return next((run for run in scheduled if run.dates == dates), None)
@@ -225,9 +246,9 @@ class Orders:
         """
         run = self.store.seen(guard.run(run.id, DatasetRight.RUN))
         why = (
-            "Cancelled before it started."
+            Phrase("Cancelled before it started.")
             if run.state is RunState.QUEUED
-            else "Cancelled after its process ended unexpectedly."
+            else Phrase("Cancelled after its process ended unexpectedly.")
         )
         dead = run.state is RunState.INTERRUPTED
         if not dead:
@@ -274,8 +295,11 @@ class Orders:
         account = self.store.accounts.get(account_id_of(saved))
         if account.status is not AccountStatus.VALID:
             raise ReconnectError(
-                f"Account {account.name!r} is {account.status}. Reconnect it with: "
-                f"adreel accounts reconnect {account.name!r}"
+                phrase(
+                    "Account %(name)s is %(status)s. Reconnect it with: adreel accounts reconnect %(name)s",
+                    name=repr(account.name),
+                    status=account.status,
+                )
             )
         return account
 
@@ -313,10 +337,15 @@ class Orders:
 
 def cancel_words(run: Run) -> str:
     """What `Orders.cancel` did, for people: a run in progress may commit before it sees that it is to stop."""
-    name = f"run {run.id} of {run.dataset_name!r}"
+    dataset = repr(run.dataset_name)
     if run.state is RunState.CANCELLED:
-        return f"Cancelled {name}. The table is unchanged."
-    return f"Asked {name} to stop. If it is committing by then, its rows stay; its state says how it ended."
+        return phrase("Cancelled run %(run)s of %(dataset)s. The table is unchanged.", run=run.id, dataset=dataset)
+    return phrase(
+        "Asked run %(run)s of %(dataset)s to stop. If it is committing by then, its rows stay; its state says how it "
+        "ended.",
+        run=run.id,
+        dataset=dataset,
+    )
 
 
 def _name(guard: Guard) -> str:

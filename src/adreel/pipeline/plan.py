@@ -24,6 +24,7 @@ from adreel.datasets.menus import MOST_METRICS
 from adreel.datasets.schema import dimensions_asked
 from adreel.dates import Span, future_days, span, today_at
 from adreel.errors import DatasetError, Problem
+from adreel.language import phrase
 
 LONGEST_SPAN = {"day": 30, "hour": 1, "none": 365}
 """Days that one request may span, by time dimension."""
@@ -203,8 +204,13 @@ def _dated_reads(
             days = with_lookback(dataset, days, today, first, last)
         if days is None:
             notes.append(
-                f"Ad account {advertiser.name} ({advertiser.id}) has no rows yet: the first day has not begun in its "
-                f"time zone ({advertiser.zone})."
+                phrase(
+                    "Ad account %(name)s (%(id)s) has no rows yet: the first day has not begun in its time "
+                    "zone (%(zone)s).",
+                    name=advertiser.name,
+                    id=advertiser.id,
+                    zone=advertiser.zone,
+                )
             )
         else:
             by_span[days].append(advertiser)

@@ -19,6 +19,7 @@ from adreel.datasets.lookback import refusal as lookback_refusal
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError
 from adreel.lake import Lake
+from adreel.language import integer, phrase, phrases
 from adreel.pipeline.estimate import Estimate, earlier_runs, estimated
 from adreel.pipeline.extract import preview_rows
 from adreel.pipeline.plan import Plan, make_plan
@@ -177,9 +178,23 @@ def _lookback(dataset: Dataset, requests: int, *, next_run: bool) -> LookbackPla
     days = lookback_days(dataset)
     text = described(dataset)
     if days:
-        more = f"{requests:,} more request{'s' if requests != 1 else ''} for it"
-        when = "The next run" if next_run else "Once the table has these days, a run"
-        text += f" {when} sends {more}." if requests else " It takes no more requests."
+        if not requests:
+            more = phrase("It takes no more requests.")
+        elif next_run:
+            more = phrases(
+                "The next run sends %(requests)s more request for it.",
+                "The next run sends %(requests)s more requests for it.",
+                requests,
+                requests=integer(requests),
+            )
+        else:
+            more = phrases(
+                "Once the table has these days, a run sends %(requests)s more request for it.",
+                "Once the table has these days, a run sends %(requests)s more requests for it.",
+                requests,
+                requests=integer(requests),
+            )
+        text = f"{text} {more}"
     return LookbackPlan(days, 0 if lookback_refusal(dataset) else default_days(dataset), requests, next_run, text)
 
 

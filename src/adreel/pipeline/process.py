@@ -14,6 +14,7 @@ from adreel.clock import HomeClock
 from adreel.datasets.restatement import compare
 from adreel.errors import AdreelError, BusyError, NotFoundError, disk_faults_raised
 from adreel.lake import Lake
+from adreel.language import phrase
 from adreel.logs import log_fields, logger_of, set_up_logs
 from adreel.pipeline.run import Runner, Watch
 from adreel.settings import Settings
@@ -79,7 +80,9 @@ def _work(
     saved = None
     try:
         if run.dataset_id is None:
-            raise NotFoundError(f"Dataset {run.dataset_name!r} was deleted before the run started.")
+            raise NotFoundError(
+                phrase("Dataset %(dataset)s was deleted before the run started.", dataset=repr(run.dataset_name))
+            )
         saved = store.datasets.get(run.dataset_id)
         runner.run(saved, Watch(), run.dates, queued=run)
     except BusyError as error:

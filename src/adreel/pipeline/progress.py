@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from adreel.language import integer, phrase, phrases
 from adreel.pipeline.plan import Chunk, Plan, Request
 from adreel.store import Progress, Run
 
@@ -91,27 +92,31 @@ def time_left(share: float, took: timedelta) -> timedelta | None:
 
 def progress_words(progress: Progress | Run, took: timedelta) -> tuple[str, ...]:
     """What a run does and how far it is, for a person: its phase, requests, rows and remaining time."""
-    words = [progress.phase.label] if progress.phase and progress.share < 1 else []
+    words = [str(progress.phase.label)] if progress.phase and progress.share < 1 else []
     sent, planned = progress.requests, progress.requests_planned
-    words.append(f"{sent:,} of about {planned:,} requests" if planned > sent else _counted(sent, "request"))
-    words.append(_counted(progress.rows, "row"))
+    words.append(
+        phrase("%(sent)s of about %(planned)s requests", sent=integer(sent), planned=integer(planned))
+        if planned > sent
+        else phrases("%(requests)s request", "%(requests)s requests", sent, requests=integer(sent))
+    )
+    words.append(phrases("%(rows)s row", "%(rows)s rows", progress.rows, rows=integer(progress.rows)))
     if progress.refused:
-        words.append(f"{progress.refused:,} rate-limited and retried")
+        words.append(phrase("%(requests)s rate-limited and retried", requests=integer(progress.refused)))
     left = time_left(progress.share, took)
     if left is not None:
-        words.append(f"about {duration_text(left.total_seconds())} left")
+        words.append(phrase("about %(duration)s left", duration=duration_text(left.total_seconds())))
     return tuple(words)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def duration_text(seconds: float) -> str:
     """4 s, 3 min 20 s, 2 h 5 min; at least a second."""
     rounded = max(1, round(seconds))
     if rounded < 60:
-        return f"{rounded} s"
+        return phrase("%(seconds)s s", seconds=rounded)
     minutes, rest = divmod(rounded, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return (
+        phrase("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes)
+        if hours
+        else phrase("%(minutes)s min %(seconds)s s", minutes=minutes, seconds=rest)
+    )

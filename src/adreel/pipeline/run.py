@@ -37,6 +37,7 @@ from adreel.errors import (
     is_resumable,
 )
 from adreel.lake import Lake, Version
+from adreel.language import Phrase, integer, phrase, phrases, shown_day, shown_time
 from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.pipeline.estimate import earlier_runs, estimated, size_of_run
@@ -151,7 +152,7 @@ class Runner:
             resumed = run.started_at is not None
             held.name_run(run.id)
             if resumed:
-                watch.say(f"Resuming run {run.id}.")
+                watch.say(phrase("Resuming run %(id)s.", id=run.id))
             logger.info("Run resumed" if resumed else "Run started", extra=_named(run))
             # A person at the command line may resume a run of the schedule.
             attended = queued is None or queued.trigger is Trigger.PERSON
@@ -266,18 +267,27 @@ class _RunInProgress:
         """
         error_id, kind = error_id_of(error), type(error).__name__
         frames = "".join(traceback.format_tb(error.__traceback__)).splitlines()
-        self._runner.store.runs.log(self._run.id, f"Unexpected error {error_id} ({kind}):", *frames)
+        self._runner.store.runs.log(
+            self._run.id, phrase("Unexpected error %(error_id)s (%(kind)s):", error_id=error_id, kind=kind), *frames
+        )
         trace = "\n".join(frames)
         logger.error("Unexpected error (%s):\n%s", kind, trace, extra=_named(self._run) | {"error_id": error_id})
-        return f"Unexpected error {error_id} ({kind}). Send the log of this run to the developers of adreel."
+        return phrase(
+            "Unexpected error %(error_id)s (%(kind)s). Send the log of this run to the developers of adreel.",
+            error_id=error_id,
+            kind=kind,
+        )
 
     def _end(self, outcome: RunOutcome) -> Run:
         """Stores how the run ended, and removes its parts unless the run can be resumed."""
         retry_at = self._runner.orders.retry_at(self._saved, self._run, outcome)
         if retry_at is not None:
             # Before it is back in the queue, where another process may take it at once.
-            attempt = (
-                f"Attempt {self._run.attempt} failed: {outcome.error} Next attempt: {retry_at:%Y-%m-%d %H:%M} UTC."
+            attempt = phrase(
+                "Attempt %(attempt)s failed: %(error)s Next attempt: %(retry_at)s UTC.",
+                attempt=self._run.attempt,
+                error=outcome.error,
+                retry_at=shown_time(retry_at),
             )
             self._runner.store.runs.log(self._run.id, attempt)
             logger.warning("%s", attempt, extra=_named(self._run))
@@ -303,11 +313,19 @@ class _RunInProgress:
         for run in self._runner.store.runs.interrupt(self._saved):
             self._log_end(run)
         # The version may exist before the run is stored as finished; the resumed run finds it and commits no second.
-        table = "may already have its new version" if self._committing else "is unchanged"
-        return CancelledError(
-            f"Run {self._run.id} was interrupted. The table {table}. Resume the run within "
-            f"{RESUME_WITHIN // timedelta(hours=1)} hours with: adreel run {self._saved.slug}"
+        words = (
+            Phrase(
+                "Run %(id)s was interrupted. The table may already have its new version. Resume the run within "
+                "%(hours)s hours with: adreel run %(dataset)s"
+            )
+            if self._committing
+            else Phrase(
+                "Run %(id)s was interrupted. The table is unchanged. Resume the run within %(hours)s hours with: "
+                "adreel run %(dataset)s"
+            )
         )
+        hours = RESUME_WITHIN // timedelta(hours=1)
+        return CancelledError(phrase(words, id=self._run.id, hours=hours, dataset=self._saved.slug))
 
     def _failed(self, error: AdreelError) -> AdreelError:
         """Stores the error that ended the run; an invalid token also changes the account's status and the message."""
@@ -319,7 +337,11 @@ class _RunInProgress:
         self._runner.store.accounts.set_status(self._account, AccountStatus.after(error))
         name = self._account.name
         return type(error)(
-            f"{error.message} To reconnect it: adreel accounts reconnect {name!r}. The next run then resumes this one.",
+            phrase(
+                "%(message)s To reconnect it: adreel accounts reconnect %(name)s. The next run then resumes this one.",
+                message=error.message,
+                name=repr(name),
+            ),
             code=error.code,
             request_id=error.request_id,
         )
@@ -351,7 +373,7 @@ class _RunInProgress:
             await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not self._committing:
                 cancelled.result()
-                raise CancelledError(f"Run {self._run.id} was cancelled. The table is unchanged.")
+                raise CancelledError(phrase("Run %(id)s was cancelled. The table is unchanged.", id=self._run.id))
             return await work
         finally:
             cancelled.cancel()
@@ -471,13 +493,13 @@ class _RunInProgress:
         """The start record and the plan: those of the resumed run, if this adreel plans the same requests."""
         start = self._checkpoints.read_start() if self._resumed else None
         if start is not None and self._runner.clock() - start.now > RESUME_WITHIN:
-            self._notes.append("note: This run started more than a day ago, so it restarts.")
+            self._notes.append(phrase("note: This run started more than a day ago, so it restarts."))
             start = None
         if start is not None:
             plan = make_plan(self._dataset, start.advertisers, start.now, start.first_days)
             if fingerprint(plan) == start.plan:
                 return start, plan
-            self._notes.append("note: Another version of adreel started this run, so it restarts.")
+            self._notes.append(phrase("note: Another version of adreel started this run, so it restarts."))
         now, covering = self._runner.clock(), await self._covered()
         first = await asyncio.to_thread(self._first_days, now)
         plan = make_plan(self._dataset, covering.advertisers, now, first)
@@ -542,13 +564,22 @@ class _RunInProgress:
         lost = None if self._attended else self._lost_version()
         if lost is not None:
             raise StorageError(
-                f"{self._lost(lost)} Nothing was written. Check that the disk or share of the lake is mounted. If the "
-                f"table was removed on purpose, start a new one with: adreel run {self._saved.slug}"
+                phrase(
+                    "%(loss)s Nothing was written. Check that the disk or share of the lake is mounted. If the "
+                    "table was removed on purpose, start a new one with: adreel run %(dataset)s",
+                    loss=self._lost(lost),
+                    dataset=self._saved.slug,
+                )
             )
 
     def _lost(self, lost: Run) -> str:
         table = self._lake.table_url(self._saved.table_slug)
-        return f"The table at {table} is gone: run {lost.id} wrote version {lost.version}."
+        return phrase(
+            "The table at %(address)s is gone: run %(run)s wrote version %(version)s.",
+            address=table,
+            run=lost.id,
+            version=lost.version,
+        )
 
     def _landing(self) -> None:
         """Right before the table changes: raises if the lock or the lake of the run is lost."""
@@ -556,8 +587,12 @@ class _RunInProgress:
         self._refuse_lost_table()
         if self._checkpoints.read_start() is None:
             raise StorageError(
-                f"The files of this run are gone from the lake at {self._lake.url}, as if it was unmounted meanwhile. "
-                "The table is unchanged. Check that the disk or share of the lake is mounted, then run again."
+                phrase(
+                    "The files of this run are gone from the lake at %(url)s, as if it was unmounted "
+                    "meanwhile. The table is unchanged. Check that the disk or share of the lake is mounted, "
+                    "then run again.",
+                    url=self._lake.url,
+                )
             )
 
     def _commit(self, plan: Plan, start: RunStart, outcomes: list[ReadOutcome]) -> Committed:
@@ -576,7 +611,11 @@ class _RunInProgress:
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
             landing=self._landing,
         )
-        anew = f"{self._lost(lost)} This run started a new table with only its own rows." if lost else ""
+        anew = (
+            phrase("%(lost)s This run started a new table with only its own rows.", lost=self._lost(lost))
+            if lost
+            else ""
+        )
         more = (*filter(None, [anew]), *self._missing_days(plan, start), *self._days_not_verified(committed.version))
         return replace(committed, warnings=(*committed.warnings, *more))
 
@@ -584,12 +623,17 @@ class _RunInProgress:
         """Warnings of days in the table that a run read whose check failed, and that no run has read again."""
         for version, days in days_not_verified(self._runner.store, self._lake, self._saved).items():
             if version != newest:
-                count = f"{len(days):,} day{'s' if len(days) != 1 else ''}"
-                period = f"{days[0]}" if len(days) == 1 else f"{days[0]} to {days[-1]}"
-                yield (
-                    f"{count} of the table ({period}) {'were' if len(days) != 1 else 'was'} read by the run of version "
-                    f"{version}, whose check failed, and not read again. To read and verify them, run a backfill for "
-                    "these days."
+                yield phrases(
+                    "%(days)s day of the table (%(first_day)s) was read by the run of version %(version)s, whose check "
+                    "failed, and not read again. To read and verify them, run a backfill for these days.",
+                    "%(days)s days of the table (%(first_day)s to %(last_day)s) were read by the run of version "
+                    "%(version)s, whose check failed, and not read again. To read and verify them, run a backfill for "
+                    "these days.",
+                    len(days),
+                    days=integer(len(days)),
+                    first_day=days[0],
+                    last_day=days[-1],
+                    version=version,
                 )
 
     def _missing_days(self, plan: Plan, start: RunStart) -> Iterator[str]:
@@ -600,8 +644,12 @@ class _RunInProgress:
         due = make_plan(self._dataset, advertisers, self._runner.clock(), start.first_days)
         if dict(plan.days()) != dict(due.days()):
             yield (
-                f"This run started on {start.now:%Y-%m-%d at %H:%M} UTC and read the days up to then. Run the dataset "
-                "again for later days."
+                phrase(
+                    "This run started on %(day)s at %(time)s UTC and read the days up to then. Run the dataset again "
+                    "for later days.",
+                    day=shown_day(start.now.date()),
+                    time=f"{start.now:%H:%M}",
+                )
             )
 
 

@@ -18,6 +18,7 @@ from adreel import catalog
 from adreel.datasets.schema import Column
 from adreel.errors import ProofError
 from adreel.export.cells import digits
+from adreel.language import integer, phrase, phrases
 from adreel.pipeline.normalize import KEY_MARK, Fractions, key_words
 from adreel.pipeline.plan import Request
 from adreel.tiktok.response import ListPage
@@ -113,8 +114,13 @@ class ReadOutcome:
     def with_faults(self, request: Request) -> ReadOutcome:
         """The outcome with a sentence for each total of the request that differs however often it is read."""
         faults = tuple(
-            f"{name}: TikTok's own total for {request_words(request)} is "
-            f"{digits(expected, thousands_apart=True)}, but its rows sum to {digits(got, thousands_apart=True)}."
+            phrase(
+                "%(metric)s: TikTok's own total for %(request)s is %(total)s, but its rows sum to %(sum)s.",
+                metric=name,
+                request=request_words(request),
+                total=digits(expected, thousands_apart=True),
+                sum=digits(got, thousands_apart=True),
+            )
             for name, (expected, got) in self.differing().items()
         )
         return replace(self, faults=(*self.faults, *faults))
@@ -186,9 +192,12 @@ def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: 
     )
     undetailed = sum(part.without_details for part in parts)
     if undetailed:
-        fault = (
-            f"TikTok sent no details of {undetailed:,} of its {rows:,} audiences of {request_words(request)}. "
-            "Columns of details are empty there."
+        fault = phrase(
+            "TikTok sent no details of %(missing)s of its %(audiences)s audiences of %(request)s. "
+            "Columns of details are empty there.",
+            missing=integer(undetailed),
+            audiences=integer(rows),
+            request=request_words(request),
         )
         outcome = replace(outcome, faults=(fault,))
     for part in parts:
@@ -210,10 +219,17 @@ def _repeated_key(key: Sequence[str], keys: Sequence[pa.Array]) -> str:
 def refuse_null_keys(request: Request, key: Sequence[str], keys: pa.Array) -> None:
     """Raises ProofError if a row lacks a part of its primary key."""
     if keys.null_count:
-        rows = "1 row" if keys.null_count == 1 else f"{keys.null_count:,} rows"
         raise ProofError(
-            f"TikTok sent {rows} of {request_words(request)} without a value of the primary key ({', '.join(key)}). "
-            "The table is unchanged. Run again in a few minutes."
+            phrases(
+                "TikTok sent %(rows)s row of %(request)s without a value of the primary key (%(key)s). The "
+                "table is unchanged. Run again in a few minutes.",
+                "TikTok sent %(rows)s rows of %(request)s without a value of the primary key (%(key)s). The "
+                "table is unchanged. Run again in a few minutes.",
+                keys.null_count,
+                rows=integer(keys.null_count),
+                request=request_words(request),
+                key=", ".join(key),
+            )
         )
 
 
@@ -224,8 +240,13 @@ def refuse_invalid_ids(request: Request, columns: Iterable[Column], key: Sequenc
             ids = table[column.name].filter(pc.match_substring_regex(table[column.name], _NO_ID))
             if len(ids):
                 raise ProofError(
-                    f"TikTok sent '{ids[0].as_py()[:_LONGEST_ID]}' as {column.name} of {request_words(request)}, which "
-                    "is not an ID. The table is unchanged. Run again in a few minutes."
+                    phrase(
+                        "TikTok sent '%(value)s' as %(column)s of %(request)s, which is not an ID. The table is "
+                        "unchanged. Run again in a few minutes.",
+                        value=ids[0].as_py()[:_LONGEST_ID],
+                        column=column.name,
+                        request=request_words(request),
+                    )
                 )
 
 
@@ -238,47 +259,70 @@ def refuse_other_days(request: Request, table: pa.Table) -> None:
         first, last = ends["min"].as_py(), ends["max"].as_py()
         if first is not None and (first < request.span.start or last > request.span.end):
             raise ProofError(
-                f"TikTok sent rows of {first if first < request.span.start else last}, a day that was not requested, "
-                f"for {request_words(request)}. The table is unchanged. Run again in a few minutes."
+                phrase(
+                    "TikTok sent rows of %(day)s, a day that was not requested, for %(request)s. The table "
+                    "is unchanged. Run again in a few minutes.",
+                    day=first if first < request.span.start else last,
+                    request=request_words(request),
+                )
             )
 
 
 def incomplete(request: Request, outcome: ReadOutcome) -> ProofError:
     """The error for a request whose rows are not those that TikTok counts, however often it is read."""
-    repeated = "1 duplicate" if outcome.repeated == 1 else f"{outcome.repeated:,} duplicates"
-    counts = (
-        f"TikTok counts {outcome.rows_expected:,} rows of {request_words(request)} and sent {outcome.rows:,} rows with "
-        f"{repeated}, in each of {ROUNDS} attempts."
+    counts = phrases(
+        "TikTok counts %(expected)s rows of %(request)s and sent %(rows)s rows with %(duplicates)s duplicate, in each "
+        "of %(attempts)s attempts.",
+        "TikTok counts %(expected)s rows of %(request)s and sent %(rows)s rows with %(duplicates)s duplicates, in each "
+        "of %(attempts)s attempts.",
+        outcome.repeated,
+        expected=integer(outcome.rows_expected),
+        request=request_words(request),
+        rows=integer(outcome.rows),
+        duplicates=integer(outcome.repeated),
+        attempts=ROUNDS,
     )
     if outcome.repeated and outcome.steady and outcome.rows == outcome.rows_expected:
-        return ProofError(
-            f"{counts} The table is unchanged. Run again in a few hours. If the duplicates remain, report one of their "
-            f"keys to TikTok's support: {outcome.repeated_key}."
+        advice = phrase(
+            "The table is unchanged. Run again in a few hours. If the duplicates remain, report one of their keys to "
+            "TikTok's support: %(key)s.",
+            key=outcome.repeated_key,
         )
-    return ProofError(
-        f"{counts} The report changed while it was read. The table is unchanged. Run again in a few minutes."
-    )
+        return ProofError(f"{counts} {advice}")
+    advice = phrase("The report changed while it was read. The table is unchanged. Run again in a few minutes.")
+    return ProofError(f"{counts} {advice}")
 
 
 def uneven(request: Request, counts: Sequence[int]) -> str:
     """The fault of batches of metrics for the same rows whose counts of rows differ."""
-    return (
-        f"TikTok sent different numbers of rows for the batches of metrics of {request_words(request)}: "
-        f"{', '.join(f'{count:,}' for count in counts)}. Metrics of the missing rows are empty."
+    return phrase(
+        "TikTok sent different numbers of rows for the batches of metrics of %(request)s: %(numbers)s. "
+        "Metrics of the missing rows are empty.",
+        request=request_words(request),
+        numbers=", ".join(integer(count) for count in counts),
     )
 
 
 def request_words(request: Request) -> str:
     """The request for a person, as in `ad account Acme (123), 2026-08-01 to 2026-08-30`."""
-    who = ", ".join(f"ad account {advertiser.name} ({advertiser.id})" for advertiser in request.advertisers)
-    return f"{who}, {request.span.start} to {request.span.end}" if request.span else who
+    who = ", ".join(
+        phrase("ad account %(name)s (%(id)s)", name=advertiser.name, id=advertiser.id)
+        for advertiser in request.advertisers
+    )
+    return (
+        phrase("%(ad_accounts)s, %(start)s to %(end)s", ad_accounts=who, start=request.span.start, end=request.span.end)
+        if request.span
+        else who
+    )
 
 
 def ids_in(rows: Iterable[Any], name: str) -> list[str]:
     """The ids of a list's rows, sorted; ProofError if a row has none, as its rows could not be requested."""
     ids = {row.get(name) if isinstance(row, Mapping) else None for row in rows}
     if not all(isinstance(row_id, str | int) and row_id not in ("", "-") for row_id in ids):
-        raise ProofError(f"TikTok sent rows without {name}. The table is unchanged. Run again in a few minutes.")
+        raise ProofError(
+            phrase("TikTok sent rows without %(id)s. The table is unchanged. Run again in a few minutes.", id=name)
+        )
     return sorted(map(str, ids))
 
 
@@ -286,8 +330,14 @@ def refuse_missing_rows(path: str, params: Mapping[str, Any], expected: int, row
     """Raises ProofError if a list has another number of rows than TikTok counts."""
     if rows != expected:
         raise ProofError(
-            f"TikTok counts {expected:,} rows of GET {path} for ad account {params['advertiser_id']} and sent "
-            f"{rows:,}. The table is unchanged. Run again in a few minutes."
+            phrase(
+                "TikTok counts %(expected)s rows of GET %(path)s for ad account %(ad_account)s and sent "
+                "%(rows)s. The table is unchanged. Run again in a few minutes.",
+                expected=integer(expected),
+                path=path,
+                ad_account=params["advertiser_id"],
+                rows=integer(rows),
+            )
         )
 
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 from adreel.errors import InputError
 from adreel.export.cells import grouped, plain, type_words
 from adreel.export.exact_json import dumped, items_of, types_of
+from adreel.language import integer, phrase
 from adreel.sandbox.limits import MB
+from adreel.sandbox.request import QueryRequest
 
 MOST_COLUMNS = 2_000
 MOST_CELLS = 30_000
@@ -29,32 +31,38 @@ SLICE = 500
 """Rows that are written at a time."""
 
 
-def _arrow(table: pa.Table, most_rows: int, sink: IO[bytes]) -> int:
-    """An Arrow stream; one row more than `most_rows` says that there are more."""
+def _arrow(table: pa.Table, request: QueryRequest, sink: IO[bytes]) -> int:
+    """An Arrow stream; one row more than were asked for says that there are more."""
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=SLICE)
-    return min(most_rows, int(table.num_rows))
+    return min(request.most_rows, int(table.num_rows))
 
 
-def _items(table: pa.Table, most_rows: int, sink: IO[bytes]) -> int:
+def _items(table: pa.Table, request: QueryRequest, sink: IO[bytes]) -> int:
     """The API's: columns with their types, rows as objects, and whether there are more."""
-    rows = table.slice(0, most_rows)
+    rows = table.slice(0, request.most_rows)
     sink.write(b'{"columns":' + dumped(types_of(table)) + b',"items":[')
     for start in range(0, rows.num_rows, SLICE):
         items = dumped(items_of(rows.slice(start, SLICE)))
         sink.write((b"," if start else b"") + items[1:-1])
-    sink.write(b'],"more":' + dumped(table.num_rows > most_rows) + b"}")
+    sink.write(b'],"more":' + dumped(table.num_rows > request.most_rows) + b"}")
     return int(rows.num_rows)
 
 
-def _cells(table: pa.Table, most_rows: int, sink: IO[bytes]) -> int:
+def _cells(table: pa.Table, request: QueryRequest, sink: IO[bytes]) -> int:
     """A page's: columns, rows as texts that are cut, and whether there are more."""
     columns = table.num_columns
     if columns > MOST_COLUMNS:
-        raise InputError(f"The answer has {columns:,} columns; a page shows at most {MOST_COLUMNS:,}. Select fewer.")
-    fits = max(1, min(most_rows, MOST_CELLS // max(1, columns)))
+        raise InputError(
+            phrase(
+                "The answer has %(columns)s columns; a page shows at most %(limit)s. Select fewer.",
+                columns=integer(columns),
+                limit=integer(MOST_COLUMNS),
+            )
+        )
+    fits = max(1, min(request.most_rows, MOST_CELLS // max(1, columns)))
     rows, size = list[tuple[str | None, ...]](), 0
-    for row in zip(*(_texts(column) for column in table.slice(0, fits).columns), strict=True):
+    for row in zip(*(_texts(column, request.separators) for column in table.slice(0, fits).columns), strict=True):
         size += sum(len(text) for text in row if text is not None)
         if rows and size > MOST_TEXT:
             break
@@ -64,7 +72,7 @@ def _cells(table: pa.Table, most_rows: int, sink: IO[bytes]) -> int:
     return len(rows)
 
 
-FIRST_ROWS: Mapping[str, Callable[[pa.Table, int, IO[bytes]], int]] = MappingProxyType(
+FIRST_ROWS: Mapping[str, Callable[[pa.Table, QueryRequest, IO[bytes]], int]] = MappingProxyType(
     {"arrow": _arrow, "cells": _cells, "items": _items}
 )
 """How each form is written: from up to one row more than were asked for, and how many those are. Returns the rows
@@ -79,17 +87,19 @@ def column_of(field: pa.Field) -> dict[str, Any]:
     return {"name": field.name, "type": type_words(kind), "title": title, "numeric": numeric}
 
 
-def _texts(column: pa.ChunkedArray) -> Iterator[str | None]:
+def _texts(column: pa.ChunkedArray, separators: str) -> Iterator[str | None]:
     """A column's values as they are shown, None for null; one at a time, as each may be large."""
-    return (None if value is None else _cut(_text(value)) for value in map(_value, column))
+    own = str.maketrans(",.", separators)
+    return (None if value is None else _cut(_text(value, own)) for value in map(_value, column))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, separators: Mapping[int, int]) -> str:
     """A value as a cell: what is whole stays so, and thousands stand apart, but not in a year."""
     if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
         value = int(value)
     small = isinstance(value, int) and abs(value) < SMALL
-    return plain(value) if small else grouped(value)
+    text = plain(value) if small else grouped(value)
+    return text.translate(separators) if isinstance(value, int | float | Decimal) else text
 
 
 def _value(scalar: Any) -> Any:

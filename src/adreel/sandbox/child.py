@@ -78,7 +78,7 @@ def _answered(request: QueryRequest, folder: str, sink: IO[bytes]) -> int | None
             end_processes()
         if request.form in answers.FIRST_ROWS:
             table = connection.rows(request.sql, request.most_rows + 1)
-            return None if table is None else answers.FIRST_ROWS[request.form](table, request.most_rows, sink)
+            return None if table is None else answers.FIRST_ROWS[request.form](table, request, sink)
         reader = connection.reader(request.sql)
         return None if reader is None else _file(reader, request, sink)
 

@@ -22,8 +22,10 @@ from typing import IO, Any, Self
 from adreel.errors import CancelledError, InputError, RetryError, StopError, StorageError
 from adreel.lake import Lake
 from adreel.lake.sql_errors import QueryError, SqlPlace
+from adreel.language import phrase
 from adreel.sandbox.limits import QueryLimits
 from adreel.sandbox.request import ORDER, QueryRequest
+from adreel.stored_texts import translated
 
 PIECE = 1 << 18
 """Bytes of an answer that are taken at a time."""
@@ -200,7 +202,7 @@ class _Child:
                     else:
                         self._exchange(selector, events, sink)
                 if given_up is not None and given_up.is_set():
-                    raise CancelledError("The query was cancelled.")
+                    raise CancelledError(phrase("The query was cancelled."))
                 if monotonic() > latest:
                     raise InputError(self._limits.out_of_time)
         return self._rows()
@@ -239,7 +241,9 @@ class _Child:
         lines = [json.loads(line) for line in self._told.splitlines()]
         end: Mapping[str, Any] = lines[-1] if lines else {"fault": "the process that starts queries ended"}
         if "fault" in end:
-            raise RetryError(f"The query could not be started: {end['fault']}. Try again in a minute.")
+            raise RetryError(
+                phrase("The query could not be started: %(reason)s. Try again in a minute.", reason=end["fault"])
+            )
         if end.get("late"):
             raise InputError(self._limits.out_of_time)
         report = lines[0] if len(lines) > 1 else None
@@ -248,10 +252,11 @@ class _Child:
         if "rows" in report:
             rows: int | None = report["rows"]
             return rows
+        # The child speaks English.
         if report["kind"] == "query":
             place = SqlPlace(*report["place"]) if report["place"] else None
-            raise QueryError(report["message"], place, report["excerpt"])
-        raise _ERRORS.get(report["kind"], StopError)(report["message"])
+            raise QueryError(translated(report["message"]), place, report["excerpt"])
+        raise _ERRORS.get(report["kind"], StopError)(translated(report["message"]))
 
     def _broken_off(self, code: int | None) -> InputError:
         """The error for a child that ended without a word."""
@@ -261,7 +266,11 @@ class _Child:
             # How libraries end a process that gets no more memory, and how the system does.
             return InputError(self._limits.out_of_memory)
         return InputError(
-            f"The query crashed its process (exit {code}): it is nested too deeply or hit a DuckDB bug. Rewrite it."
+            phrase(
+                "The query crashed its process (exit %(code)s): it is nested too deeply or hit a DuckDB bug. Rewrite "
+                "it.",
+                code=code,
+            )
         )
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adreel.language import phrase, phrases
 from adreel.settings import Settings, Size
 
 MB = 1 << 20
@@ -44,29 +45,37 @@ class QueryLimits:
     @property
     def out_of_memory(self) -> str:
         """What a person reads whose query met the limit of memory."""
-        return (
-            f"The query needed more than {Size(self.memory)} of memory. Aggregate or filter earlier, or raise "
-            f"{self.memory_setting}."
+        return phrase(
+            "The query needed more than %(size)s of memory. Aggregate or filter earlier, or raise %(setting)s.",
+            size=Size(self.memory),
+            setting=self.memory_setting,
         )
 
     @property
     def out_of_disk(self) -> str:
         """The same of disk space for what did not fit into memory."""
-        return (
-            f"The query needed more than {Size(self.disk)} of disk space for intermediate results. Aggregate or "
-            f"filter earlier, or raise {self.memory_setting}."
+        return phrase(
+            "The query needed more than %(size)s of disk space for intermediate results. Aggregate or filter earlier, "
+            "or raise %(setting)s.",
+            size=Size(self.disk),
+            setting=self.memory_setting,
         )
 
     @property
     def out_of_time(self) -> str:
         """The same of time."""
-        seconds = "1 second" if self.seconds == 1 else f"{self.seconds:g} seconds"
-        return f"The query took longer than {seconds}. Aggregate or filter earlier, or raise {self.seconds_setting}."
+        return phrases(
+            "The query took longer than %(seconds)s second. Aggregate or filter earlier, or raise %(setting)s.",
+            "The query took longer than %(seconds)s seconds. Aggregate or filter earlier, or raise %(setting)s.",
+            1 if self.seconds == 1 else max(2, round(self.seconds)),
+            seconds=f"{self.seconds:g}",
+            setting=self.seconds_setting,
+        )
 
     @property
     def too_large(self) -> str:
         """The same of the answer's size."""
-        return f"The answer is larger than {Size(self.output)}. Select fewer rows and columns."
+        return phrase("The answer is larger than %(size)s. Select fewer rows and columns.", size=Size(self.output))
 
 
 def of_the_web(settings: Settings, output: int = 1024 * MB) -> QueryLimits:

@@ -8,6 +8,7 @@ from struct import Struct
 from typing import Literal
 
 from adreel.lake import Snapshot
+from adreel.language import in_language
 from adreel.sandbox.limits import QueryLimits
 
 ORDER = Struct("!d")
@@ -22,8 +23,8 @@ AnswerForm = Literal["arrow", "cells", "items", "csv", "json", "parquet", "xlsx"
 class QueryRequest:
     """One query over a lake's tables as they were. `most_rows` is for the first three forms.
 
-    `environ` is what the lake's object store needs to know; a folder needs nothing. It is sent over a socket, so no
-    other process sees it.
+    `separators` are those of thousands and decimals in texts for a page. `environ` is what the lake's object store
+    needs to know; a folder needs nothing. It is sent over a socket, so no other process sees it.
     """
 
     sql: str
@@ -33,4 +34,5 @@ class QueryRequest:
     most_rows: int = 1_000
     read_only: bool = True
     for_spreadsheet: bool = False
+    separators: str = field(default_factory=lambda: in_language(",."))
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from adreel.language import phrase
 from adreel.scheduling.reading import Fault
 from adreel.scheduling.schedule import (
     LONGEST_STALE,
@@ -51,18 +52,18 @@ def read_retry(value: Any, fault: Fault) -> Retry | None:
     if value is not True and _times(value) is not None:
         value = {"times": value}
     if not isinstance(value, Mapping):
-        fault("retry", "must be false, or have the keys times and wait")
+        fault("retry", phrase("must be false, or have the keys times and wait"))
         return Retry()
     for key in value:
         if key not in ("times", "wait"):
-            fault(f"retry.{key}", f"{str(key)!r} is not a key of retry; keys are times, wait")
+            fault(f"retry.{key}", phrase("%(key)s is not a key of retry; keys are times, wait", key=repr(str(key))))
     times = _times(value.get("times", Retry().times))
     wait = read_duration(value.get("wait", "15 minutes"))
     if times is None:
-        fault("retry.times", f"must be from 0 to {MOST_RETRIES}")
+        fault("retry.times", phrase("must be from 0 to %(most)s", most=MOST_RETRIES))
         times = Retry().times
     if wait is None or not SHORTEST_WAIT <= wait <= LONGEST_WAIT:
-        fault("retry.wait", "must be from 1 minute to 1 day; write for example 15 minutes")
+        fault("retry.wait", phrase("must be from 1 minute to 1 day; write for example 15 minutes"))
         wait = Retry().wait
     return Retry(times, wait) if times else None
 
@@ -84,6 +85,9 @@ def read_stale_after(value: Any, fault: Fault) -> timedelta | None:
         return None
     duration = read_duration(value)
     if duration is None or not SHORTEST_STALE <= duration <= LONGEST_STALE:
-        fault("stale_after", f"must be from 1 hour to {LONGEST_STALE.days} days; write for example 2 days")
+        fault(
+            "stale_after",
+            phrase("must be from 1 hour to %(days)s days; write for example 2 days", days=LONGEST_STALE.days),
+        )
         return None
     return duration

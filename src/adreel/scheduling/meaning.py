@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from adreel.language import Phrase, phrase, phrases, shown_day
 from adreel.scheduling.schedule import Cron, Recurrence, Schedule, Unit
 from adreel.scheduling.times import EPOCH, first_times, interval
-from adreel.scheduling.wording import words
+from adreel.scheduling.wording import weekday_name, words
 
 NEXT_TIMES = 5
 
@@ -68,14 +69,14 @@ class Meaning:
 def meaning_of(schedule: Schedule | None, now: datetime, zone: str, count: int = NEXT_TIMES) -> Meaning:
     """What the schedule means after `now`; `zone` is an IANA name. None stands for updated manually."""
     if schedule is None:
-        return Meaning("Manually", (), (), 0, zone)
+        return Meaning(phrase("Manually"), (), (), 0, zone)
     times = tuple(RunTime(utc, utc.astimezone(ZoneInfo(zone))) for utc in first_times(schedule, now, count))
     notes = (
         *_of_cron(schedule),
         *_of_active_hours(schedule),
         *_of_no_start(schedule, now),
         *_of_clocks(times, zone),
-        *(() if times else ("No run is left.",)),
+        *(() if times else (phrase("No run is left."),)),
     )
     return Meaning(words(schedule), notes, times, _runs_per_day(schedule, now), zone)
 
@@ -86,18 +87,24 @@ def _of_cron(schedule: Schedule) -> Iterator[str]:
         return
     cron = CronSim(schedule.expression, EPOCH)
     if not cron.day_and:
-        yield "Runs on each day that matches the day of month or the day of week."
+        yield phrase("Runs on each day that matches the day of month or the day of week.")
         return
     first = min(cron.days)
     if first > 0 and any(first > monthrange(_A_COMMON_YEAR, int(month))[1] for month in cron.months):
         only_february = set(cron.months) == {_FEBRUARY}
-        yield "Runs in leap years only." if only_february else f"Months without day {first} are skipped."
+        yield (
+            phrase("Runs in leap years only.")
+            if only_february
+            else phrase("Months without day %(day)s are skipped.", day=first)
+        )
 
 
 def _of_active_hours(schedule: Schedule) -> Iterator[str]:
     """From when an interval is counted that may not fit into the active hours."""
     if isinstance(schedule, Recurrence) and schedule.active is not None and interval(schedule) > timedelta(hours=1):
-        yield f"The interval is counted from {schedule.active.begin:02}:00 UTC on each day."
+        yield phrase(
+            "The interval is counted from %(begin)s:00 UTC on each day.", begin=format(schedule.active.begin, "02")
+        )
 
 
 def _of_no_start(schedule: Schedule, now: datetime) -> Iterator[str]:
@@ -115,10 +122,39 @@ def _of_no_start(schedule: Schedule, now: datetime) -> Iterator[str]:
             began = date(EPOCH.year + first // 12, first % 12 + 1, 1)
         case _:
             return
-    yield (
-        f"Without a start, {schedule.unit}s are counted from Monday, {EPOCH:%Y-%m-%d}: the current {schedule.every} "
-        f"{schedule.unit}s began on {began:%A}, {began}. Set a start to count from another day."
-    )
+    number = schedule.every
+    days = {"epoch": shown_day(EPOCH), "weekday": weekday_name(began.weekday()), "began": shown_day(began)}
+    match schedule.unit:
+        case Unit.DAY:
+            yield phrases(
+                "Without a start, days are counted from Monday, %(epoch)s: the current %(number)s day began on "
+                "%(weekday)s, %(began)s. Set a start to count from another day.",
+                "Without a start, days are counted from Monday, %(epoch)s: the current %(number)s days began on "
+                "%(weekday)s, %(began)s. Set a start to count from another day.",
+                number,
+                number=number,
+                **days,
+            )
+        case Unit.WEEK:
+            yield phrases(
+                "Without a start, weeks are counted from Monday, %(epoch)s: the current %(number)s week began on "
+                "%(weekday)s, %(began)s. Set a start to count from another day.",
+                "Without a start, weeks are counted from Monday, %(epoch)s: the current %(number)s weeks began on "
+                "%(weekday)s, %(began)s. Set a start to count from another day.",
+                number,
+                number=number,
+                **days,
+            )
+        case Unit.MONTH:
+            yield phrases(
+                "Without a start, months are counted from Monday, %(epoch)s: the current %(number)s month began on "
+                "%(weekday)s, %(began)s. Set a start to count from another day.",
+                "Without a start, months are counted from Monday, %(epoch)s: the current %(number)s months began on "
+                "%(weekday)s, %(began)s. Set a start to count from another day.",
+                number,
+                number=number,
+                **days,
+            )
 
 
 def _of_clocks(times: tuple[RunTime, ...], zone: str) -> Iterator[str]:
@@ -127,13 +163,25 @@ def _of_clocks(times: tuple[RunTime, ...], zone: str) -> Iterator[str]:
         offset, later = before.local.utcoffset(), after.local.utcoffset()
         if offset is not None and later is not None and offset != later:
             minutes = abs(later - offset) // timedelta(minutes=1)
-            shift = f"{minutes // 60} hour{'' if minutes == 60 else 's'}" if minutes % 60 == 0 else f"{minutes} minutes"
-            direction = "later" if later > offset else "earlier"
-            yield (
-                f"Clocks in {zone} change before {after.local:%Y-%m-%d}: from then on, local times are {shift} "
-                f"{direction}. Times in UTC stay the same."
+            hours = minutes // 60
+            shift = (
+                phrases("%(minutes)s minute", "%(minutes)s minutes", minutes, minutes=minutes)
+                if minutes % 60
+                else phrases("%(hours)s hour", "%(hours)s hours", hours, hours=hours)
             )
+            words = _CLOCKS_LATER if later > offset else _CLOCKS_EARLIER
+            yield phrase(words, zone=zone, day=shown_day(after.local.date()), shift=shift)
             return
+
+
+_CLOCKS_LATER = Phrase(
+    "Clocks in %(zone)s change before %(day)s: from then on, local times are %(shift)s later. Times in UTC stay the "
+    "same."
+)
+_CLOCKS_EARLIER = Phrase(
+    "Clocks in %(zone)s change before %(day)s: from then on, local times are %(shift)s earlier. Times in UTC stay the "
+    "same."
+)
 
 
 def _runs_per_day(schedule: Schedule, now: datetime) -> int:

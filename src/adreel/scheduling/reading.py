@@ -10,6 +10,7 @@ from typing import Any
 from cronsim import CronSim, CronSimError
 
 from adreel.dates import WEEKDAYS
+from adreel.language import Phrase, phrase, phrases
 from adreel.scheduling.schedule import (
     LAST_DAY,
     MIDNIGHT,
@@ -27,9 +28,17 @@ Fault = Callable[[str, str], None]
 _EVERY = re.compile(r"(?:(?P<number>\d{1,4})\s+)?(?P<unit>[a-z]+?)s?", re.ASCII)
 _TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)", re.ASCII)
 _BETWEEN = re.compile(r"(?P<begin>\d{1,2})(?::00)?\s*-\s*(?P<end>\d{1,2})(?::00)?", re.ASCII)
-_CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_CRON_FIELDS = (Phrase("minute"), Phrase("hour"), Phrase("day of month"), Phrase("month"), Phrase("day of week"))
 MOST = {Unit.MINUTE: 24 * 60, Unit.HOUR: 24 * 31, Unit.DAY: 366, Unit.WEEKDAY: 1, Unit.WEEK: 52, Unit.MONTH: 24}
 """The largest number of each unit between two runs."""
+_OUT_OF_RANGE = {
+    Unit.MINUTE: Phrase("must be from 1 to %(most)s minutes"),
+    Unit.HOUR: Phrase("must be from 1 to %(most)s hours"),
+    Unit.DAY: Phrase("must be from 1 to %(most)s days"),
+    Unit.WEEKDAY: Phrase("write %(word)s"),
+    Unit.WEEK: Phrase("must be from 1 to %(most)s weeks"),
+    Unit.MONTH: Phrase("must be from 1 to %(most)s months"),
+}
 _LAST_WEEKDAY = re.compile(r"(?P<day>SUN|MON|TUE|WED|THU|FRI|SAT|[0-7])#?L", re.ASCII | re.IGNORECASE)
 _CRON_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _KEYS = {
@@ -51,32 +60,45 @@ def read_schedule(value: Any, fault: Fault) -> Schedule | None:
     if isinstance(value, str):
         return _cron(value, None, "schedule", fault)
     if not isinstance(value, Mapping):
-        fault("schedule", "must be manual, a cron expression, or have the keys every or cron")
+        fault("schedule", phrase("must be manual, a cron expression, or have the keys every or cron"))
         return None
     if ("cron" in value) == ("every" in value):
-        fault("schedule", "needs one of the keys every and cron")
+        fault("schedule", phrase("needs one of the keys every and cron"))
         return None
     start = _start(value.get("start"), fault)
     if "cron" in value:
-        _check_keys(value, {"cron", "start"}, "with cron", fault)
+        _check_keys(
+            value,
+            {"cron", "start"},
+            lambda key, keys: phrase("%(key)s is not available with cron; keys are %(keys)s", key=key, keys=keys),
+            fault,
+        )
         return _cron(value["cron"], start, "schedule.cron", fault)
     return _recurrence(value, start, fault)
 
 
-def _check_keys(value: Mapping[str, Any], keys: set[str], where: str, fault: Fault) -> None:
+def _check_keys(value: Mapping[str, Any], keys: set[str], reason: Callable[[str, str], str], fault: Fault) -> None:
+    """Reports each key that is none of `keys`; `reason` is given it and them."""
     for key in value:
         if key not in keys:
-            fault(f"schedule.{key}", f"{str(key)!r} is not available {where}; keys are {', '.join(sorted(keys))}")
+            fault(f"schedule.{key}", reason(repr(str(key)), ", ".join(sorted(keys))))
 
 
 def _cron(value: Any, start: datetime | None, key: str, fault: Fault) -> Cron | None:
     expression = str(value).strip()
     fields = _with_last_weekdays(expression.split())
     if len(expression) > _LONGEST_CRON:
-        fault(key, f"a cron expression has {_LONGEST_CRON} characters at most")
+        fault(key, phrase("a cron expression has %(limit)s characters at most", limit=_LONGEST_CRON))
         return None
     if len(fields) != len(_CRON_FIELDS):
-        fault(key, f"a cron expression has 5 fields ({', '.join(_CRON_FIELDS)}), not {len(fields)}")
+        fault(
+            key,
+            phrase(
+                "a cron expression has 5 fields (%(fields)s), not %(count)s",
+                fields=", ".join(map(str, _CRON_FIELDS)),
+                count=len(fields),
+            ),
+        )
         return None
     wrong = [
         (name, field)
@@ -84,18 +106,22 @@ def _cron(value: Any, start: datetime | None, key: str, fault: Fault) -> Cron | 
         if not _is_valid(number, field)
     ]
     for name, field in wrong:
-        hint = "; write the last Friday of the month as FRI#L" if name == _CRON_FIELDS[-1] and "L" in field else ""
-        fault(key, f"{field!r} is not valid as {name}{hint}")
+        words = (
+            Phrase("%(value)s is not valid as %(field)s; write the last Friday of the month as FRI#L")
+            if name == _CRON_FIELDS[-1] and "L" in field
+            else Phrase("%(value)s is not valid as %(field)s")
+        )
+        fault(key, phrase(words, value=repr(field), field=name))
     if wrong:
         return None
     try:
         parsed = CronSim(" ".join(fields), datetime(2026, 1, 1, tzinfo=UTC))
         next(parsed)
     except (CronSimError, StopIteration):
-        fault(key, "no day matches day of month and month")
+        fault(key, phrase("no day matches day of month and month"))
         return None
     if _shortest_gap(parsed) < SHORTEST_MINUTES:
-        fault(key, f"runs must be at least {SHORTEST_MINUTES} minutes apart")
+        fault(key, phrase("runs must be at least %(minutes)s minutes apart", minutes=SHORTEST_MINUTES))
         return None
     return Cron(" ".join(fields), start)
 
@@ -134,17 +160,29 @@ def _recurrence(value: Mapping[str, Any], start: datetime | None, fault: Fault) 
     unit = next((unit for unit in Unit if match and match["unit"] == unit), None)
     if match is None or unit is None:
         fault(
-            "schedule.every", f"{str(value['every'])!r} is not an interval; write for example 30 minutes, 6 hours, day"
+            "schedule.every",
+            phrase(
+                "%(value)s is not an interval; write for example 30 minutes, 6 hours, day",
+                value=repr(str(value["every"])),
+            ),
         )
         return None
     every = int(match["number"] or 1)
     if not 1 <= every <= MOST[unit]:
-        fault("schedule.every", f"must be from 1 to {MOST[unit]} {unit}s" if MOST[unit] > 1 else f"write {unit}")
+        fault("schedule.every", phrase(_OUT_OF_RANGE[unit], most=MOST[unit], word=str(unit)))
         return None
     if unit is Unit.MINUTE and every < SHORTEST_MINUTES:
-        fault("schedule.every", f"must be at least {SHORTEST_MINUTES} minutes")
+        fault("schedule.every", phrase("must be at least %(minutes)s minutes", minutes=SHORTEST_MINUTES))
         return None
-    _check_keys(value, {"every", "start"} | _KEYS[unit], f"with every {str(value['every']).strip()}", fault)
+    written_every = str(value["every"]).strip()
+    _check_keys(
+        value,
+        {"every", "start"} | _KEYS[unit],
+        lambda key, keys: phrase(
+            "%(key)s is not available with every %(every)s; keys are %(keys)s", key=key, every=written_every, keys=keys
+        ),
+        fault,
+    )
     return Recurrence(
         unit,
         every,
@@ -162,18 +200,25 @@ def _at(value: Any, fault: Fault) -> tuple[time, ...]:
     items = value if isinstance(value, list) else [value]
     times = [_time(item) for item in items]
     if all(str(item).strip() == "" for item in items):
-        fault("schedule.at", "enter a time, such as 06:30")
+        fault("schedule.at", phrase("enter a time, such as 06:30"))
         return (MIDNIGHT,)
     if None in times:
         wrong = [repr(item) for item, moment in zip(items, times, strict=True) if moment is None]
-        what = "is not a time" if len(wrong) == 1 else "are not times"
-        fault("schedule.at", f"{', '.join(wrong)} {what} of the day; write for example '06:30'")
+        fault(
+            "schedule.at",
+            phrases(
+                "%(times)s is not a time of the day; write for example '06:30'",
+                "%(times)s are not times of the day; write for example '06:30'",
+                len(wrong),
+                times=", ".join(wrong),
+            ),
+        )
         return (MIDNIGHT,)
     moments = sorted({moment for moment in times if moment is not None})
     minutes = [moment.hour * 60 + moment.minute for moment in moments]
     gaps = [later - earlier for earlier, later in zip(minutes, [*minutes[1:], minutes[0] + 24 * 60], strict=True)]
     if min(gaps) < SHORTEST_MINUTES:
-        fault("schedule.at", f"times must be at least {SHORTEST_MINUTES} minutes apart")
+        fault("schedule.at", phrase("times must be at least %(minutes)s minutes apart", minutes=SHORTEST_MINUTES))
     return tuple(moments)
 
 
@@ -193,9 +238,16 @@ def _weekdays(value: Any, fault: Fault) -> tuple[int, ...]:
     names = [str(item).strip().lower() for item in (value if isinstance(value, list) else [value])]
     wrong = [name for name in names if name not in WEEKDAYS]
     if wrong or not names:
-        what = "is not a day" if len(wrong) < 2 else "are not days"
-        words = ", ".join(map(repr, wrong)) or "nothing"
-        fault("schedule.on", f"{words} {what}; choose from {', '.join(WEEKDAYS)}")
+        fault(
+            "schedule.on",
+            phrases(
+                "%(names)s is not a day; choose from %(days)s",
+                "%(names)s are not days; choose from %(days)s",
+                len(wrong) or 1,
+                names=", ".join(map(repr, wrong)) or phrase("nothing"),
+                days=", ".join(WEEKDAYS),
+            ),
+        )
         return (0,)
     return tuple(sorted({WEEKDAYS.index(name) for name in names}))
 
@@ -207,7 +259,7 @@ def _month_day(value: Any, fault: Fault) -> int:
         return LAST_DAY
     text = str(value).strip()
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_DAY):
-        fault("schedule.day", f"{text!r} is not a day of the month; use 1 to 31, or last")
+        fault("schedule.day", phrase("%(text)s is not a day of the month; use 1 to 31, or last", text=repr(text)))
         return 1
     return int(text)
 
@@ -217,7 +269,10 @@ def _active(value: Any, fault: Fault) -> ActiveHours | None:
         return None
     match = _BETWEEN.fullmatch(str(value).strip())
     if match is None or int(match["begin"]) > 23 or int(match["end"]) > 24:
-        fault("schedule.between", f"{str(value)!r} is not a range of hours; write for example '08:00-20:00'")
+        fault(
+            "schedule.between",
+            phrase("%(value)s is not a range of hours; write for example '08:00-20:00'", value=repr(str(value))),
+        )
         return None
     begin, end = int(match["begin"]), int(match["end"])
     return ActiveHours(begin, end) if (end - begin) % 24 else None
@@ -230,10 +285,16 @@ def _start(value: Any, fault: Fault) -> datetime | None:
         start = datetime.fromisoformat(str(value).strip())
         start = (start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        fault("schedule.start", f"{str(value)!r} is not a time; write for example 2026-12-01 08:30, in UTC")
+        fault(
+            "schedule.start",
+            phrase("%(value)s is not a time; write for example 2026-12-01 08:30, in UTC", value=repr(str(value))),
+        )
         return None
     if start.year not in _YEARS:
-        fault("schedule.start", f"must be in the years {_YEARS[0]} to {_YEARS[-1]}")
+        fault(
+            "schedule.start",
+            phrase("must be in the years %(first)s to %(last)s", first=_YEARS[0], last=_YEARS[-1]),
+        )
         return None
     return start.replace(second=0, microsecond=0)
 

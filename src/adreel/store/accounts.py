@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, Select, delete, insert, select, true, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.language import phrase
 from adreel.store.apps import rotate_app
 from adreel.store.audit import WORKSPACE, AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
@@ -58,7 +59,7 @@ class Accounts:
         `owner` is the display name of who granted it at TikTok. InputError if the name is taken or `selection` is
         empty.
         """
-        name = clean_name(name, "an account")
+        name = clean_name(name, phrase("an account"))
         now = self._clock()
         values = {
             "name": name,
@@ -99,7 +100,7 @@ class Accounts:
                 row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.id == int(name))).first()
             if row is None:
                 names = connection.execute(select(accounts.c.name).where(offered)).scalars()
-                raise not_found("account", str(name), names, "Connect an account first.")
+                raise not_found("account", str(name), names, phrase("Connect an account first."))
         return _account(row)
 
     def list(self) -> tuple[Account, ...]:
@@ -113,7 +114,7 @@ class Accounts:
 
     def rename(self, account: Account, name: str) -> Account:
         """The account under another name, which its datasets take over. InputError if the name is taken."""
-        name = clean_name(name, "an account")
+        name = clean_name(name, phrase("an account"))
         with self._database.write() as connection:
             _refuse_taken(connection, name, besides=account.id)
             renamed = _change(connection, account, name=name, updated_at=self._clock())
@@ -245,7 +246,7 @@ class Accounts:
     def _rotate_addresses(self, connection: Connection) -> None:
         hidden = notification_addresses.c.url
         for row in connection.execute(select(notification_addresses.c.id, notification_addresses.c.name, hidden)).all():
-            url = self._keys.rotate(row.url, f"notification address {row.name!r}", ADD_AGAIN)
+            url = self._keys.rotate(row.url, phrase("notification address %(name)s", name=repr(row.name)), ADD_AGAIN)
             mine = notification_addresses.c.id == row.id
             connection.execute(update(notification_addresses).where(mine).values(url=url))
 
@@ -311,7 +312,7 @@ def _change(connection: Connection, account: Account, **values: object) -> Accou
 
 
 def _deleted(account: Account) -> NotFoundError:
-    return NotFoundError(f"The account {account.name!r} was deleted meanwhile.")
+    return NotFoundError(phrase("The account %(name)s was deleted meanwhile.", name=repr(account.name)))
 
 
 def _merged(stored: Mapping[str, Any], given: AdvertiserInfo | None) -> dict[str, Any]:
@@ -328,7 +329,9 @@ def _of(account: Account) -> Select[Any]:
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
     holder = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
     if holder is not None and holder != besides:
-        raise ExistsError(f"There is an account {name!r} already; choose another name, or reconnect that one.")
+        raise ExistsError(
+            phrase("There is an account %(name)s already; choose another name, or reconnect that one.", name=repr(name))
+        )
 
 
 def _selection(ids: Iterable[str] | None) -> list[str] | None:
@@ -337,7 +340,7 @@ def _selection(ids: Iterable[str] | None) -> list[str] | None:
         return None
     selection = list(dict.fromkeys(ids))
     if not selection:
-        raise InputError("No ad account is selected; select at least one, or all that the account covers.")
+        raise InputError(phrase("No ad account is selected; select at least one, or all that the account covers."))
     return selection
 
 

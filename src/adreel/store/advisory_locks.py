@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from adreel.errors import LockLostError
+from adreel.language import phrase
 from adreel.store.locks import Holder, busy, rotating
 
 _PREFIX = "adreel lock"
@@ -112,8 +113,11 @@ class _HeldConnection:
             yield
         except psycopg.Error as error:
             raise LockLostError(
-                f"The connection to {self.name}, which held the dataset's lock, was lost. The table is unchanged. "
-                "Run the dataset again: the run then goes on where it stopped."
+                phrase(
+                    "The connection to %(name)s, which held the dataset's lock, was lost. The table is "
+                    "unchanged. Run the dataset again: the run then goes on where it stopped.",
+                    name=self.name,
+                )
             ) from error
 
 

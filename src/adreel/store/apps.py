@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from adreel.errors import InputError
+from adreel.language import Phrase
 from adreel.store.audit import WORKSPACE, AuditAction, acting_as, record
 from adreel.store.database import Database
 from adreel.store.records import StoredApp
@@ -17,7 +19,7 @@ from adreel.store.tables import guide_steps, tiktok_app
 
 LONGEST_WORD = 200
 
-ENTER_AGAIN = "enter the app's secret again"
+ENTER_AGAIN = Phrase("enter the app's secret again")
 """What to do about a secret that no key fits."""
 
 
@@ -55,13 +57,13 @@ class Apps:
 
         An empty secret leaves that of the same ID. InputError for words that cannot be an ID or a secret.
         """
-        app_id, secret = _word(app_id, "app ID"), secret.strip()
+        app_id, secret = _word(app_id, _APP_ID), secret.strip()
         with self._database.write() as connection:
             before = connection.execute(select(tiktok_app.c.app_id, tiktok_app.c.secret)).first()
             if not secret and (before is None or before.app_id != app_id):
-                raise InputError("The secret is missing. Copy it from the app in TikTok's developer portal.")
+                raise InputError(str(_SECRET.missing))
             # Within the transaction, as the keys may be rotated at any time by who holds it.
-            hidden = self._keys.encrypt(_word(secret, "secret")) if secret or before is None else before.secret
+            hidden = self._keys.encrypt(_word(secret, _SECRET)) if secret or before is None else before.secret
             now = self._clock()
             values = {"app_id": app_id, "secret": hidden, "changed_at": now, "changed_by": acting_as().name}
             connection.execute(delete(tiktok_app))
@@ -81,7 +83,7 @@ class Apps:
             return str(connection.execute(select(tiktok_app.c.secret)).scalar() or "")
 
 
-_WHOSE = "the TikTok app"
+_WHOSE = Phrase("the TikTok app")
 
 
 def rotate_app(connection: Connection, keys: Keys) -> None:
@@ -90,15 +92,31 @@ def rotate_app(connection: Connection, keys: Keys) -> None:
         connection.execute(update(tiktok_app).values(secret=keys.rotate(encrypted, _WHOSE, ENTER_AGAIN)))
 
 
-def _word(text: str, what: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is said if the app's ID or secret is missing, and if it cannot be one."""
+
+    missing: Phrase
+    invalid: Phrase
+
+
+_APP_ID = _Entry(
+    Phrase("The app ID is missing. Copy it from the app in TikTok's developer portal."),
+    Phrase("The app ID is not valid. Copy it from TikTok's developer portal as one word, without spaces."),
+)
+_SECRET = _Entry(
+    Phrase("The secret is missing. Copy it from the app in TikTok's developer portal."),
+    Phrase("The secret is not valid. Copy it from TikTok's developer portal as one word, without spaces."),
+)
+
+
+def _word(text: str, entry: _Entry) -> str:
     """The text without spaces around it. InputError, which does not repeat it, if it cannot be an ID or a secret."""
     word = text.strip()
     if not word:
-        raise InputError(f"The {what} is missing. Copy it from the app in TikTok's developer portal.")
+        raise InputError(str(entry.missing))
     if len(word) > LONGEST_WORD or not word.isascii() or not word.isprintable() or " " in word:
-        raise InputError(
-            f"The {what} is not valid. Copy it from TikTok's developer portal as one word, without spaces."
-        )
+        raise InputError(str(entry.invalid))
     return word
 
 

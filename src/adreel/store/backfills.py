@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from adreel.enumerations import TextEnum
 from adreel.errors import BusyError, InputError, NotFoundError
+from adreel.language import Phrase, phrase, shown_day
 from adreel.store.audit import AuditAction, Means, Subject, acting_as, record
 from adreel.store.database import Database
 from adreel.store.records import Run, SavedDataset, Trigger
@@ -24,10 +25,23 @@ class BackfillState(TextEnum):
 
     label: str
 
-    ACTIVE = "active", "In progress"
-    PAUSED = "paused", "Paused"
-    DONE = "done", "Done"
-    CANCELLED = "cancelled", "Cancelled"
+    ACTIVE = "active", Phrase("In progress")
+    PAUSED = "paused", Phrase("Paused")
+    DONE = "done", Phrase("Done")
+    CANCELLED = "cancelled", Phrase("Cancelled")
+
+    @property
+    def label_in_sentence(self) -> Phrase:
+        """The label within a sentence."""
+        return _WITHIN_SENTENCES[self]
+
+
+_WITHIN_SENTENCES = {
+    BackfillState.ACTIVE: Phrase("in progress"),
+    BackfillState.PAUSED: Phrase("paused"),
+    BackfillState.DONE: Phrase("done"),
+    BackfillState.CANCELLED: Phrase("cancelled"),
+}
 
 
 _GOES_ON: Mapping[str, Any] = MappingProxyType({"state": BackfillState.ACTIVE, "reason": "", "waits": False})
@@ -149,7 +163,9 @@ class Backfills:
         with self._database.read() as connection:
             row = _open_of(connection, dataset.id)
         if row is None:
-            raise NotFoundError(f"{dataset.name!r} has no backfill in progress and none that is paused.")
+            raise NotFoundError(
+                phrase("%(name)s has no backfill in progress and none that is paused.", name=repr(dataset.name))
+            )
         return as_backfill(row)
 
     def unsettled(self) -> tuple[Backfill, ...]:
@@ -237,7 +253,7 @@ class Backfills:
         with self._database.write() as connection:
             row = connection.execute(update(backfills).where(is_open).values(changes).returning(backfills)).first()
             if row is None:
-                raise InputError(f"Backfill {backfill.id} is over and cannot be cancelled.")
+                raise InputError(phrase("Backfill %(id)s is over and cannot be cancelled.", id=backfill.id))
             self._record(connection, AuditAction.BACKFILL_CANCEL, backfill)
         return as_backfill(row)
 
@@ -251,7 +267,9 @@ class Backfills:
 
 def absent_backfill(backfill_id: int) -> NotFoundError:
     """The error for an id that no backfill has, or none that may be seen."""
-    return NotFoundError(f"Backfill {backfill_id} was not found. To list them: adreel backfills list")
+    return NotFoundError(
+        phrase("Backfill %(backfill_id)s was not found. To list them: adreel backfills list", backfill_id=backfill_id)
+    )
 
 
 def as_backfill(row: Row[Any]) -> Backfill:
@@ -277,13 +295,21 @@ def _open_of(connection: Connection, dataset_id: int) -> Row[Any] | None:
 def _dataset(connection: Connection, dataset_id: int) -> Row[Any]:
     row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).first()
     if row is None:
-        raise NotFoundError("The dataset was deleted meanwhile.")
+        raise NotFoundError(phrase("The dataset was deleted meanwhile."))
     return row
 
 
 def _busy(slug: str, other: Backfill) -> BusyError:
-    state = "in progress" if other.state is BackfillState.ACTIVE else "paused"
-    return BusyError(
-        f"A backfill of {slug!r} is {state}: {other.first_day} to {other.last_day}. Start the next one when it is "
-        f"done, or cancel it: adreel backfills cancel {slug}"
+    words = (
+        Phrase(
+            "A backfill of %(dataset)s is in progress: %(first_day)s to %(last_day)s. Start the next one when it is "
+            "done, or cancel it: adreel backfills cancel %(dataset)s"
+        )
+        if other.state is BackfillState.ACTIVE
+        else Phrase(
+            "A backfill of %(dataset)s is paused: %(first_day)s to %(last_day)s. Start the next one when it is done, "
+            "or cancel it: adreel backfills cancel %(dataset)s"
+        )
     )
+    first_day, last_day = shown_day(other.first_day), shown_day(other.last_day)
+    return BusyError(phrase(words, dataset=slug, first_day=first_day, last_day=last_day))

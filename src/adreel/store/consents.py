@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select, update
 
 from adreel.errors import InputError
+from adreel.language import phrase
 from adreel.store.database import Database
 from adreel.store.names import clean_name
 from adreel.store.records import Account, Consent, User
@@ -51,7 +52,7 @@ class Consents:
             "session_hash": fingerprint(session_secret),
             "user_id": user.id,
             "account_id": account.id if account is not None else None,
-            "name": clean_name(name, "an account") if name is not None else None,
+            "name": clean_name(name, phrase("an account")) if name is not None else None,
             "created_at": now,
             "guided": guided,
         }
@@ -69,15 +70,25 @@ class Consents:
         with self._database.write() as connection:
             row = connection.execute(select(consents).where(this)).first()
             if row is None:
-                raise InputError("This response from TikTok matches no connection started here; start again.")
+                raise InputError(phrase("This response from TikTok matches no connection started here; start again."))
             if row.session_hash != fingerprint(session_secret):
                 raise InputError(
-                    "This connection was started in another browser or before your latest sign-in; start again here."
+                    phrase(
+                        "This connection was started in another browser or before your latest sign-in; start again "
+                        "here."
+                    )
                 )
             if row.used_at is not None:
-                raise InputError("This response from TikTok was already used; check whether the account is connected.")
+                raise InputError(
+                    phrase("This response from TikTok was already used; check whether the account is connected.")
+                )
             if now - row.created_at > GOOD_FOR:
                 minutes = GOOD_FOR // timedelta(minutes=1)
-                raise InputError(f"This connection was begun more than {minutes} minutes ago and is over; begin anew.")
+                raise InputError(
+                    phrase(
+                        "This connection was begun more than %(minutes)s minutes ago and is over; begin anew.",
+                        minutes=minutes,
+                    )
+                )
             connection.execute(update(consents).where(this).values(used_at=now))
         return Consent(row.user_id, row.account_id, row.name, row.created_at, row.guided)

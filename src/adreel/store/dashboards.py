@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.language import integer, phrase
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
@@ -158,13 +159,15 @@ class Dashboards:
 
     def add(self, user: User | None, name: str) -> Dashboard:
         """A new dashboard. ExistsError if the user has one of that name, InputError if it cannot be a name."""
-        now, name = self._clock(), clean_name(name, "a dashboard")
+        now, name = self._clock(), clean_name(name, phrase("a dashboard"))
         owner = user.id if user is not None else None
         values = {"user_id": owner, "name": name, "name_key": name_key(name), "created_at": now, "updated_at": now}
         with self._database.write() as connection:
             count = connection.execute(select(func.count()).where(dashboards.c.user_id.is_not_distinct_from(owner)))
             if count.scalar_one() >= MOST_DASHBOARDS:
-                raise InputError(f"There are {MOST_DASHBOARDS} dashboards already. Delete one first.")
+                raise InputError(
+                    phrase("There are %(limit)s dashboards already. Delete one first.", limit=MOST_DASHBOARDS)
+                )
             _refuse_taken(connection, owner, name)
             number = connection.execute(insert(dashboards).values(values).returning(dashboards.c.id)).scalar_one()
             dashboard = _get(connection, number)
@@ -173,7 +176,7 @@ class Dashboards:
 
     def rename(self, dashboard: Dashboard, name: str) -> Dashboard:
         """The dashboard under another name. Errors as `add`; NotFoundError if it was deleted."""
-        now, name = self._clock(), clean_name(name, "a dashboard")
+        now, name = self._clock(), clean_name(name, phrase("a dashboard"))
         with self._database.write() as connection:
             _refuse_taken(connection, dashboard.user_id, name, besides=dashboard.id)
             values = {"name": name, "name_key": name_key(name), "updated_at": now}
@@ -211,17 +214,25 @@ class Dashboards:
     def add_pin(self, dashboard: Dashboard, saved: SavedDataset, card: str, query: str, title: str = "") -> Pin:
         """A new pin at the end. InputError if there are too many or a text is too long, NotFoundError."""
         if len(query) > LONGEST_QUERY or len(card) > LONGEST_QUERY:
-            raise InputError(f"The choices of this chart are longer than {LONGEST_QUERY:,} characters. Choose less.")
+            raise InputError(
+                phrase(
+                    "The choices of this chart are longer than %(limit)s characters. Choose less.",
+                    limit=integer(LONGEST_QUERY),
+                )
+            )
         now = self._clock()
         with self._database.write() as connection:
             self._forget_removed(connection, dashboard, now)
             before = _pins(connection, dashboard.id)
             if len(before) >= MOST_PINS:
                 raise InputError(
-                    f"A dashboard has at most {MOST_PINS} charts. Remove one, or create another dashboard."
+                    phrase(
+                        "A dashboard has at most %(limit)s charts. Remove one, or create another dashboard.",
+                        limit=MOST_PINS,
+                    )
                 )
             if not connection.execute(select(datasets.c.id).where(datasets.c.id == saved.id)).first():
-                raise NotFoundError(f"The dataset {saved.name!r} was deleted meanwhile.")
+                raise NotFoundError(phrase("The dataset %(name)s was deleted meanwhile.", name=repr(saved.name)))
             _changed(connection, dashboard, {"updated_at": now})
             values = {
                 "dashboard_id": dashboard.id,
@@ -240,7 +251,7 @@ class Dashboards:
         statement = update(pins).where(_is(pin)).values(title=_title(title)).returning(*_PIN)
         with self._database.write() as connection:
             row = connection.execute(statement).first()
-        return _pin(row) if row is not None else _raise(NotFoundError("This chart was removed meanwhile."))
+        return _pin(row) if row is not None else _raise(NotFoundError(phrase("This chart was removed meanwhile.")))
 
     def order(self, dashboard: Dashboard, pin_ids: Sequence[int]) -> tuple[Pin, ...]:
         """Puts the pins of these ids first, in this order, and the others after them as they were."""
@@ -258,7 +269,7 @@ class Dashboards:
         with self._database.write() as connection:
             done = update(pins).where(_is(pin), pins.c.removed_at.is_(None)).values(removed_at=self._clock())
             if not connection.execute(done).rowcount:
-                raise NotFoundError("This chart was removed meanwhile.")
+                raise NotFoundError(phrase("This chart was removed meanwhile."))
 
     def restore_pin(self, dashboard: Dashboard, pin_id: int) -> Pin:
         """Brings a removed pin back to its place. NotFoundError if there is none any more."""
@@ -291,7 +302,9 @@ class DashboardDeliveries:
     def get(self, dashboard: Dashboard, delivery_id: int) -> DashboardDelivery:
         """The dashboard's delivery of that id. NotFoundError if it has none."""
         delivery = next((delivery for delivery in self.of(dashboard) if delivery.id == delivery_id), None)
-        return delivery or _raise(NotFoundError(f"{dashboard.name!r} has no delivery {delivery_id}."))
+        return delivery or _raise(
+            NotFoundError(phrase("%(name)s has no delivery %(id)s.", name=repr(dashboard.name), id=delivery_id))
+        )
 
     def put(self, dashboard: Dashboard, address: Address, timetable: Timetable) -> DashboardDelivery:
         """Sends the dashboard to the address by this timetable, in place of any before. InputError for too many."""
@@ -312,7 +325,7 @@ class DashboardDeliveries:
             _get(connection, dashboard.id)
             there = select(notification_addresses.c.id).where(notification_addresses.c.id == address.id)
             if not connection.execute(there).first():
-                raise NotFoundError(f"Notification address {address.id} was removed meanwhile.")
+                raise NotFoundError(phrase("Notification address %(id)s was removed meanwhile.", id=address.id))
             row = connection.execute(
                 update(dashboard_deliveries).where(mine).values(values).returning(*_DELIVERY)
             ).first()
@@ -320,7 +333,12 @@ class DashboardDeliveries:
                 of_dashboard = dashboard_deliveries.c.dashboard_id == dashboard.id
                 count = connection.execute(select(func.count()).where(of_dashboard)).scalar_one()
                 if count >= MOST_DELIVERIES:
-                    raise InputError(f"A dashboard is sent to at most {MOST_DELIVERIES} addresses. Remove one first.")
+                    raise InputError(
+                        phrase(
+                            "A dashboard is sent to at most %(limit)s addresses. Remove one first.",
+                            limit=MOST_DELIVERIES,
+                        )
+                    )
                 values |= {"dashboard_id": dashboard.id, "address_id": address.id, "created_at": now}
                 row = connection.execute(insert(dashboard_deliveries).values(values).returning(*_DELIVERY)).one()
             details = {"address": address.shown, "at": timetable.at}
@@ -332,7 +350,9 @@ class DashboardDeliveries:
         with self._database.write() as connection:
             mine = dashboard_deliveries.c.id == delivery.id
             if not connection.execute(delete(dashboard_deliveries).where(mine)).rowcount:
-                raise NotFoundError(f"{dashboard.name!r} has no delivery {delivery.id}.")
+                raise NotFoundError(
+                    phrase("%(name)s has no delivery %(id)s.", name=repr(dashboard.name), id=delivery.id)
+                )
             details = {"address": shown, "removed": True}
             record(connection, self._clock(), AuditAction.DASHBOARD_DELIVERY, Subject.of(dashboard), details)
 
@@ -345,7 +365,9 @@ class DashboardDeliveries:
         with self._database.write() as connection:
             mine = dashboard_deliveries.c.id == delivery.id
             if not connection.execute(update(dashboard_deliveries).where(mine).values(values)).rowcount:
-                raise NotFoundError(f"{dashboard.name!r} has no delivery {delivery.id}.")
+                raise NotFoundError(
+                    phrase("%(name)s has no delivery %(id)s.", name=repr(dashboard.name), id=delivery.id)
+                )
             record(connection, now, AuditAction.DASHBOARD_SEND, Subject.of(dashboard))
 
     # -- what workers do
@@ -421,7 +443,7 @@ def _all() -> Any:
 def _get(connection: Connection, dashboard_id: int) -> Dashboard:
     row = connection.execute(_all().where(dashboards.c.id == dashboard_id)).first()
     if row is None:
-        raise NotFoundError("This dashboard does not exist, or is not yours.", kind="dashboard")
+        raise NotFoundError(phrase("This dashboard does not exist, or is not yours."), kind="dashboard")
     return _dashboard(row)
 
 
@@ -432,11 +454,11 @@ def _changed(connection: Connection, dashboard: Dashboard, values: dict[str, Any
 
 
 def _gone(dashboard: Dashboard) -> NotFoundError:
-    return NotFoundError(f"The dashboard {dashboard.name!r} was deleted meanwhile.")
+    return NotFoundError(phrase("The dashboard %(name)s was deleted meanwhile.", name=repr(dashboard.name)))
 
 
 def _no_pin(dashboard: Dashboard) -> NotFoundError:
-    return NotFoundError(f"{dashboard.name!r} has no such chart, or it was removed.")
+    return NotFoundError(phrase("%(name)s has no such chart, or it was removed.", name=repr(dashboard.name)))
 
 
 def _raise(error: Exception) -> Any:
@@ -447,7 +469,7 @@ def _refuse_taken(connection: Connection, owner: int | None, name: str, besides:
     mine = dashboards.c.user_id.is_not_distinct_from(owner) & (dashboards.c.name_key == name_key(name))
     holder = connection.execute(select(dashboards.c.id).where(mine)).scalar()
     if holder is not None and holder != besides:
-        raise ExistsError(f"There is already a dashboard {name!r}. Use another name.")
+        raise ExistsError(phrase("There is already a dashboard %(name)s. Use another name.", name=repr(name)))
 
 
 def _pins(connection: Connection, dashboard_id: int) -> tuple[Pin, ...]:
@@ -467,7 +489,7 @@ def _is(pin: Pin) -> Any:
 
 
 def _title(title: str) -> str:
-    return clean_name(title, "a chart") if title.strip() else ""
+    return clean_name(title, phrase("a chart")) if title.strip() else ""
 
 
 def _dashboard(row: Row[Any]) -> Dashboard:

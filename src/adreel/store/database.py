@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from sqlalchemy import Connection, Engine, func, inspect, select
 
 from adreel.errors import InputError, StorageError
+from adreel.language import Phrase, phrase
 from adreel.settings import Settings
 from adreel.store.home import DATABASE, RESTORING, prepare_home, private_file
 from adreel.store.locks import Locks
@@ -153,8 +154,11 @@ def open_database(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> 
     prepare_home(settings.home)
     if (settings.home / RESTORING).exists():
         raise StorageError(
-            f"{settings.home} is being restored from a backup, or the restore was interrupted. Wait for it, or run it "
-            "again: adreel restore-backup FILE"
+            phrase(
+                "%(home)s is being restored from a backup, or the restore was interrupted. Wait for it, or "
+                "run it again: adreel restore-backup FILE",
+                home=settings.home,
+            )
         )
     database = Database(open_backend(settings, busy_seconds))
     try:
@@ -181,8 +185,10 @@ def _postgres(settings: Settings, busy_seconds: float) -> Postgres:
         from adreel.store.postgres import Postgres
     except ImportError as error:
         raise InputError(
-            "ADREEL_DATABASE_URL is set, but the driver for Postgres is not installed. Install it with: "
-            "pip install 'adreel[postgres]'"
+            phrase(
+                "ADREEL_DATABASE_URL is set, but the driver for Postgres is not installed. Install it "
+                "with: pip install 'adreel[postgres]'"
+            )
         ) from error
 
     return Postgres(settings.database_url.reveal(), busy_seconds)
@@ -212,7 +218,13 @@ def _bring_to_head(database: Database) -> None:
             with backend.errors_named(), backend.migrating() as connection:
                 create_schema(connection)
         elif revision and not revision.isdigit():
-            raise StorageError(f"{backend.name} is not a database of adreel (its revision is {revision!r}).")
+            raise StorageError(
+                phrase(
+                    "%(name)s is not a database of adreel (its revision is %(revision)s).",
+                    name=backend.name,
+                    revision=repr(revision),
+                )
+            )
         elif revision > HEAD:
             raise _newer(database)
         elif revision < HEAD:
@@ -256,7 +268,11 @@ def _mark(connection: Connection) -> None:
 def _newer(database: Database) -> InputError:
     with database.read() as connection:
         made_by = connection.execute(marks.select().where(marks.c.name == "adreel")).first()
-    newer = f"version {made_by.value} or newer" if made_by else "a newer version"
-    return InputError(
-        f"{database.backend.name} was created by a newer adreel than this one ({version('adreel')}); install {newer}."
+    name, own = database.backend.name, version("adreel")
+    if made_by is None:
+        words = Phrase("%(name)s was created by a newer adreel than this one (%(version)s); install a newer version.")
+        return InputError(phrase(words, name=name, version=own))
+    words = Phrase(
+        "%(name)s was created by a newer adreel than this one (%(version)s); install version %(needed)s or newer."
     )
+    return InputError(phrase(words, name=name, version=own, needed=made_by.value))

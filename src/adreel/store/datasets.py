@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, true, update
 
 from adreel.errors import AdreelError, ExistsError, NotFoundError
+from adreel.language import phrase
 from adreel.scheduling import Schedule, next_time
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
@@ -70,7 +71,7 @@ class Datasets:
     def create_all(self, new: Iterable[NewDataset]) -> tuple[SavedDataset, ...]:
         """New datasets in one transaction: all, or none if the name of one is refused. Errors as `create`."""
         now = self._clock()
-        rows = [(clean_name(dataset.name, "a dataset"), dataset) for dataset in new]
+        rows = [(clean_name(dataset.name, phrase("a dataset")), dataset) for dataset in new]
         with self._database.write() as connection:
             saved = tuple(as_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
             for dataset in saved:
@@ -95,7 +96,7 @@ class Datasets:
                 row = connection.execute(offered.where(datasets.c.id == int(name))).first()
             if row is None:
                 names = {row.slug: row.name for row in connection.execute(offered)}
-                raise not_found("dataset", str(name), names.values(), "Create a dataset first.", slugs=names)
+                raise not_found("dataset", str(name), names.values(), phrase("Create a dataset first."), slugs=names)
         return as_dataset(row)
 
     def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:
@@ -112,7 +113,7 @@ class Datasets:
         refused: dict[str, AdreelError] = {}
         for name in names_asked:
             try:
-                cleaned = clean_name(name, "a dataset")
+                cleaned = clean_name(name, phrase("a dataset"))
                 if cleaned != own:
                     _free(cleaned, names, slugs)
             except AdreelError as error:
@@ -295,7 +296,7 @@ def _described(
     """The columns of what is not None."""
     changes: dict[str, Any] = {}
     if name is not None:
-        changes["name"] = clean_name(name, "a dataset")
+        changes["name"] = clean_name(name, phrase("a dataset"))
     if description is not None:
         changes["description"] = description.strip()
     if tags is not None:
@@ -321,7 +322,7 @@ def _retimed(timing: Timing, now: datetime, *, paused: bool) -> dict[str, Any]:
 
 
 def _deleted(dataset: SavedDataset) -> NotFoundError:
-    return NotFoundError(f"The dataset {dataset.slug!r} was deleted meanwhile.")
+    return NotFoundError(phrase("The dataset %(name)s was deleted meanwhile.", name=repr(dataset.slug)))
 
 
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
@@ -338,9 +339,11 @@ def _free(name: str, names: Collection[str], slugs: Collection[str]) -> None:
     A slug always wins, so a dataset that is named like another's could not be reached by its name.
     """
     if name in names:
-        raise ExistsError(f"There is a dataset {name!r} already; choose another name.")
+        raise ExistsError(phrase("There is a dataset %(name)s already; choose another name.", name=repr(name)))
     if name in slugs:
-        raise ExistsError(f"{name!r} is already the address of another dataset; choose another name.")
+        raise ExistsError(
+            phrase("%(name)s is already the address of another dataset; choose another name.", name=repr(name))
+        )
 
 
 def _names(connection: Connection) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
 from adreel.errors import InputError, NotFoundError
+from adreel.language import Phrase, integer, phrase
 from adreel.store.database import Database
 from adreel.store.records import SavedDataset, User
 from adreel.store.secrets import fingerprint
@@ -25,7 +26,7 @@ LARGEST = 256_000
 RESTORABLE = timedelta(hours=1)
 """How long a discarded draft can be restored."""
 
-_GONE = "This draft was saved or discarded."
+_GONE = Phrase("This draft was saved or discarded.")
 
 LONGEST_TITLE = 100
 LONGEST_KEY = 64
@@ -143,9 +144,11 @@ class Drafts:
 def _check(writer: DraftWriter, pairs: list[list[str]]) -> None:
     for key in (writer.key, writer.tab):
         if not 0 < len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
-            raise InputError("The draft's key is not valid. Open the form again.")
+            raise InputError(phrase("The draft's key is not valid. Open the form again."))
     if len(json.dumps(pairs)) > LARGEST:
-        raise InputError(f"The form is too large for a draft: at most {LARGEST:,} characters.")
+        raise InputError(
+            phrase("The form is too large for a draft: at most %(value)s characters.", value=integer(LARGEST))
+        )
 
 
 def _key(connection: Connection, user: User, writer: DraftWriter) -> str:

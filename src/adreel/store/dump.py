@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import JSON, Column, Connection, Table, column, func, insert, select, table, update
 
 from adreel.errors import InputError
+from adreel.language import phrase
 from adreel.settings import Settings
 from adreel.store.counters import last_id, set_last_id
 from adreel.store.database import BUSY_SECONDS, HEAD, Database, build_schema, migrate, open_backend
@@ -91,7 +92,7 @@ class StoreLoad:
         """An empty database with the schema of the dump's revision. Raises InputError for a newer one."""
         if not revision.isdigit() or revision > HEAD:
             raise InputError(
-                "The backup was made by a newer adreel than this one. Install that version, or a newer one."
+                phrase("The backup was made by a newer adreel than this one. Install that version, or a newer one.")
             )
         for ending in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from itertools import groupby
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from adreel.errors import InputError
+from adreel.language import integer, phrase
 from adreel.store.audit import WORKSPACE, AuditAction, acting_as, record
 from adreel.store.database import Database
 from adreel.store.tables import exchange_rates, rate_imports, rate_settings
@@ -105,7 +106,11 @@ class ExchangeRates:
     def set_valid_days(self, days: int) -> None:
         """Changes for how many days a rate holds. InputError for a number that cannot be."""
         if not 1 <= days <= LONGEST_VALIDITY:
-            raise InputError(f"valid_days: enter 1 to {LONGEST_VALIDITY} days; not {days:,}.")
+            raise InputError(
+                phrase(
+                    "valid_days: enter 1 to %(limit)s days; not %(days)s.", limit=LONGEST_VALIDITY, days=integer(days)
+                )
+            )
         with self._database.write() as connection:
             if not connection.execute(update(rate_settings).values(valid_days=days)).rowcount:
                 connection.execute(insert(rate_settings).values(id=1, valid_days=days))
@@ -125,8 +130,12 @@ class ExchangeRates:
             kept = connection.execute(select(func.count()).select_from(exchange_rates)).scalar_one()
             if kept + len(rates) > MOST_RATES:
                 raise InputError(
-                    f"There would be {kept + len(rates):,} rates, and at most {MOST_RATES:,} are kept. Import only the "
-                    "days and currencies of your ad accounts, or replace all rates."
+                    phrase(
+                        "There would be %(rates)s rates, and at most %(limit)s are kept. Import only the days and "
+                        "currencies of your ad accounts, or replace all rates.",
+                        rates=integer(kept + len(rates)),
+                        limit=integer(MOST_RATES),
+                    )
                 )
             values = {"imported_at": now, "imported_by": by, "file": file}
             added = insert(rate_imports).values(values).returning(rate_imports.c.id)

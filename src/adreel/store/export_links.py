@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from adreel.errors import InputError, NotFoundError
+from adreel.language import integer, phrase
 from adreel.store.audit import OPERATOR, AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
@@ -40,9 +41,15 @@ class ExportLinks:
         `user` is whose rights it has, None for the operator of the machine. InputError if the name or the days cannot
         be, NotFoundError if the dataset or the user was deleted meanwhile.
         """
-        name = clean_name(name, "a link")
+        name = clean_name(name, phrase("a link"))
         if days is not None and not 1 <= days <= LONGEST_DAYS:
-            raise InputError(f"A link lasts 1 to {LONGEST_DAYS:,} days, or does not expire; not {days:,}.")
+            raise InputError(
+                phrase(
+                    "A link lasts 1 to %(limit)s days, or does not expire; not %(days)s.",
+                    limit=integer(LONGEST_DAYS),
+                    days=integer(days),
+                )
+            )
         now, secret = self._clock(), secrets.token_urlsafe(32)
         values = {
             "secret_hash": fingerprint(secret),
@@ -56,9 +63,9 @@ class ExportLinks:
         }
         with self._database.write() as connection:
             if not connection.execute(select(datasets.c.id).where(datasets.c.id == saved.id)).first():
-                raise NotFoundError(f"The dataset {saved.name!r} was deleted meanwhile.")
+                raise NotFoundError(phrase("The dataset %(name)s was deleted meanwhile.", name=repr(saved.name)))
             if user and not connection.execute(select(users.c.id).where(users.c.id == user.id)).first():
-                raise NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
+                raise NotFoundError(phrase("The user %(name)s was deleted meanwhile.", name=repr(user.name)))
             link = _link(connection.execute(insert(export_links).values(values).returning(*_PUBLIC)).one())
             details = {"dataset": saved.name, "days": days}
             record(connection, now, AuditAction.LINK_CREATE, Subject.of(link), details)
@@ -89,7 +96,13 @@ class ExportLinks:
         """The dataset's link of that id. NotFoundError if it has none, or it was revoked."""
         link = next((link for link in self.list(saved) if link.id == link_id), None)
         if link is None:
-            raise NotFoundError(f"{saved.name!r} has no link {link_id}; it may already be revoked.")
+            raise NotFoundError(
+                phrase(
+                    "%(name)s has no link %(link_id)s; it may already be revoked.",
+                    name=repr(saved.name),
+                    link_id=link_id,
+                )
+            )
         return link
 
     def revoke(self, saved: SavedDataset, link_id: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from adreel.enumerations import TextEnum
+from adreel.language import Phrase
 from adreel.store.database import Database
 from adreel.store.records import Run
 from adreel.store.runs import PUBLIC, as_run
@@ -25,12 +26,12 @@ class FiguresState(TextEnum):
 
     meaning: str
 
-    COMPARED = "compared", "Compared with the version before."
-    FIRST = "first", "The first version has nothing to be compared with."
-    RESTORED = "restored", "A restored version is not read from TikTok."
-    CHECK_FAILED = "check_failed", "The check of its run failed, so it is not compared."
-    CHANGED = "changed", "The settings of the dataset changed before its run, so it is not compared."
-    REMOVED = "removed", "The version, or the one before it, was removed."
+    COMPARED = "compared", Phrase("Compared with the version before.")
+    FIRST = "first", Phrase("The first version has nothing to be compared with.")
+    RESTORED = "restored", Phrase("A restored version is not read from TikTok.")
+    CHECK_FAILED = "check_failed", Phrase("The check of its run failed, so it is not compared.")
+    CHANGED = "changed", Phrase("The settings of the dataset changed before its run, so it is not compared.")
+    REMOVED = "removed", Phrase("The version, or the one before it, was removed.")
 
 
 Amounts = Mapping[str, Decimal]

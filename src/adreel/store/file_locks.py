@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adreel.errors import BusyError, RetryError, StorageError
+from adreel.language import phrase
 from adreel.store.home import LOCKS, prepare_home, private_file
 from adreel.store.locks import Holder, busy, rotating
 
@@ -59,7 +60,9 @@ class FileLocks:
 
         Raises RetryError after a minute, and StorageError if the disk cannot lock files.
         """
-        late = RetryError(f"Another process is still upgrading the database in {self.home}; try again.")
+        late = RetryError(
+            phrase("Another process is still upgrading the database in %(home)s; try again.", home=self.home)
+        )
         with self._named(".schema", 60, late):
             yield
 
@@ -90,7 +93,11 @@ class FileLocks:
             return None
         except (OSError, NotImplementedError) as error:
             raise StorageError(
-                f"Files in {self.home} cannot be locked ({error}); put ADREEL_HOME on a local disk."
+                phrase(
+                    "Files in %(home)s cannot be locked (%(error)s); put ADREEL_HOME on a local disk.",
+                    home=self.home,
+                    error=error,
+                )
             ) from error
         return lock
 
@@ -107,7 +114,9 @@ class _HeldFile:
             private_file(draft).write_text(json.dumps(asdict(Holder(run_id, os.getpid()))), "utf-8")
             draft.replace(self.note)
         except OSError as error:
-            raise StorageError(f"{self.note} cannot be written: {error.strerror}.") from error
+            raise StorageError(
+                phrase("%(note)s cannot be written: %(strerror)s.", note=self.note, strerror=error.strerror)
+            ) from error
 
     def check(self) -> None:
         """The kernel keeps it."""

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from adreel.errors import StorageError
+from adreel.language import phrase
 from adreel.settings import FILE_NAME
 
 DATABASE = "adreel.db"
@@ -27,9 +28,17 @@ def prepare_home(home: Path) -> None:
         if os.name == "posix" and _is_open(home) and _is_ours(home) and _is_fresh(home):
             home.chmod(0o700)
     except OSError as error:
-        raise StorageError(f"The folder {home} cannot be created: {error.strerror}. Set ADREEL_HOME.") from error
+        raise StorageError(
+            phrase(
+                "The folder %(home)s cannot be created: %(strerror)s. Set ADREEL_HOME.",
+                home=home,
+                strerror=error.strerror,
+            )
+        ) from error
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        raise StorageError(f"The folder {home} is not writable; set ADREEL_HOME or fix its permissions.")
+        raise StorageError(
+            phrase("The folder %(home)s is not writable; set ADREEL_HOME or fix its permissions.", home=home)
+        )
 
 
 def find_temporary_folder(home: Path) -> None:
@@ -51,7 +60,9 @@ def private_file(path: Path) -> Path:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StorageError(f"{path} cannot be opened: {error.strerror}. Check who owns it.") from error
+        raise StorageError(
+            phrase("%(path)s cannot be opened: %(strerror)s. Check who owns it.", path=path, strerror=error.strerror)
+        ) from error
     close_to_others(path)
     return path
 
@@ -62,7 +73,13 @@ def close_to_others(path: Path) -> None:
         if os.name == "posix" and _is_open(path) and _is_ours(path):
             path.chmod(0o600)
     except OSError as error:
-        raise StorageError(f"{path} is open to other users: {error.strerror}. Close it (chmod 600).") from error
+        raise StorageError(
+            phrase(
+                "%(path)s is open to other users: %(strerror)s. Close it (chmod 600).",
+                path=path,
+                strerror=error.strerror,
+            )
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

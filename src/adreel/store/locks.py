@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from adreel.errors import BusyError
+from adreel.language import Phrase, phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,17 @@ def is_alive(locks: Locks, slug: str, run_id: str) -> bool:
 
 def busy(slug: str, holder: Holder) -> BusyError:
     """The error for a dataset that another process holds."""
-    run = f"Run {holder.run_id}" if holder.run_id else "Another run"
-    process = f" (process {holder.pid}{f' on {holder.host}' if holder.host else ''})" if holder.pid else ""
-    return BusyError(f"{run} of dataset {slug!r} is in progress{process}; wait for it, or cancel it.")
+    run = phrase("Run %(run_id)s", run_id=holder.run_id) if holder.run_id else phrase("Another run")
+    if not holder.pid:
+        words = Phrase("%(run)s of dataset %(dataset)s is in progress; wait for it, or cancel it.")
+        return BusyError(phrase(words, run=run, dataset=repr(slug)))
+    process = phrase("process %(pid)s", pid=holder.pid)
+    if holder.host:
+        process = phrase("process %(pid)s on %(host)s", pid=holder.pid, host=holder.host)
+    words = Phrase("%(run)s of dataset %(dataset)s is in progress (%(process)s); wait for it, or cancel it.")
+    return BusyError(phrase(words, run=run, dataset=repr(slug), process=process))
 
 
 def rotating() -> BusyError:
     """The error for keys that another process rotates."""
-    return BusyError("Another process is rotating the keys; wait for it, then try again.")
+    return BusyError(phrase("Another process is rotating the keys; wait for it, then try again."))

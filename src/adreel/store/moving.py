@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, insert, inspect, select
 
 from adreel.errors import BusyError, InputError, StorageError
+from adreel.language import integer, phrase
 from adreel.settings import Settings
 from adreel.store.counters import last_id, set_last_id
 from adreel.store.database import Backend, create_schema, open_backend, open_database
@@ -63,8 +64,13 @@ def refuse_content(backend: Backend) -> None:
         names = inspect(connection).get_table_names()
     if names:
         raise InputError(
-            f"{backend.name} is not empty: it has {len(names)} tables, such as {names[0]}. Nothing was changed. Use a "
-            "new database."
+            phrase(
+                "%(name)s is not empty: it has %(tables)s tables, such as %(table)s. Nothing was changed. "
+                "Use a new database.",
+                name=backend.name,
+                tables=len(names),
+                table=names[0],
+            )
         )
 
 
@@ -73,8 +79,12 @@ def _refuse_work(connection: Connection, backend: Backend) -> None:
     queued = connection.execute(select(runs.c.id, runs.c.dataset_slug).where(runs.c.state == RunState.QUEUED)).first()
     if queued is not None:
         raise BusyError(
-            f"Run {queued.id} of dataset {queued.dataset_slug!r} is queued. Nothing was changed. Let it run or cancel "
-            f"it (adreel cancel {queued.id}), stop every adreel process, then move the store."
+            phrase(
+                "Run %(run)s of dataset %(dataset)s is queued. Nothing was changed. Let it run or "
+                "cancel it (adreel cancel %(run)s), stop every adreel process, then move the store.",
+                run=queued.id,
+                dataset=repr(queued.dataset_slug),
+            )
         )
     for slug in connection.execute(select(datasets.c.slug)).scalars():
         holder = backend.locks.holder(slug)
@@ -99,8 +109,13 @@ def _copy(sender: Connection, receiver: Connection, table: Table) -> int:
         arrived.add(batch)
     if arrived != sent or last_id(receiver, table) != counter:
         raise StorageError(
-            f"The table {table.name} arrived otherwise than it was sent ({arrived.rows:,} rows of {sent.rows:,}). "
-            "Nothing was changed. Send this message to the developers of adreel."
+            phrase(
+                "The table %(table)s arrived otherwise than it was sent (%(arrived_rows)s rows of %(sent_rows)s). "
+                "Nothing was changed. Send this message to the developers of adreel.",
+                table=table.name,
+                arrived_rows=integer(arrived.rows),
+                sent_rows=integer(sent.rows),
+            )
         )
     return sent.rows
 
@@ -132,13 +147,21 @@ class _Checksum:
 def words(moved: Moved, target: Settings) -> Iterator[str]:
     """What was done and what is left to do, in sentences."""
     count = sum(moved.rows.values())
-    yield f"Copied {count:,} rows of {len(moved.rows)} tables to {moved.target}, and compared them."
-    yield f"{moved.source} is as it was; adreel uses it until the setting is changed."
+    yield phrase(
+        "Copied %(rows)s rows of %(tables)s tables to %(target)s, and compared them.",
+        rows=integer(count),
+        tables=len(moved.rows),
+        target=moved.target,
+    )
+    yield phrase("%(source)s is as it was; adreel uses it until the setting is changed.", source=moved.source)
     if target.database_url:
-        yield "Now set ADREEL_DATABASE_URL to the new address on every machine, and start adreel again."
+        yield phrase("Now set ADREEL_DATABASE_URL to the new address on every machine, and start adreel again.")
         yield (
-            f"Tokens stay encrypted with the same key. Copy {target.home / 'secret.key'} to the home folder of every "
-            "machine that uses the database, or set ADREEL_SECRET_KEY to its content."
+            phrase(
+                "Tokens stay encrypted with the same key. Copy %(key)s to the home folder of every machine "
+                "that uses the database, or set ADREEL_SECRET_KEY to its content.",
+                key=target.home / "secret.key",
+            )
         )
     else:
-        yield "Now remove ADREEL_DATABASE_URL from the settings, and start adreel again."
+        yield phrase("Now remove ADREEL_DATABASE_URL from the settings, and start adreel again.")

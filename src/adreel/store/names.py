@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from adreel.errors import InputError, NotFoundError, did_you_mean
+from adreel.language import Phrase, phrase
 
 LONGEST_NAME = 100
 LONGEST_SLUG = 48
@@ -63,7 +64,14 @@ def clean_name(text: str, subject: str, longest: int = LONGEST_NAME) -> str:
     """`text` as names are kept; InputError if it is empty, too long, or holds what cannot be printed."""
     name = kept_name(text)
     if not name or len(name) > longest or not name.isprintable():
-        raise InputError(f"{name!r} cannot name {subject}; use 1 to {longest} printable characters.")
+        raise InputError(
+            phrase(
+                "%(name)s cannot name %(subject)s; use 1 to %(longest)s printable characters.",
+                name=repr(name),
+                subject=subject,
+                longest=longest,
+            )
+        )
     return name
 
 
@@ -86,8 +94,15 @@ def not_found(
     """
     names = set(existing)
     if not names:
-        return NotFoundError(f"{kind.capitalize()} {name!r} was not found. {none}")
+        return NotFoundError(
+            phrase("%(kind)s %(name)s was not found. %(advice)s", kind=_KINDS[kind], name=repr(name), advice=none)
+        )
     by_lower = {n.lower(): n for n in sorted({*names, *slugs})}
     matches = [by_lower[n] for n in get_close_matches(name.lower(), by_lower, n=2 * MOST_NEAREST)]
     near = list({slugs.get(match, match): match for match in reversed(matches)}.values())[::-1][:MOST_NEAREST]
-    return NotFoundError(f"{kind.capitalize()} {name!r} was not found.{did_you_mean(near)}", kind=kind, nearest=near)
+    absent = phrase("%(kind)s %(name)s was not found.", kind=_KINDS[kind], name=repr(name))
+    return NotFoundError(f"{absent}{did_you_mean(near)}", kind=kind, nearest=near)
+
+
+_KINDS = {"account": Phrase("Account"), "dataset": Phrase("Dataset"), "user": Phrase("User")}
+"""What can be looked up by name, as sentences begin with it."""

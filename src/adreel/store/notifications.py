@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, or_, select, updat
 
 from adreel.enumerations import TextEnum
 from adreel.errors import NotFoundError
+from adreel.language import Phrase, phrase
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.backfills import BackfillState
 from adreel.store.database import Database
@@ -56,52 +57,52 @@ class IncidentKind(TextEnum):
 
     FAILED = (
         "failed",
-        "Run failed",
-        "runs failed",
-        "Runs succeed again",
-        "After the last retry, or at once without retries.",
+        Phrase("Run failed"),
+        Phrase("runs failed"),
+        Phrase("Runs succeed again"),
+        Phrase("After the last retry, or at once without retries."),
     )
     CHECK_FAILED = (
         "check_failed",
-        "Check failed",
-        "checks failed",
-        "Verified again",
-        "The rows differ from TikTok's own figures.",
+        Phrase("Check failed"),
+        Phrase("checks failed"),
+        Phrase("Verified again"),
+        Phrase("The rows differ from TikTok's own figures."),
     )
     WARNINGS = (
         "warnings",
-        "Warnings",
-        "runs with warnings",
-        "No more warnings",
-        "The run succeeded with warnings or skipped ad accounts.",
+        Phrase("Warnings"),
+        Phrase("runs with warnings"),
+        Phrase("No more warnings"),
+        Phrase("The run succeeded with warnings or skipped ad accounts."),
     )
     BACKFILL_PAUSED = (
         "backfill_paused",
-        "Backfill paused",
-        "backfills paused",
-        "Backfill no longer paused",
-        "A backfill paused by itself and waits for a person.",
+        Phrase("Backfill paused"),
+        Phrase("backfills paused"),
+        Phrase("Backfill no longer paused"),
+        Phrase("A backfill paused by itself and waits for a person."),
     )
     RECONNECT = (
         "reconnect",
-        "Reconnect account",
-        "accounts to reconnect",
-        "Reconnected",
-        "TikTok refuses the token of an account.",
+        Phrase("Reconnect account"),
+        Phrase("accounts to reconnect"),
+        Phrase("Reconnected"),
+        Phrase("TikTok refuses the token of an account."),
     )
     STALE = (
         "stale",
-        "Not updated",
-        "datasets not updated",
-        "Updated again",
-        "A dataset was not updated for the time it is set to.",
+        Phrase("Not updated"),
+        Phrase("datasets not updated"),
+        Phrase("Updated again"),
+        Phrase("A dataset was not updated for the time it is set to."),
     )
     RESTATED = (
         "restated",
-        "Restated",
-        "datasets restated",
+        Phrase("Restated"),
+        Phrase("datasets restated"),
         "",
-        "TikTok changed figures of days that had been read before.",
+        Phrase("TikTok changed figures of days that had been read before."),
     )
 
 
@@ -273,7 +274,7 @@ class Addresses:
     def add(self, new: NewAddress) -> Address:
         """Saves an address, its URL encrypted. InputError if it cannot have that name."""
         values = {
-            "name": clean_name(new.name, "a notification address"),
+            "name": clean_name(new.name, phrase("a notification address")),
             "shown": new.shown,
             "kinds": list(new.kinds),
             "least_percent": new.threshold.percent,
@@ -305,7 +306,7 @@ class Addresses:
         with self._database.read() as connection:
             row = connection.execute(select(*_ADDRESS).where(notification_addresses.c.id == address_id)).first()
         if row is None:
-            raise NotFoundError(f"Notification address {address_id} was not found.")
+            raise NotFoundError(phrase("Notification address %(address_id)s was not found.", address_id=address_id))
         return _address(row)
 
     def list(self) -> tuple[Address, ...]:
@@ -320,15 +321,17 @@ class Addresses:
         with self._database.read() as connection:
             encrypted = connection.execute(statement).scalar()
         if encrypted is None:
-            raise NotFoundError(f"Notification address {address.id} was removed meanwhile.")
-        return self._keys.decrypt(encrypted, f"notification address {address.name!r}", ADD_AGAIN)
+            raise NotFoundError(phrase("Notification address %(id)s was removed meanwhile.", id=address.id))
+        return self._keys.decrypt(
+            encrypted, phrase("notification address %(name)s", name=repr(address.name)), ADD_AGAIN
+        )
 
     def remove(self, address: Address) -> None:
         """Forgets the address and its messages."""
         with self._database.write() as connection:
             mine = notification_addresses.c.id == address.id
             if not connection.execute(delete(notification_addresses).where(mine)).rowcount:
-                raise NotFoundError(f"Notification address {address.id} was removed meanwhile.")
+                raise NotFoundError(phrase("Notification address %(id)s was removed meanwhile.", id=address.id))
             details = {"address": address.shown}
             record(connection, self._clock(), AuditAction.ADDRESS_REMOVE, Subject.of(address), details)
 
@@ -406,7 +409,11 @@ class Incidents:
                 _close(connection, key, now, "")
             for key in waiting.keys() - last:
                 row = waiting[key]
-                days = f"Backfill {row.first_day} to {row.last_day}, which waits for a person."
+                days = phrase(
+                    "Backfill %(first_day)s to %(last_day)s, which waits for a person.",
+                    first_day=row.first_day,
+                    last_day=row.last_day,
+                )
                 new = NewIncident(
                     IncidentKind.BACKFILL_PAUSED,
                     key,

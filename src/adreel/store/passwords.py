@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from adreel.errors import InputError, RetryError
+from adreel.language import integer, phrase
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -55,7 +56,13 @@ class Passwords:
         """
         plain = unicodedata.normalize("NFKC", password)
         if not SHORTEST <= len(plain) <= LONGEST:
-            raise InputError(f"A password must have {SHORTEST} to {LONGEST:,} characters; choose another.")
+            raise InputError(
+                phrase(
+                    "A password must have %(shortest)s to %(longest)s characters; choose another.",
+                    shortest=SHORTEST,
+                    longest=integer(LONGEST),
+                )
+            )
         _refuse_common(plain, name)
         return self._work(password)
 
@@ -110,10 +117,12 @@ def _refuse_common(password: str, name: str) -> None:
     if estimate["guesses"] >= GUESSES:
         return
     if any(match.get("dictionary_name") == "user_inputs" for match in estimate["sequence"]):
-        raise InputError("The password is too easy to guess: it is close to the user's name. Choose another.")
+        raise InputError(phrase("The password is too easy to guess: it is close to the user's name. Choose another."))
     raise InputError(
-        "The password is too easy to guess: it is a common one, or made of common parts. Choose "
-        "several unrelated words."
+        phrase(
+            "The password is too easy to guess: it is a common one, or made of common parts. Choose "
+            "several unrelated words."
+        )
     )
 
 
@@ -123,4 +132,6 @@ def _bytes(password: str) -> bytes:
 
 
 def _failed(error: Exception) -> RetryError:
-    return RetryError(f"Passwords cannot be checked now ({error}); free some memory, then try again.")
+    return RetryError(
+        phrase("Passwords cannot be checked now (%(error)s); free some memory, then try again.", error=error)
+    )

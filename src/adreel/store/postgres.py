@@ -16,6 +16,7 @@ from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from adreel.errors import InputError, RetryError
+from adreel.language import phrase
 from adreel.store.advisory_locks import AdvisoryLocks
 from adreel.store.pace import TABLES, PostgresLog
 from adreel.store.postgres_errors import named_error
@@ -157,7 +158,9 @@ class Postgres:
                 connection.execute("SET lock_timeout = '60s'")
                 connection.execute("SELECT pg_advisory_lock(%s)", (SCHEMA_LOCK,))
             except psycopg.errors.LockNotAvailable as error:
-                raise RetryError(f"Another process is still upgrading {self.name}; try again.") from error
+                raise RetryError(
+                    phrase("Another process is still upgrading %(name)s; try again.", name=self.name)
+                ) from error
             except psycopg.Error as error:
                 raise named_error(self.name, error) from error
             yield
@@ -175,10 +178,22 @@ class Postgres:
                 "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
             ).one()
         if number < OLDEST:
-            raise InputError(f"{self.name} is of version {number // 10_000}; use Postgres {OLDEST // 10_000} or newer.")
+            raise InputError(
+                phrase(
+                    "%(name)s is of version %(version)s; use Postgres %(oldest)s or newer.",
+                    name=self.name,
+                    version=number // 10_000,
+                    oldest=OLDEST // 10_000,
+                )
+            )
         if encoding != "UTF8":
             raise InputError(
-                f"{self.name} keeps texts as {encoding}; create one with: createdb --encoding UTF8 --template template0"
+                phrase(
+                    "%(name)s keeps texts as %(encoding)s; create one with: createdb --encoding UTF8 "
+                    "--template template0",
+                    name=self.name,
+                    encoding=encoding,
+                )
             )
         # Apart from the schema, as with a store in files: a request budget is no part of what is kept.
         with self.errors_named(), self._looking.connect() as connection:
@@ -195,8 +210,13 @@ class Postgres:
 
 def database_name(url: URL) -> str:
     """The database as people are shown it: without user, password and options."""
-    host = url.host or url.query.get("host") or "this machine"
-    return f"Postgres database {url.database!r} on {host}{f':{url.port}' if url.port else ''}"
+    host = url.host or url.query.get("host") or phrase("this machine")
+    return phrase(
+        "Postgres database %(database)s on %(host)s%(port)s",
+        database=repr(url.database),
+        host=host,
+        port=f":{url.port}" if url.port else "",
+    )
 
 
 # Postgres keeps no NUL, which TikTok's texts may have and SQLite keeps.

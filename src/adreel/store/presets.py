@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from adreel.errors import ExistsError, NotFoundError
+from adreel.language import phrase
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
@@ -35,7 +36,7 @@ class MetricPresets:
 
     def add(self, user: User | None, name: str, metrics: Iterable[str], *, shared: bool) -> MetricPreset:
         """A new preset. ExistsError if the user sees one of that name, InputError if it cannot be a name."""
-        now, name = self._clock(), clean_name(name, "a metric preset")
+        now, name = self._clock(), clean_name(name, phrase("a metric preset"))
         values = {"name": name, "name_key": name_key(name), "metrics": list(metrics), "shared": shared}
         values |= {"user_id": user.id if user is not None else None, "created_at": now, "updated_at": now}
         with self._database.write() as connection:
@@ -48,7 +49,7 @@ class MetricPresets:
 
     def change(self, preset: MetricPreset, *, name: str, metrics: Iterable[str], shared: bool) -> MetricPreset:
         """The preset with this name, these metrics, and shared or not. Errors as `add`; NotFoundError if it is gone."""
-        now, name = self._clock(), clean_name(name, "a metric preset")
+        now, name = self._clock(), clean_name(name, phrase("a metric preset"))
         values = {"name": name, "name_key": name_key(name), "metrics": list(metrics), "shared": shared}
         with self._database.write() as connection:
             owner = _owner(connection, preset)
@@ -106,9 +107,12 @@ def _refuse_taken(connection: Connection, user: User | None, name: str, besides:
         same &= metric_presets.c.id != besides
     row = connection.execute(select(metric_presets.c.shared).where(same)).first()
     if row is not None:
-        whose = "shared preset" if row.shared else "preset"
-        raise ExistsError(f"There is a {whose} {name!r} already; choose another name.")
+        if row.shared:
+            raise ExistsError(
+                phrase("There is a shared preset %(name)s already; choose another name.", name=repr(name))
+            )
+        raise ExistsError(phrase("There is a preset %(name)s already; choose another name.", name=repr(name)))
 
 
 def _gone(preset: MetricPreset) -> NotFoundError:
-    return NotFoundError(f"The preset {preset.name!r} was deleted meanwhile.")
+    return NotFoundError(phrase("The preset %(name)s was deleted meanwhile.", name=repr(preset.name)))

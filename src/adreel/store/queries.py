@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.language import integer, phrase
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import LONGEST_NAME, clean_name
@@ -47,11 +48,13 @@ class SavedQueries:
 
     def add(self, user: User, name: str, sql: str, *, shared: bool) -> SavedQuery:
         """A new query of the user. InputError for a name or SQL that is none, ExistsError for a name in use."""
-        name, sql, now = clean_name(name, "a query", LONGEST_NAME), _sql(sql), self._clock()
+        name, sql, now = clean_name(name, phrase("a query"), LONGEST_NAME), _sql(sql), self._clock()
         with self._database.write() as connection:
             mine = connection.execute(select(func.count()).where(saved_queries.c.user_id == user.id)).scalar()
             if (mine or 0) >= MOST_SAVED:
-                raise InputError(f"You have {MOST_SAVED} saved queries, which is the limit. Delete one first.")
+                raise InputError(
+                    phrase("You have %(limit)s saved queries, which is the limit. Delete one first.", limit=MOST_SAVED)
+                )
             _refuse_taken(connection, user.id, name)
             values = {"user_id": user.id, "name": name, "sql": sql, "shared": shared}
             statement = insert(saved_queries).values(**values, created_at=now, updated_at=now)
@@ -66,7 +69,7 @@ class SavedQueries:
         now = self._clock()
         changes: dict[str, object] = {"updated_at": now}
         if name is not None:
-            changes["name"] = clean_name(name, "a query", LONGEST_NAME)
+            changes["name"] = clean_name(name, phrase("a query"), LONGEST_NAME)
         if sql is not None:
             changes["sql"] = _sql(sql)
         if shared is not None:
@@ -137,7 +140,7 @@ def _seen_by(user: User) -> Select[tuple[object, ...]]:
 def _one(connection: Connection, user: User, query_id: int) -> SavedQuery:
     row = connection.execute(_seen_by(user).where(saved_queries.c.id == query_id)).first()
     if row is None:
-        raise NotFoundError("The saved query does not exist, or is not shared with you.")
+        raise NotFoundError(phrase("The saved query does not exist, or is not shared with you."))
     return _query(row)
 
 
@@ -150,7 +153,7 @@ def _refuse_taken(connection: Connection, user_id: int, name: str, besides: int 
     mine = saved_queries.c.user_id == user_id, saved_queries.c.name == name
     holder = connection.execute(select(saved_queries.c.id).where(*mine)).scalar()
     if holder is not None and holder != besides:
-        raise ExistsError(f"A saved query {name!r} already exists. Choose another name.")
+        raise ExistsError(phrase("A saved query %(name)s already exists. Choose another name.", name=repr(name)))
 
 
 def is_text(sql: str) -> bool:
@@ -160,13 +163,19 @@ def is_text(sql: str) -> bool:
 
 def _sql(sql: str) -> str:
     if not sql.strip():
-        raise InputError("The query is empty. Write the SQL before saving it.")
+        raise InputError(phrase("The query is empty. Write the SQL before saving it."))
     if len(sql) > LONGEST_SQL:
-        raise InputError(f"The query has {len(sql):,} characters; the limit is {LONGEST_SQL:,}.")
+        raise InputError(
+            phrase(
+                "The query has %(characters)s characters; the limit is %(limit)s.",
+                characters=integer(len(sql)),
+                limit=integer(LONGEST_SQL),
+            )
+        )
     if not is_text(sql):
-        raise InputError("The query has characters that are not text; retype it.")
+        raise InputError(phrase("The query has characters that are not text; retype it."))
     return sql
 
 
 def _deleted(query: SavedQuery) -> NotFoundError:
-    return NotFoundError(f"The saved query {query.name!r} was deleted meanwhile.")
+    return NotFoundError(phrase("The saved query %(name)s was deleted meanwhile.", name=repr(query.name)))

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, exists, func, insert, or_, select, update
 
+from adreel.language import phrase
 from adreel.store.database import Database
 from adreel.store.datasets import as_dataset
 from adreel.store.records import FINISHED, IN_PROGRESS, Run, RunState, SavedDataset, Trigger
@@ -161,7 +162,11 @@ class Queue:
             changed = as_run(connection.execute(update(runs).where(mine).values(changes).returning(*PUBLIC)).one())
             if changed.state in FINISHED:
                 add_end(connection, changed)
-            text = f"The process of this run ended unexpectedly (time {changed.deaths}): {last_words}."
+            text = phrase(
+                "The process of this run ended unexpectedly (time %(count)s): %(last_words)s.",
+                count=changed.deaths,
+                last_words=last_words,
+            )
             connection.execute(insert(run_log).values(run_id=run_id, at=now, text=text))
         return changed
 
@@ -182,7 +187,7 @@ class Queue:
         changes = {
             "state": RunState.CANCELLED,
             "finished_at": self._clock(),
-            "error": "The dataset was deleted before the run started.",
+            "error": phrase("The dataset was deleted before the run started."),
         }
         with self._database.write() as connection:
             rows = connection.execute(update(runs).where(orphaned).values(changes).returning(*PUBLIC)).all()
@@ -271,8 +276,12 @@ def _after_death(row: Row[Any], now: datetime, last_words: str) -> dict[str, Any
             "state": RunState.FAILED,
             "worker": _NO_WORKER,
             "finished_at": now,
-            "error": f"The run was stopped: its process ended unexpectedly {deaths} times, the last time with: "
-            f"{last_words}. Check the memory and the log of the machine, then run the dataset again.",
+            "error": phrase(
+                "The run was stopped: its process ended unexpectedly %(count)s times, the last time with: "
+                "%(last_words)s. Check the memory and the log of the machine, then run the dataset again.",
+                count=deaths,
+                last_words=last_words,
+            ),
             "error_kind": "ProcessError",
         }
     wait = DEATH_WAIT * 2 ** (deaths - 1)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from adreel.enumerations import TextEnum
 from adreel.errors import ExitCode, ExpiredError, ReconnectError, exit_code_of
+from adreel.language import Phrase, phrase, shown_time
 
 
 class Role(TextEnum):
@@ -17,9 +18,9 @@ class Role(TextEnum):
 
     meaning: str
 
-    ADMIN = "admin", "Manages users, with full access to every account and dataset."
-    EDITOR = "editor", "Connects accounts, and creates, runs and edits datasets."
-    VIEWER = "viewer", "Views the data of shared accounts without changing anything."
+    ADMIN = "admin", Phrase("Manages users, with full access to every account and dataset.")
+    EDITOR = "editor", Phrase("Connects accounts, and creates, runs and edits datasets.")
+    VIEWER = "viewer", Phrase("Views the data of shared accounts without changing anything.")
 
 
 class Level(StrEnum):
@@ -31,11 +32,11 @@ class Level(StrEnum):
     meaning: str
     rank: int
 
-    NONE = "none", "No access."
-    READ = "read", "Can use it in datasets, and view the data of its datasets."
-    SHARE = "share", "Can also share it."
-    EDIT = "edit", "Can also rename and reconnect it, and run, edit and delete its datasets."
-    OWNER = "owner", "Can also delete it and add other owners."
+    NONE = "none", Phrase("No access.")
+    READ = "read", Phrase("Can use it in datasets, and view the data of its datasets.")
+    SHARE = "share", Phrase("Can also share it.")
+    EDIT = "edit", Phrase("Can also rename and reconnect it, and run, edit and delete its datasets.")
+    OWNER = "owner", Phrase("Can also delete it and add other owners.")
 
     def __new__(cls, value: str, meaning: str = "") -> Level:
         """The level's text is its value."""
@@ -303,51 +304,51 @@ class SavedDataset:
 class RunState(TextEnum):
     """The state of a run or restore: `label` names it, `sentence` explains it.
 
-    `sentence_of_restore` explains it for a restore, with {read} for when the rows were read; empty if `sentence` does.
+    `sentence_of_restore` explains it for a restore, with the time when its rows were read; empty if `sentence` does.
     """
 
     label: str
     sentence: str
     sentence_of_restore: str
 
-    QUEUED = "queued", "Queued", "Waiting to start."
-    RUNNING = "running", "Running", "Reading from TikTok."
+    QUEUED = "queued", Phrase("Queued"), Phrase("Waiting to start.")
+    RUNNING = "running", Phrase("Running"), Phrase("Reading from TikTok.")
     VERIFIED = (
         "verified",
-        "Verified",
-        "The rows match TikTok's own figures.",
-        "The rows matched TikTok {read}.",
+        Phrase("Verified"),
+        Phrase("The rows match TikTok's own figures."),
+        Phrase("The rows matched TikTok when they were read, %(time)s UTC."),
     )
     VERIFIED_WITH_WARNINGS = (
         "verified_with_warnings",
-        "Verified with warnings",
-        "The rows match TikTok's own figures. Review the warnings.",
-        "The rows matched TikTok {read}. Review the warnings.",
+        Phrase("Verified with warnings"),
+        Phrase("The rows match TikTok's own figures. Review the warnings."),
+        Phrase("The rows matched TikTok when they were read, %(time)s UTC. Review the warnings."),
     )
     ADVERTISERS_SKIPPED = (
         "advertisers_skipped",
-        "Ad accounts skipped",
-        "The rows match TikTok's own figures, except for ad accounts that were skipped.",
-        "The rows matched TikTok {read}, except for ad accounts that were skipped.",
+        Phrase("Ad accounts skipped"),
+        Phrase("The rows match TikTok's own figures, except for ad accounts that were skipped."),
+        Phrase("The rows matched TikTok when they were read, %(time)s UTC, except for ad accounts that were skipped."),
     )
     CHECK_FAILED = (
         "check_failed",
-        "Check failed",
-        "The rows in the table differ from TikTok's own figures.",
-        "The rows differed from TikTok's own figures {read}.",
+        Phrase("Check failed"),
+        Phrase("The rows in the table differ from TikTok's own figures."),
+        Phrase("The rows differed from TikTok's own figures when they were read, %(time)s UTC."),
     )
     VERIFICATION_UNKNOWN = (
         "verification_unknown",
-        "Verification unknown",
-        "Restored rows of a run that this home does not have.",
+        Phrase("Verification unknown"),
+        Phrase("Restored rows of a run that this home does not have."),
     )
-    FAILED = "failed", "Failed", "Stopped by an error; the table is unchanged."
-    CANCELLED = "cancelled", "Cancelled", "Cancelled by a user; the table is unchanged."
+    FAILED = "failed", Phrase("Failed"), Phrase("Stopped by an error; the table is unchanged.")
+    CANCELLED = "cancelled", Phrase("Cancelled"), Phrase("Cancelled by a user; the table is unchanged.")
     INTERRUPTED = (
         "interrupted",
-        "Interrupted",
-        "The process ended early; run the dataset again to resume.",
-        "The process ended early; the latest version shows whether the rows were restored.",
+        Phrase("Interrupted"),
+        Phrase("The process ended early; run the dataset again to resume."),
+        Phrase("The process ended early; the latest version shows whether the rows were restored."),
     )
 
     @classmethod
@@ -364,9 +365,28 @@ class RunState(TextEnum):
         return cls.VERIFIED_WITH_WARNINGS if warnings else cls.VERIFIED
 
     @property
+    def label_in_sentence(self) -> Phrase:
+        """The label within a sentence."""
+        return _WITHIN_SENTENCES[self]
+
+    @property
     def verified(self) -> bool | None:
         """Whether the rows of the run's version match TikTok's figures; None without a version, or if unknown."""
         return False if self is RunState.CHECK_FAILED else True if self in _VERIFIED else None
+
+
+_WITHIN_SENTENCES = {
+    RunState.QUEUED: Phrase("queued"),
+    RunState.RUNNING: Phrase("running"),
+    RunState.VERIFIED: Phrase("verified"),
+    RunState.VERIFIED_WITH_WARNINGS: Phrase("verified with warnings"),
+    RunState.ADVERTISERS_SKIPPED: Phrase("ad accounts skipped"),
+    RunState.CHECK_FAILED: Phrase("check failed"),
+    RunState.VERIFICATION_UNKNOWN: Phrase("verification unknown"),
+    RunState.FAILED: Phrase("failed"),
+    RunState.CANCELLED: Phrase("cancelled"),
+    RunState.INTERRUPTED: Phrase("interrupted"),
+}
 
 
 class Trigger(TextEnum):
@@ -374,9 +394,9 @@ class Trigger(TextEnum):
 
     label: str
 
-    PERSON = "person", "Person"
-    SCHEDULE = "schedule", "Schedule"
-    BACKFILL = "backfill", "Backfill"
+    PERSON = "person", Phrase("Person")
+    SCHEDULE = "schedule", Phrase("Schedule")
+    BACKFILL = "backfill", Phrase("Backfill")
 
 
 IN_PROGRESS = frozenset({RunState.QUEUED, RunState.RUNNING})
@@ -399,10 +419,10 @@ class Phase(TextEnum):
 
     label: str
 
-    AD_ACCOUNTS = "ad_accounts", "Reading ad accounts"
-    ROWS = "rows", "Reading rows"
-    VERIFYING = "verifying", "Verifying"
-    WRITING = "writing", "Writing"
+    AD_ACCOUNTS = "ad_accounts", Phrase("Reading ad accounts")
+    ROWS = "rows", Phrase("Reading rows")
+    VERIFYING = "verifying", Phrase("Verifying")
+    WRITING = "writing", Phrase("Writing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,12 +551,14 @@ class Run:
     def meaning(self) -> str:
         """The state as a sentence."""
         if self.state is RunState.QUEUED and self.not_before is not None and self.attempt > 1:
-            return (
-                f"Attempt {self.attempt - 1} failed. The next attempt starts at {self.not_before:%Y-%m-%d %H:%M} UTC."
+            return phrase(
+                "Attempt %(attempt)s failed. The next attempt starts at %(time)s UTC.",
+                attempt=self.attempt - 1,
+                time=shown_time(self.not_before),
             )
         # A worker's run has no end until it is given up: the worker that finds it puts it back into the queue.
         if self.state is RunState.INTERRUPTED and self.worker and self.finished_at is None:
-            return "The process ended early; a worker continues the run."
+            return phrase("The process ended early; a worker continues the run.")
         return _meaning(self.state, self.rows_read_at)
 
 
@@ -632,7 +654,7 @@ def _meaning(state: RunState, rows_read_at: datetime | None) -> str:
     """The state as a sentence; of a restore, which asks nothing of TikTok, as of `rows_read_at`."""
     if rows_read_at is None or not state.sentence_of_restore:
         return state.sentence
-    return state.sentence_of_restore.format(read=f"when they were read, {rows_read_at:%Y-%m-%d %H:%M} UTC")
+    return phrase(state.sentence_of_restore, time=shown_time(rows_read_at))
 
 
 @dataclass(frozen=True, slots=True)

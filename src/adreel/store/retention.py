@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert
 from sqlalchemy.exc import IntegrityError
 
 from adreel.errors import InputError
+from adreel.language import integer, phrase
 from adreel.store.audit import WORKSPACE, AuditAction, record
 from adreel.store.database import Database
 from adreel.store.records import FINISHED, SavedDataset
@@ -51,9 +52,24 @@ class Retention:
         for name, least in LEAST_DAYS.items():
             days = getattr(self, name)
             if days is not None and not least <= days <= MOST:
-                raise InputError(f"{name}: enter {least} to {MOST:,} days, or keep them for good; not {days:,}.")
+                raise InputError(
+                    phrase(
+                        "%(name)s: enter %(least)s to %(most)s days, or keep them for good; not %(days)s.",
+                        name=name,
+                        least=least,
+                        most=integer(MOST),
+                        days=integer(days),
+                    )
+                )
         if not LEAST_VERSIONS <= self.version_count <= MOST:
-            raise InputError(f"version_count: enter {LEAST_VERSIONS} to {MOST:,} versions; not {self.version_count:,}.")
+            raise InputError(
+                phrase(
+                    "version_count: enter %(least)s to %(most)s versions; not %(version_count)s.",
+                    least=LEAST_VERSIONS,
+                    most=integer(MOST),
+                    version_count=integer(self.version_count),
+                )
+            )
         return self
 
 

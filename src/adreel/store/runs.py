@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from adreel.errors import InputError, NotFoundError
+from adreel.language import phrase
 from adreel.store.audit import AuditAction, Means, Subject, acting_as, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.json_size import json_size
@@ -146,7 +147,7 @@ class Runs:
                 return as_run(row)
             saved = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if saved is None:
-                raise NotFoundError(f"The dataset {dataset.slug!r} was deleted meanwhile.")
+                raise NotFoundError(phrase("The dataset %(name)s was deleted meanwhile.", name=repr(dataset.slug)))
             run = insert_run(connection, saved, run_id, now, own)
             self._note(connection, key, run)
             if run.restores:
@@ -168,8 +169,11 @@ class Runs:
                 return None
             if row.asked_hash != fingerprint(key.asked):
                 raise InputError(
-                    f"This key was already used for another dataset or other days, for run {row.run_id}. Send a new "
-                    "key for each new run."
+                    phrase(
+                        "This key was already used for another dataset or other days, for run %(run_id)s. Send a "
+                        "new key for each new run.",
+                        run_id=row.run_id,
+                    )
                 )
             return as_run(_found(_row(connection, row.run_id), row.run_id))
 
@@ -287,7 +291,13 @@ class Runs:
         with self._database.write() as connection:
             state = RunState(_found(_row(connection, run_id), run_id).state)
             if state in FINISHED:
-                raise InputError(f"Run {run_id} is finished ({state.label.lower()}) and cannot be cancelled.")
+                raise InputError(
+                    phrase(
+                        "Run %(run_id)s is finished (%(state)s) and cannot be cancelled.",
+                        run_id=run_id,
+                        state=state.label_in_sentence,
+                    )
+                )
             run = _change(connection, run_id, IN_PROGRESS, {"cancel_requested": True})
             record(connection, self._clock(), AuditAction.RUN_CANCEL, _subject(run), {"run": run.id})
             return run
@@ -312,7 +322,13 @@ class Runs:
             ).all()
         if len(rows) > 1:
             shown = ", ".join(f"{row.id} ({row.dataset_slug})" for row in rows)
-            raise InputError(f"Several runs start with {run_id!r}: {shown}; give more of the ID.")
+            raise InputError(
+                phrase(
+                    "Several runs start with %(run_id)s: %(shown)s; give more of the ID.",
+                    run_id=repr(run_id),
+                    shown=shown,
+                )
+            )
         return as_run(_found(rows[0] if rows else None, run_id))
 
     def list(
@@ -494,7 +510,9 @@ def _row(connection: Connection, run_id: str) -> Row[Any] | None:
 
 def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
     if row is None:
-        raise NotFoundError(f"Run {run_id!r} was not found. Enter its ID or the first characters of it.")
+        raise NotFoundError(
+            phrase("Run %(run_id)s was not found. Enter its ID or the first characters of it.", run_id=repr(run_id))
+        )
     return row
 
 
@@ -512,5 +530,12 @@ def _change(connection: Connection, run_id: str, states: Collection[RunState], c
     row = connection.execute(update(runs).where(allowed).values(changes).returning(*PUBLIC)).first()
     if row is None:
         stands = RunState(_found(_row(connection, run_id), run_id).state)
-        raise InputError(f"Run {run_id} is {stands.label.lower()}: {stands.sentence}")
+        raise InputError(
+            phrase(
+                "Run %(run_id)s is %(state)s: %(sentence)s",
+                run_id=run_id,
+                state=stands.label_in_sentence,
+                sentence=stands.sentence,
+            )
+        )
     return as_run(row)

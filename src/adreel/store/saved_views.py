@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.language import phrase
 from adreel.store.database import Database
 from adreel.store.names import clean_name
 from adreel.store.records import SavedDataset, SavedView, User
@@ -45,16 +46,28 @@ class SavedViews:
         """A view that the user sees. NotFoundError if there is none of that id."""
         view = next((view for view in self.list(saved, user) if view.id == view_id), None)
         if view is None:
-            raise NotFoundError(f"{saved.name!r} has no saved view {view_id}, or it is not shared with you.")
+            raise NotFoundError(
+                phrase(
+                    "%(name)s has no saved view %(view_id)s, or it is not shared with you.",
+                    name=repr(saved.name),
+                    view_id=view_id,
+                )
+            )
         return view
 
     def add(self, saved: SavedDataset, user: User, name: str, look: Mapping[str, Any], *, shared: bool) -> SavedView:
         """Saves a view. ExistsError if the user has one of that name, InputError for a name that cannot be."""
-        name = clean_name(name, "a saved view")
+        name = clean_name(name, phrase("a saved view"))
         with self._database.write() as connection:
             count = len(connection.execute(_own(saved, user)).all())
             if count >= MOST_VIEWS:
-                raise InputError(f"You have {count} saved views of {saved.name!r}, the most there can be. Delete one.")
+                raise InputError(
+                    phrase(
+                        "You have %(limit)s saved views of %(dataset)s, the most there can be. Delete one.",
+                        limit=count,
+                        dataset=repr(saved.name),
+                    )
+                )
             _refuse_taken(connection, saved, user, name)
             values = {"dataset_id": saved.id, "user_id": user.id, "name": name, "shared": shared, "look": dict(look)}
             statement = insert(saved_views).values(**values, created_at=self._clock()).returning(saved_views.c.id)
@@ -75,7 +88,7 @@ class SavedViews:
         view = self._own(saved, user, view_id)
         changes: dict[str, Any] = {}
         if name is not None:
-            changes["name"] = clean_name(name, "a saved view")
+            changes["name"] = clean_name(name, phrase("a saved view"))
         if shared is not None:
             changes["shared"] = shared
         if look is not None:
@@ -97,7 +110,13 @@ class SavedViews:
     def _own(self, saved: SavedDataset, user: User, view_id: int) -> SavedView:
         view = self.get(saved, user, view_id)
         if view.user_id != user.id:
-            raise NotFoundError(f"The saved view {view.name!r} is of {view.user_name}; only they can change it.")
+            raise NotFoundError(
+                phrase(
+                    "The saved view %(name)s is of %(user)s; only they can change it.",
+                    name=repr(view.name),
+                    user=view.user_name,
+                )
+            )
         return view
 
     # -- columns
@@ -125,4 +144,4 @@ def _own(saved: SavedDataset, user: User) -> Any:
 
 def _refuse_taken(connection: Connection, saved: SavedDataset, user: User, name: str) -> None:
     if connection.execute(_own(saved, user).where(saved_views.c.name == name)).first():
-        raise ExistsError(f"You already have a saved view named {name!r}. Use another name.")
+        raise ExistsError(phrase("You already have a saved view named %(name)s. Use another name.", name=repr(name)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adreel.errors import InputError, StorageError
+from adreel.language import Phrase, phrase
 from adreel.settings import Secret
 from adreel.store.home import KEY_FILE, close_to_others, sync_folder
 
@@ -23,8 +24,8 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-RECONNECT = "reconnect the account"
-ADD_AGAIN = "remove the address and add it again"
+RECONNECT = Phrase("reconnect the account")
+ADD_AGAIN = Phrase("remove the address and add it again")
 """What to do about a token that no key fits, and about a notification address."""
 
 
@@ -59,8 +60,13 @@ class Keys:
             return self._fernet().decrypt(encrypted).decode()
         except (InvalidToken, _NoKeyError):
             raise InputError(
-                f"The token of {whose} was encrypted with a key that is not in {self._where()}. Add that key to "
-                f"ADREEL_SECRET_KEY (after newer ones, separated by commas), or {remedy}."
+                phrase(
+                    "The token of %(whose)s was encrypted with a key that is not in %(where)s. Add that key to "
+                    "ADREEL_SECRET_KEY (after newer ones, separated by commas), or %(remedy)s.",
+                    whose=whose,
+                    where=self._where(),
+                    remedy=remedy,
+                )
             ) from None
 
     def rotate(self, encrypted: str, whose: str, remedy: str = RECONNECT) -> str:
@@ -92,16 +98,23 @@ class Keys:
     def _make_file(self) -> None:
         if not self._is_first():
             raise InputError(
-                "The tokens in the database are encrypted with a key that this machine does not have. Copy secret.key "
-                f"from the home folder of a machine that has it to {self._file}, or set ADREEL_SECRET_KEY."
+                phrase(
+                    "The tokens in the database are encrypted with a key that this machine does not have. Copy "
+                    "secret.key from the home folder of a machine that has it to %(file)s, or set "
+                    "ADREEL_SECRET_KEY.",
+                    file=self._file,
+                )
             )
         _make_key_file(self._file)
 
     def _need_file(self) -> None:
         if self._given:
             raise InputError(
-                "The keys are in ADREEL_SECRET_KEY, which adreel cannot change. Put a new key before the old one, "
-                "restart every process of adreel, run adreel secrets rotate, then remove the old key."
+                phrase(
+                    "The keys are in ADREEL_SECRET_KEY, which adreel cannot change. Put a new key before the "
+                    "old one, restart every process of adreel, run adreel secrets rotate, then remove the old "
+                    "key."
+                )
             )
 
     def _replace_file(self, keys: Sequence[str]) -> None:
@@ -116,7 +129,9 @@ class Keys:
             sync_folder(self._file.parent)
         except OSError as error:
             draft.unlink(missing_ok=True)
-            raise StorageError(f"{self._file} cannot be written: {error.strerror}.") from error
+            raise StorageError(
+                phrase("%(file)s cannot be written: %(strerror)s.", file=self._file, strerror=error.strerror)
+            ) from error
 
     def _fernet(self) -> MultiFernet:
         # Imported only here: 0.05 s that a process without tokens need not pay.
@@ -125,7 +140,9 @@ class Keys:
         try:
             return MultiFernet([Fernet(key) for key in self._keys()])
         except ValueError:
-            raise InputError(f"{self._where()} does not hold Fernet keys; restore the file.") from None
+            raise InputError(
+                phrase("%(where)s does not hold Fernet keys; restore the file.", where=self._where())
+            ) from None
 
     def _keys(self) -> Sequence[str]:
         if self._given:
@@ -147,7 +164,9 @@ def _read_key_file(path: Path) -> Sequence[str]:
     try:
         return path.read_text("ascii").replace(",", "\n").split()
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise StorageError(
+            phrase("%(path)s cannot be read: %(strerror)s.", path=path, strerror=error.strerror)
+        ) from error
 
 
 def _make_key_file(path: Path) -> None:
@@ -168,4 +187,8 @@ def _make_key_file(path: Path) -> None:
         finally:
             draft.unlink()
     except OSError as error:
-        raise StorageError(f"{path} cannot be created: {error.strerror}. Set ADREEL_SECRET_KEY.") from error
+        raise StorageError(
+            phrase(
+                "%(path)s cannot be created: %(strerror)s. Set ADREEL_SECRET_KEY.", path=path, strerror=error.strerror
+            )
+        ) from error

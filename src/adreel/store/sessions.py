@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
 
 from adreel.errors import NotFoundError
+from adreel.language import phrase
 from adreel.store.audit import AuditAction, Means, Origin, Subject, record
 from adreel.store.database import Database
 from adreel.store.records import Session, User
@@ -49,7 +50,9 @@ class Sessions:
             connection.execute(delete(sessions).where(_over(now)))
             able = (users.c.id == user.id) & ~users.c.disabled
             if not connection.execute(update(users).where(able).values(seen_at=now)).rowcount:
-                raise NotFoundError(f"The user {user.name!r} was deleted or disabled meanwhile.")
+                raise NotFoundError(
+                    phrase("The user %(name)s was deleted or disabled meanwhile.", name=repr(user.name))
+                )
             shown = "".join(character if character.isprintable() else " " for character in agent)[
                 :LONGEST_AGENT
             ].strip()

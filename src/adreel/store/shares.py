@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from adreel.errors import InputError, NotFoundError
+from adreel.language import Phrase, phrase
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.records import Account, Level, User
@@ -70,15 +71,23 @@ class Shares:
             _need(connection, account)
             row = connection.execute(select(*PUBLIC).where(users.c.id == user.id)).first()
             if row is None:
-                raise NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
+                raise NotFoundError(phrase("The user %(name)s was deleted meanwhile.", name=repr(user.name)))
             has = _level(connection, account, user)
             if level is Level.OWNER and has is not Level.OWNER and not can_own(user_of(row)):
-                state = "disabled" if row.disabled else f"a {row.role}"
-                raise InputError(f"{user.name!r} is {state} and cannot own an account; only editors and admins can.")
+                words = (
+                    Phrase("%(name)s is disabled and cannot own an account; only editors and admins can.")
+                    if row.disabled
+                    else Phrase("%(name)s is a %(role)s and cannot own an account; only editors and admins can.")
+                )
+                raise InputError(phrase(words, name=repr(user.name), role=row.role))
             if has is Level.OWNER and level is not Level.OWNER and _owners(connection, account) == 1:
                 raise InputError(
-                    f"{user.name!r} is the last owner of the account {account.name!r} and must stay one; add "
-                    "another owner first."
+                    phrase(
+                        "%(user)s is the last owner of the account %(account)s and must stay one; add another owner "
+                        "first.",
+                        user=repr(user.name),
+                        account=repr(account.name),
+                    )
                 )
             _set_level(connection, account, user, level)
             details = {"user": user.name, "before": has, "after": level}
@@ -87,7 +96,7 @@ class Shares:
     def set_everyone(self, account: Account, level: Level) -> None:
         """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
         if level is Level.OWNER:
-            raise InputError("Everyone cannot own an account; choose users as its owners.")
+            raise InputError(phrase("Everyone cannot own an account; choose users as its owners."))
         with self._database.write() as connection:
             _need(connection, account)
             mine = accounts.c.id == account.id
@@ -113,7 +122,7 @@ class Shares:
 
 def _need(connection: Connection, account: Account) -> None:
     if not connection.execute(select(accounts.c.id).where(accounts.c.id == account.id)).first():
-        raise NotFoundError(f"The account {account.name!r} was deleted meanwhile.")
+        raise NotFoundError(phrase("The account %(name)s was deleted meanwhile.", name=repr(account.name)))
 
 
 def _level(connection: Connection, account: Account, user: User) -> Level:

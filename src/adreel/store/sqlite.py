@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adreel.errors import RetryError, StorageError
+from adreel.language import phrase
 from adreel.store.file_locks import FileLocks
 
 _BEGIN = "adreel_begin"
@@ -46,7 +47,9 @@ class SQLite:
                     self._looking = sqlite3.connect(self.path, timeout=self._busy_seconds, check_same_thread=False)
                 (version,) = self._looking.execute("PRAGMA data_version").fetchone()
             except sqlite3.Error as error:
-                raise StorageError(f"The database {self.path} failed: {error}.") from error
+                raise StorageError(
+                    phrase("The database %(path)s failed: %(error)s.", path=self.path, error=error)
+                ) from error
         return str(version)
 
     @contextmanager
@@ -59,8 +62,12 @@ class SQLite:
         except DatabaseError as error:
             # The low byte is the error, the rest its variant (source: SQLite, "Result and Error Codes").
             if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                raise RetryError(f"Another process holds {self.path}; try again in a moment.") from error
-            raise StorageError(f"The database {self.path} failed: {error.orig}.") from error
+                raise RetryError(
+                    phrase("Another process holds %(path)s; try again in a moment.", path=self.path)
+                ) from error
+            raise StorageError(
+                phrase("The database %(path)s failed: %(orig)s.", path=self.path, orig=error.orig)
+            ) from error
 
     @contextmanager
     def schema_lock(self) -> Iterator[None]:
@@ -76,7 +83,11 @@ class SQLite:
             with engine.execution_options(**_IMMEDIATELY).begin() as connection:
                 yield connection
                 if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                    raise StorageError(f"{self.path} cannot be upgraded: some rows refer to rows that do not exist.")
+                    raise StorageError(
+                        phrase(
+                            "%(path)s cannot be upgraded: some rows refer to rows that do not exist.", path=self.path
+                        )
+                    )
         finally:
             engine.dispose()
 
@@ -86,7 +97,9 @@ class SQLite:
             with closing(sqlite3.connect(self.path, timeout=self._busy_seconds)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error as error:
-            raise StorageError(f"The database {self.path} cannot be prepared: {error}.") from error
+            raise StorageError(
+                phrase("The database %(path)s cannot be prepared: %(error)s.", path=self.path, error=error)
+            ) from error
 
     def close(self) -> None:
         """Closes every connection."""

@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy import delete as remove
 
 from adreel.errors import InputError, NotFoundError
+from adreel.language import integer, phrase
 from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
@@ -41,9 +42,15 @@ class Tokens:
 
         InputError if the name or the days cannot be.
         """
-        name = clean_name(name, "an API token")
+        name = clean_name(name, phrase("an API token"))
         if days is not None and not 1 <= days <= LONGEST_DAYS:
-            raise InputError(f"An API token lasts 1 to {LONGEST_DAYS:,} days, or does not expire; not {days:,}.")
+            raise InputError(
+                phrase(
+                    "An API token lasts 1 to %(limit)s days, or does not expire; not %(days)s.",
+                    limit=integer(LONGEST_DAYS),
+                    days=integer(days),
+                )
+            )
         now, secret = self._clock(), PREFIX + secrets.token_urlsafe(32)
         values = {
             "secret_hash": fingerprint(secret),
@@ -55,7 +62,7 @@ class Tokens:
         }
         with self._database.write() as connection:
             if not connection.execute(select(users.c.id).where(users.c.id == user.id)).first():
-                raise NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
+                raise NotFoundError(phrase("The user %(name)s was deleted meanwhile.", name=repr(user.name)))
             token = _token(connection.execute(insert(api_tokens).values(values).returning(*_PUBLIC)).one())
             details = {"user": user.name, "read_only": read_only, "days": days}
             record(connection, now, AuditAction.TOKEN_CREATE, Subject.of(token), details)
@@ -90,7 +97,13 @@ class Tokens:
         with self._database.write() as connection:
             row = connection.execute(select(api_tokens.c.id, api_tokens.c.name).where(mine)).first()
             if row is None:
-                raise NotFoundError(f"{user.name!r} has no API token {token_id}; it may already be revoked.")
+                raise NotFoundError(
+                    phrase(
+                        "%(name)s has no API token %(token_id)s; it may already be revoked.",
+                        name=repr(user.name),
+                        token_id=token_id,
+                    )
+                )
             connection.execute(remove(api_tokens).where(mine))
             record(connection, self._clock(), AuditAction.TOKEN_REVOKE, Subject.of(row), {"user": user.name})
 

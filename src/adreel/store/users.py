@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.language import phrase
 from adreel.store.audit import AuditAction, Means, Origin, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
@@ -43,7 +44,7 @@ class Users:
         values = self._new(name, password, role)
         with self._database.write() as connection:
             if role is not Role.ADMIN and not _admins(connection):
-                raise InputError("The first user must be an administrator.")
+                raise InputError(phrase("The first user must be an administrator."))
             user = _add(connection, values)
             record(connection, user.created_at, AuditAction.USER_CREATE, Subject.of(user), {"role": user.role})
             return user
@@ -53,7 +54,7 @@ class Users:
         values = self._new(name, password, Role.ADMIN)
         with self._database.write() as connection:
             if _any(connection):
-                raise ExistsError("There are users already; sign in, or ask an administrator to add you.")
+                raise ExistsError(phrase("There are users already; sign in, or ask an administrator to add you."))
             user = _add(connection, values)
             by = Origin.of(user, Means.PAGE)
             record(
@@ -77,7 +78,7 @@ class Users:
                 row = connection.execute(select(*PUBLIC).where(users.c.id == int(name))).first()
             if row is None:
                 names = connection.execute(select(users.c.name)).scalars()
-                raise not_found("user", str(name), names, "Add a user first.")
+                raise not_found("user", str(name), names, phrase("Add a user first."))
         return user_of(row)
 
     def list(self) -> tuple[User, ...]:
@@ -177,7 +178,7 @@ class Users:
             record(connection, self._clock(), AuditAction.USER_DELETE, Subject.of(user), {"heir": heir_name})
 
     def _new(self, name: str, password: str, role: Role) -> dict[str, Any]:
-        name = clean_name(name, "a user", LONGEST_NAME)
+        name = clean_name(name, phrase("a user"), LONGEST_NAME)
         # Outside of a transaction, which others would have to wait for.
         hashed = self._passwords.hashed(password, name)
         stamp = {"role": role, "disabled": False, "created_at": self._clock()}
@@ -207,7 +208,7 @@ def _named(connection: Connection, name: str, *more: Any) -> Row[Any] | None:
 
 def _add(connection: Connection, values: dict[str, Any]) -> User:
     if connection.execute(select(users.c.id).where(users.c.name_key == values["name_key"])).first():
-        raise ExistsError(f"There is a user {values['name']!r} already; choose another name.")
+        raise ExistsError(phrase("There is a user %(name)s already; choose another name.", name=repr(values["name"])))
     return user_of(connection.execute(insert(users).values(values).returning(*PUBLIC)).one())
 
 
@@ -219,7 +220,7 @@ def _change(connection: Connection, user: User, **values: object) -> User:
 
 
 def _deleted(user: User) -> NotFoundError:
-    return NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
+    return NotFoundError(phrase("The user %(name)s was deleted meanwhile.", name=repr(user.name)))
 
 
 def _admins(connection: Connection) -> set[int]:
@@ -231,8 +232,11 @@ def _admins(connection: Connection) -> set[int]:
 def _refuse_last_admin(connection: Connection, user: User) -> None:
     if _admins(connection) == {user.id}:
         raise InputError(
-            f"{user.name!r} is the last administrator who can sign in and must stay one; make another user an "
-            "administrator first."
+            phrase(
+                "%(name)s is the last administrator who can sign in and must stay one; make another user "
+                "an administrator first.",
+                name=repr(user.name),
+            )
         )
 
 
@@ -253,13 +257,23 @@ def _hand_over(connection: Connection, user: User, alone: dict[int, str], heir: 
     names = ", ".join(alone.values())
     if heir is None:
         raise InputError(
-            f"{user.name!r} is the only owner of {names}; name a user who takes over, or add another owner first."
+            phrase(
+                "%(name)s is the only owner of %(accounts)s; name a user who takes over, or add another owner first.",
+                name=repr(user.name),
+                accounts=names,
+            )
         )
     row = connection.execute(select(*PUBLIC).where(users.c.id == heir.id)).first()
     if row is None:
         raise _deleted(heir)
     if heir.id == user.id or not can_own(user_of(row)):
-        raise InputError(f"{heir.name!r} cannot take over {names}; name another user, an editor or an administrator.")
+        raise InputError(
+            phrase(
+                "%(name)s cannot take over %(accounts)s; name another user, an editor or an administrator.",
+                name=repr(heir.name),
+                accounts=names,
+            )
+        )
     rows = [{"account_id": account_id, "user_id": heir.id, "level": Level.OWNER} for account_id in alone]
     own = (account_shares.c.user_id == heir.id) & account_shares.c.account_id.in_(alone)
     connection.execute(delete(account_shares).where(own))

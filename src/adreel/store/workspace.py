@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import Connection, delete, insert, select
 
 from adreel.errors import InputError, did_you_mean
+from adreel.language import phrase
 from adreel.store.audit import WORKSPACE, AuditAction, record
 from adreel.store.database import Database
 from adreel.store.names import LONGEST_NAME, clean_name
@@ -36,7 +37,7 @@ class Workspaces:
     def set(self, *, name: str | None = None, zone: str | None = None) -> Workspace:
         """The workspace with changes; what is None stays. InputError if the name or the zone is none."""
         if name is not None:
-            name = clean_name(name, "a workspace", LONGEST_NAME)
+            name = clean_name(name, phrase("a workspace"), LONGEST_NAME)
         if zone is not None:
             zone = _zone(zone)
         with self._database.write() as connection:
@@ -60,6 +61,7 @@ def _zone(text: str) -> str:
     word = text.strip().replace(" ", "_").casefold()
     if word not in zones:
         near = get_close_matches(word, zones, n=1, cutoff=0.5)
-        hint = did_you_mean([zones[near[0]]]) if near else " Use a name such as Europe/Berlin or UTC."
-        raise InputError(f"The time zone {text!r} is unknown.{hint}")
+        unknown = phrase("The time zone %(zone)s is unknown.", zone=repr(text))
+        hint = " " + phrase("Use a name such as Europe/Berlin or UTC.")
+        raise InputError(f"{unknown}{did_you_mean([zones[near[0]]]) if near else hint}")
     return zones[word]

@@ -35,6 +35,7 @@ from adreel.errors import (
     is_outage,
     lacks_scope,
 )
+from adreel.language import Phrase, phrase
 from adreel.tiktok.margin import scatter_of
 from adreel.tiktok.rate_limit import Pace, Slot
 from adreel.tiktok.response import ApiAnswer, FailedAnswer, ListPage, Reader, read_list, read_page
@@ -236,7 +237,7 @@ class Client:
         token = answer.data.get("access_token")
         if not isinstance(token, str) or not token:
             raise StopError(
-                "TikTok granted access without a token; reconnect the account.", request_id=answer.request_id
+                phrase("TikTok granted access without a token; reconnect the account."), request_id=answer.request_id
             )
         self._hidden.add(token)
         return TokenGrant(
@@ -284,7 +285,11 @@ class Client:
         except AdvertiserError as error:
             if len(ids) == 1:
                 if self._refused is not None:
-                    self._refused(self._clean(f"advertiser {ids[0]} was skipped: {error}"))
+                    self._refused(
+                        self._clean(
+                            phrase("advertiser %(advertiser)s was skipped: %(error)s", advertiser=ids[0], error=error)
+                        )
+                    )
                 refusals.append(error)
                 return []
         except SplitError:
@@ -298,7 +303,7 @@ class Client:
 
     def _app(self) -> dict[str, str]:
         if not self._app_id or not self._secret:
-            raise InputError("The ID and the secret of your TikTok app are missing; set both.")
+            raise InputError(phrase("The ID and the secret of your TikTok app are missing; set both."))
         return {"app_id": self._app_id, "secret": self._secret}
 
     async def _answer(self, request: ApiRequest, read: Callable[[ApiAnswer], T | FailedAnswer]) -> T:
@@ -316,8 +321,8 @@ class Client:
         except TimeoutError:
             if not limit.expired():
                 raise
-            last = tries.last or FailedAnswer("there is no answer yet.", Action.WAIT)
-            raise self._error(request, last, tries, "The run's deadline has come.") from None
+            last = tries.last or FailedAnswer(phrase("there is no answer yet."), Action.WAIT)
+            raise self._error(request, last, tries, phrase("The run's deadline has come.")) from None
 
     async def _try(
         self, request: ApiRequest, tries: _Tries, read: Callable[[ApiAnswer], T | FailedAnswer]
@@ -396,11 +401,21 @@ class Client:
         if seconds:
             self._pace.hold(seconds)
             self._held_until = self._refused_at + seconds
-            self._write_log(f"TikTok refuses the whole app for now ({why}): it waits {seconds:.1f} s")
+            self._write_log(
+                phrase(
+                    "TikTok refuses the whole app for now (%(why)s): it waits %(seconds)s s",
+                    why=why,
+                    seconds=format(seconds, ".1f"),
+                )
+            )
         else:
             self._write_log(
-                f"TikTok counts requests too close together ({why}): a second's budget is used again after "
-                f"{1 + margin:.2f} s"
+                phrase(
+                    "TikTok counts requests too close together (%(why)s): a second's budget is used again "
+                    "after %(margin)s s",
+                    why=why,
+                    margin=format(1 + margin, ".2f"),
+                )
             )
 
     def _wait(self, request: ApiRequest, trouble: FailedAnswer, tries: _Tries) -> float:
@@ -408,17 +423,28 @@ class Client:
         if trouble.action not in {Action.WAIT, Action.THROTTLED}:
             raise self._error(request, trouble, tries)
         if trouble.timed_out and self._timeouts_of(request, now=True) >= _TIMEOUTS:
-            raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
+            raise self._error(request, trouble, tries, str(_THIRD_TIMEOUT))
         attempts = self._attempts
         if trouble.absent and not self._answered:
             attempts = min(attempts, _ABSENT_ATTEMPTS)
         if tries.sent >= attempts:
-            raise self._error(request, trouble, tries, trouble.advice or "Try again later.")
+            raise self._error(request, trouble, tries, trouble.advice or phrase("Try again later."))
         wait = self._seconds(trouble, tries)
         if self._deadline is not None and self._monotonic() + wait >= self._deadline:
-            raise self._error(request, trouble, tries, trouble.advice or "The run's deadline leaves no time to retry.")
+            raise self._error(
+                request, trouble, tries, trouble.advice or phrase("The run's deadline leaves no time to retry.")
+            )
         self.counts.retried += 1
-        self._write_log(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {attempts} in {wait:.1f} s")
+        self._write_log(
+            phrase(
+                "%(where)s: %(what)s Try %(sent)s of %(attempts)s in %(wait)s s",
+                where=request.where,
+                what=trouble.what,
+                sent=tries.sent + 1,
+                attempts=attempts,
+                wait=format(wait, ".1f"),
+            )
+        )
         return wait
 
     def _seconds(self, trouble: FailedAnswer, tries: _Tries) -> float:
@@ -441,11 +467,16 @@ class Client:
         """Raises for a request that must not be sent any more, or not again so soon."""
         if left is not None and left <= 0:
             raise self._error(
-                request, FailedAnswer("it was not sent.", Action.WAIT), tries, "The run's deadline has come."
+                request,
+                FailedAnswer(phrase("it was not sent."), Action.WAIT),
+                tries,
+                phrase("The run's deadline has come."),
             )
         if self._timeouts_of(request) >= _TIMEOUTS:
-            trouble = FailedAnswer("it was not sent because it timed out twice within ten minutes.", Action.WAIT)
-            raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
+            trouble = FailedAnswer(
+                phrase("it was not sent because it timed out twice within ten minutes."), Action.WAIT
+            )
+            raise self._error(request, trouble, tries, str(_THIRD_TIMEOUT))
 
     def _timeouts_of(self, request: ApiRequest, *, now: bool = False) -> int:
         """How often the same request timed out in the last ten minutes; `now` adds one."""
@@ -464,23 +495,30 @@ class Client:
         """The error for a request that is given up: what happened, how often it was tried, and what to do next."""
         often = ""
         if tries.sent > 1:
-            often = f"Tried {tries.sent} times in {self._monotonic() - tries.began:.0f} s."
+            often = phrase(
+                "Tried %(sent)s times in %(seconds)s s.",
+                sent=tries.sent,
+                seconds=format(self._monotonic() - tries.began, ".0f"),
+            )
         if is_other_app(trouble.code, trouble.what):
-            next_step = (
-                f"The token was not issued by the app {self._app_id} of ADREEL_TIKTOK_APP_ID: set the app that "
-                "issued it, or reconnect the account with this one."
+            next_step = phrase(
+                "The token was not issued by the app %(app_id)s of ADREEL_TIKTOK_APP_ID: set the app that "
+                "issued it, or reconnect the account with this one.",
+                app_id=self._app_id,
             )
         elif ERRORS[trouble.action].reconnects:
-            next_step = "Reconnect the account."
+            next_step = phrase("Reconnect the account.")
         scope = lacks_scope(trouble.code, trouble.what)
         if scope:
-            next_step = (
-                f"The app lacks the permission for {scope}: give it the scope of that endpoint in TikTok's developer "
-                "portal (My Apps), then reconnect the account."
+            next_step = phrase(
+                "The app lacks the permission for %(scope)s: give it the scope of that endpoint in "
+                "TikTok's developer portal (My Apps), then reconnect the account.",
+                scope=scope,
             )
         if trouble.action is Action.THROTTLED and not is_narrow(trouble.code):
-            next_step += " If no other program uses this app, its budget of the day may be used up until 00:00 UTC."
-        words = " ".join(part for part in (f"{request.where}: {trouble.what}", often, next_step.strip()) if part)
+            budget = phrase("If no other program uses this app, its budget of the day may be used up until 00:00 UTC.")
+            next_step = f"{next_step} {budget}".lstrip()
+        words = " ".join(part for part in (f"{request.where}: {trouble.what}", often, str(next_step)) if part)
         if trouble.code is not None:
             return api_error(trouble.code, self._clean(words), trouble.request_id)
         return ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
@@ -496,9 +534,9 @@ class Client:
         return text
 
 
-_THIRD_TIMEOUT = (
-    "TikTok blocks a request that times out a third time within ten minutes: try again after that, or request less "
-    "at once."
+_THIRD_TIMEOUT = Phrase(
+    "TikTok blocks a request that times out a third time within ten minutes: try again after "
+    "that, or request less at once."
 )
 
 

@@ -16,6 +16,7 @@ from typing import Self
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from adreel.errors import AdreelError, InputError, ReconnectError, RetryError
+from adreel.language import phrase
 
 _HERE = frozenset({"127.0.0.1", "localhost"})
 _LONGEST_HEAD = 16_384
@@ -34,7 +35,12 @@ def consent_url(auth_url: str, app_id: str, state: str, redirect_uri: str) -> st
     """
     parts = _split(auth_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"The consent page {auth_url!r} is not a web address; it must start with https://.")
+        raise InputError(
+            phrase(
+                "The consent page %(auth_url)s is not a web address; it must start with https://.",
+                auth_url=repr(auth_url),
+            )
+        )
     ours = {"app_id": app_id, "state": state, "redirect_uri": redirect_uri}
     others = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
     return urlunsplit(parts._replace(query=urlencode([*others, *ours.items()])))
@@ -50,18 +56,27 @@ def read_callback(url_or_query: str, expected_state: str) -> str:
     parameters = {name: set(values) for name, values in parse_qs(text.partition("?")[2] or text).items()}
     states = parameters.get("state", set())
     if not states:
-        raise InputError("The address has no state; paste the whole address that the browser shows after the consent.")
+        raise InputError(
+            phrase("The address has no state; paste the whole address that the browser shows after the consent.")
+        )
     # In bytes, since a text outside ASCII cannot be compared in constant time.
     if len(states) > 1 or not hmac.compare_digest(_bytes(states.pop()), _bytes(expected_state)):
-        raise InputError("The address belongs to another consent or to one that has ended; connect the account again.")
+        raise InputError(
+            phrase("The address belongs to another consent or to one that has ended; connect the account again.")
+        )
     codes = parameters.get("auth_code") or parameters.get("code") or set()
     if len(codes) > 1:
-        raise InputError("The address has more than one authorization code; connect the account again.")
+        raise InputError(phrase("The address has more than one authorization code; connect the account again."))
     if not codes:
-        reason = ", ".join(parameters.get("error_description") or parameters.get("error") or {"no reason given"})
+        reason = ", ".join(
+            parameters.get("error_description") or parameters.get("error") or {phrase("no reason given")}
+        )
         raise ReconnectError(
-            f"TikTok sent no authorization ({reason[:200]}): the consent was refused or cancelled. "
-            "Connect the account again."
+            phrase(
+                "TikTok sent no authorization (%(reason)s): the consent was refused or cancelled. Connect "
+                "the account again.",
+                reason=reason[:200],
+            )
         )
     return codes.pop()
 
@@ -75,7 +90,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise InputError(f"{url!r} is not a web address.") from None
+        raise InputError(phrase("%(url)s is not a web address.", url=repr(url))) from None
     return parts
 
 
@@ -103,8 +118,12 @@ class Listener:
         parts = _split(redirect_uri)
         if parts.scheme != "http" or parts.hostname not in _HERE:
             raise InputError(
-                f"The redirect address {redirect_uri} is not on this machine (http://localhost:<port>/...): "
-                "paste the address that the browser shows after the consent instead."
+                phrase(
+                    "The redirect address %(redirect_uri)s is not on this machine "
+                    "(http://localhost:<port>/...): paste the address that the browser shows after the consent "
+                    "instead.",
+                    redirect_uri=redirect_uri,
+                )
             )
         return cls(state, port=parts.port or 80, path=parts.path or "/")
 
@@ -115,8 +134,12 @@ class Listener:
             self._server = await asyncio.start_server(self._answer, "127.0.0.1", self._port, limit=_LONGEST_HEAD)
         except OSError as error:
             raise InputError(
-                f"Port {self._port} of this machine is not available ({error.strerror}): end the program that "
-                "uses it, or set another redirect address in adreel and in the TikTok app."
+                phrase(
+                    "Port %(port)s of this machine is not available (%(strerror)s): end the program that uses "
+                    "it, or set another redirect address in adreel and in the TikTok app.",
+                    port=self._port,
+                    strerror=error.strerror,
+                )
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -153,7 +176,10 @@ class Listener:
         except TimeoutError:
             self._outcome.cancel()
             raise RetryError(
-                f"TikTok's consent page was not completed within {seconds:.0f} seconds; connect the account again."
+                phrase(
+                    "TikTok's consent page was not completed within %(seconds)s seconds; connect the account again.",
+                    seconds=format(seconds, ".0f"),
+                )
             ) from None
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from adreel.errors import InputError, StorageError, ThrottledError
+from adreel.language import integer, phrase, shown_time
 from adreel.tiktok.margin import Margin
 
 
@@ -63,8 +64,12 @@ def limits_for(level: str) -> RateLimits:
         rate = nan
     if not (isfinite(rate) and rate * 60 >= 1):
         raise InputError(
-            f"The rate limit {level!r} is unknown: choose {', '.join(LEVELS)}, "
-            "or a number of requests a second (at least one a minute: 0.017)."
+            phrase(
+                "The rate limit %(level)s is unknown: choose %(value)s, or a number of requests a second "
+                "(at least one a minute: 0.017).",
+                level=repr(level),
+                value=", ".join(LEVELS),
+            )
         )
     return RateLimits(max(1, int(rate)), int(rate * 60), int(rate * _DAY))
 
@@ -298,8 +303,13 @@ class Pace:
         midnight = float((today + 1) * _DAY)
         if midnight - now > _WORTH_WAITING:
             raise ThrottledError(
-                f"The day's budget of {self.limits.per_day:,} requests of app {self.app_id} is used up. "
-                f"TikTok renews it at {datetime.fromtimestamp(midnight, UTC):%Y-%m-%d %H:%M} UTC; run again then."
+                phrase(
+                    "The day's budget of %(per_day)s requests of app %(app_id)s is used up. TikTok renews it "
+                    "at %(datetime)s UTC; run again then.",
+                    per_day=integer(self.limits.per_day),
+                    app_id=self.app_id,
+                    datetime=shown_time(datetime.fromtimestamp(midnight, UTC)),
+                )
             )
         return midnight, today + 1, 0
 
@@ -419,7 +429,9 @@ def _make(path: Path) -> None:
 
 
 def _unusable(path: Path, error: Exception) -> str:
-    return (
-        f"The file {path}, which keeps TikTok's rate limits, cannot be used: {error}. "
-        "It must be writable and on a local disk; if it is damaged, stop adreel and delete it."
+    return phrase(
+        "The file %(path)s, which keeps TikTok's rate limits, cannot be used: %(error)s. It must "
+        "be writable and on a local disk; if it is damaged, stop adreel and delete it.",
+        path=path,
+        error=error,
     )

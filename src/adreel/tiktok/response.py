@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from adreel.errors import API_CODES, Action, StopError, action_for
+from adreel.language import phrase
 
 CUT_HEADER = "X-Tt-Ads-Throttle"
 """Present when a report leaves out ids beyond 20,000 ("performance improvements", doc 1757262274182145)."""
@@ -188,21 +189,21 @@ def read_page(
     listed = _list_of(answer, where, reader)
     rows, totals, info = listed.list or [], listed.total_metrics, listed.page_info
     if not isinstance(totals, dict | None):
-        raise _unknown_form(answer, where, "its total_metrics is not an object")
+        raise _unknown_form(answer, where, phrase("its total_metrics is not an object"))
     if page_size is None:
         return ListPage(rows, len(rows), 1, totals, answer.cut, answer.request_id)
     total = _count(info.get("total_number")) if isinstance(info, dict) else None
     if listed.list is msgspec.UNSET:
-        return _without("a list", answer)
+        return _without(phrase("a list"), answer)
     if total is None or total < 0:
-        return _without("its count of all rows (page_info.total_number)", answer)
+        return _without(phrase("its count of all rows (page_info.total_number)"), answer)
     return ListPage(rows, total, _pages(info, total, page_size), totals, answer.cut, answer.request_id)
 
 
 def read_list(answer: ApiAnswer, where: str) -> ListPage | FailedAnswer:
     """The rows of a list that TikTok does not count, which has to be there. Raises StopError as `read_page`."""
     if _list_of(answer, where, _DICTIONARIES).list is msgspec.UNSET:
-        return _without("a list", answer)
+        return _without(phrase("a list"), answer)
     return read_page(answer, where)
 
 
@@ -210,11 +211,18 @@ def _list_of(answer: ApiAnswer, where: str, reader: Reader) -> Any:
     try:
         return _decoded(reader, answer.body)
     except msgspec.DecodeError as error:
-        raise _unknown_form(answer, where, f"its list has items that are not objects: {error}") from None
+        raise _unknown_form(
+            answer, where, phrase("its list has items that are not objects: %(error)s", error=error)
+        ) from None
 
 
 def _without(missing: str, answer: ApiAnswer) -> FailedAnswer:
-    return FailedAnswer(f"TikTok answered with code 0 and without {missing}.", Action.WAIT, None, answer.request_id)
+    return FailedAnswer(
+        phrase("TikTok answered with code 0 and without %(missing)s.", missing=missing),
+        Action.WAIT,
+        None,
+        answer.request_id,
+    )
 
 
 def _pages(info: Mapping[str, Any], total: int, page_size: int) -> int:
@@ -227,7 +235,11 @@ def _pages(info: Mapping[str, Any], total: int, page_size: int) -> int:
 
 def _unknown_form(answer: ApiAnswer, where: str, detail: str) -> StopError:
     return StopError(
-        f"{where}: TikTok's answer has an unknown format ({detail}); report it with the request ID.",
+        phrase(
+            "%(where)s: TikTok's answer has an unknown format (%(detail)s); report it with the request ID.",
+            where=where,
+            detail=detail,
+        ),
         request_id=answer.request_id,
     )
 
@@ -264,7 +276,7 @@ def _words(code: int, message: object) -> str:
     """TikTok's own words, or what the code means if it has none."""
     words = _plain(message)
     if not words:
-        words = API_CODES[code].meaning if code in API_CODES else "an error without a message"
+        words = str(API_CODES[code].meaning) if code in API_CODES else phrase("an error without a message")
     return _sentence(words[:_LONGEST_WORDS])
 
 
@@ -277,26 +289,39 @@ def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> FailedAnsw
     shown = f"HTTP {status} {_first_words(body)}"
     if status == 404:
         return FailedAnswer(
-            f"{shown}: the address does not exist. ADREEL_TIKTOK_URL must be the address of TikTok's API including "
-            "the version, such as https://business-api.tiktok.com/open_api/v1.3.",
+            phrase(
+                "%(shown)s: the address does not exist. ADREEL_TIKTOK_URL must be the address of TikTok's "
+                "API including the version, such as https://business-api.tiktok.com/open_api/v1.3.",
+                shown=shown,
+            ),
             Action.ABSENT,
         )
     if status in {401, 403, 407}:
         return FailedAnswer(
-            f"{shown}: a proxy or firewall between this machine and TikTok refuses the request (TikTok itself refuses "
-            "with HTTP 200). Ask your network administrator to allow it.",
+            phrase(
+                "%(shown)s: a proxy or firewall between this machine and TikTok refuses the request "
+                "(TikTok itself refuses with HTTP 200). Ask your network administrator to allow it.",
+                shown=shown,
+            ),
             Action.STOP,
         )
     if status == 429:
-        return FailedAnswer(f"{shown}: too many requests.", Action.THROTTLED, seconds=_retry_after(headers))
+        return FailedAnswer(
+            phrase("%(shown)s: too many requests.", shown=shown), Action.THROTTLED, seconds=_retry_after(headers)
+        )
     if status in {413, 414, 431}:
-        return FailedAnswer(f"{shown}: the request is too long.", Action.SPLIT)
+        return FailedAnswer(phrase("%(shown)s: the request is too long.", shown=shown), Action.SPLIT)
     if 200 <= status < 300:
-        return FailedAnswer(f"{shown} is not an answer of TikTok's API; a proxy may have sent it.", Action.WAIT)
+        return FailedAnswer(
+            phrase("%(shown)s is not an answer of TikTok's API; a proxy may have sent it.", shown=shown), Action.WAIT
+        )
     if status >= 500 or status in {408, 425}:
-        return FailedAnswer(f"{shown}: TikTok's server, or a proxy in between, failed.", Action.WAIT)
+        return FailedAnswer(
+            phrase("%(shown)s: TikTok's server, or a proxy in between, failed.", shown=shown), Action.WAIT
+        )
     return FailedAnswer(
-        f"{shown}: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies in between.", Action.STOP
+        phrase("%(shown)s: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies in between.", shown=shown),
+        Action.STOP,
     )
 
 
@@ -311,9 +336,9 @@ _MARKUP = re.compile(r"<(script|style)\b.*?(</\1>|\Z)|<!--.*?(-->|\Z)|<[^>]*>?",
 def _first_words(body: bytes) -> str:
     """How a text or a page begins, without its markup; JSON is not shown, since it may hold a token."""
     if body.lstrip()[:1] in {b"{", b"["}:
-        return "(JSON, cut off or without TikTok's code)"
+        return phrase("(JSON, cut off or without TikTok's code)")
     text = " ".join(_MARKUP.sub(" ", body[:4000].decode("utf-8", "replace")).split())
     text = "".join(letter for letter in text if letter.isprintable()).replace('"', "'")
     if not text:
-        return "(nothing readable)"
+        return phrase("(nothing readable)")
     return f'"{text}"' if len(text) <= _LONGEST_FIRST_WORDS else f'"{text[:_LONGEST_FIRST_WORDS]}..."'

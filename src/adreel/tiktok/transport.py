@@ -14,6 +14,7 @@ import httpx2
 import orjson
 
 from adreel.errors import Action, InputError, ReconnectError
+from adreel.language import phrase
 from adreel.settings import LOOPBACK, SIMULATOR_PORT
 from adreel.tiktok.response import ApiAnswer, FailedAnswer, read_answer
 
@@ -62,7 +63,12 @@ def checked_url(base_url: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise InputError(f"{base_url!r} is not the address of an API; use one such as https://host/open_api/v1.3.")
+        raise InputError(
+            phrase(
+                "%(base_url)s is not the address of an API; use one such as https://host/open_api/v1.3.",
+                base_url=repr(base_url),
+            )
+        )
     return base_url.rstrip("/")
 
 
@@ -118,9 +124,13 @@ class Wire:
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout):
-            return FailedAnswer(f"no answer within {self._seconds:g} s.", Action.WAIT, timed_out=True)
+            return FailedAnswer(
+                phrase("no answer within %(seconds)s s.", seconds=format(self._seconds, "g")),
+                Action.WAIT,
+                timed_out=True,
+            )
         except httpx2.InvalidURL:
-            return FailedAnswer("the request is too long for a URL.", Action.SPLIT)
+            return FailedAnswer(phrase("the request is too long for a URL."), Action.SPLIT)
         except httpx2.HTTPError as error:
             return _lost(error, self._base_url, by_proxy=self._proxy is not None)
         return read_answer(response.status_code, response.headers, content)
@@ -136,7 +146,7 @@ def _headers(token: str | None) -> dict[str, str]:
         return headers
     # Checked here, since the error of the HTTP library would show it.
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ReconnectError("The stored token has invalid characters; reconnect the account.")
+        raise ReconnectError(phrase("The stored token has invalid characters; reconnect the account."))
     return {**headers, "Access-Token": token}
 
 
@@ -165,7 +175,10 @@ def _transport(base_url: str, connections: int, proxy: str | None) -> httpx2.Asy
     except (ImportError, ValueError, httpx2.InvalidURL):
         # Without the cause, which shows the proxy's password.
         raise InputError(
-            f"The proxy that the environment names for {scheme} cannot be used; it must be http://host:port."
+            phrase(
+                "The proxy that the environment names for %(scheme)s cannot be used; it must be http://host:port.",
+                scheme=scheme,
+            )
         ) from None
 
 
@@ -174,18 +187,26 @@ def _lost(error: httpx2.HTTPError, base_url: str, *, by_proxy: bool) -> FailedAn
     words = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in words:
         return FailedAnswer(
-            f"the server's certificate is not trusted ({words}). If your company's proxy signs it, set "
-            "SSL_CERT_FILE to its authority.",
+            phrase(
+                "the server's certificate is not trusted (%(words)s). If your company's proxy signs it, "
+                "set SSL_CERT_FILE to its authority.",
+                words=words,
+            ),
             Action.STOP,
         )
     if isinstance(error, httpx2.ProxyError):
         refused = words.startswith(("401", "403", "407"))
-        return FailedAnswer(f"the proxy refuses the connection ({words}).", Action.STOP if refused else Action.WAIT)
+        return FailedAnswer(
+            phrase("the proxy refuses the connection (%(words)s).", words=words),
+            Action.STOP if refused else Action.WAIT,
+        )
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         if by_proxy:
-            return FailedAnswer(f"no connection through the proxy of the environment ({words}).", Action.WAIT)
+            return FailedAnswer(
+                phrase("no connection through the proxy of the environment (%(words)s).", words=words), Action.WAIT
+            )
         return _unreachable(error, words, base_url)
-    return FailedAnswer(f"the answer broke off ({words}).", Action.WAIT)
+    return FailedAnswer(phrase("the answer broke off (%(words)s).", words=words), Action.WAIT)
 
 
 def _unreachable(error: httpx2.HTTPError, words: str, base_url: str) -> FailedAnswer:
@@ -199,20 +220,23 @@ def _unreachable(error: httpx2.HTTPError, words: str, base_url: str) -> FailedAn
     causes = list(_causes(error))
     if host in LOOPBACK and any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         port = "" if parts.port in (None, SIMULATOR_PORT) else f" --port {parts.port}"
+        command = f"adreel simulate{port}"
         return FailedAnswer(
-            f"nothing answers at {_place(base_url)}.",
+            phrase("nothing answers at %(address)s.", address=_place(base_url)),
             Action.WAIT,
             absent=True,
-            advice=f"If it is the simulator, start it with: adreel simulate{port}",
+            advice=phrase("If it is the simulator, start it with: %(command)s", command=command),
         )
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return FailedAnswer(
-            f"the host name {host} cannot be resolved.",
+            phrase("the host name %(host)s cannot be resolved.", host=host),
             Action.WAIT,
             absent=not f".{host}".endswith(_TIKTOK_DOMAIN),
-            advice="Check the network and the address of the API (ADREEL_TIKTOK_URL).",
+            advice=phrase("Check the network and the address of the API (ADREEL_TIKTOK_URL)."),
         )
-    return FailedAnswer(f"no connection to {_place(base_url)} ({words}).", Action.WAIT)
+    return FailedAnswer(
+        phrase("no connection to %(address)s (%(words)s).", address=_place(base_url), words=words), Action.WAIT
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

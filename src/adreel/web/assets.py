@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from adreel.errors import StopError
+from adreel.language import phrase
 
 STATIC = Path(__file__).parent / "static"
 
@@ -55,8 +56,11 @@ class Assets(StaticFiles):
         path = self._folder / name
         if not path.is_file():
             raise StopError(
-                f"The file {name!r} of the pages is missing from this installation. In a checkout run `make setup`; "
-                "otherwise reinstall adreel."
+                phrase(
+                    "The file %(name)s of the pages is missing from this installation. In a checkout run `make "
+                    "setup`; otherwise reinstall adreel.",
+                    name=repr(name),
+                )
             )
         return f"{PREFIX}/{name}?v={_hash(path, path.stat().st_mtime_ns)}"
 

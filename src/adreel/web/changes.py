@@ -23,6 +23,7 @@ from adreel.datasets.restatement import (
 )
 from adreel.dates import Span
 from adreel.errors import NotFoundError
+from adreel.language import Phrase, listed, phrase
 from adreel.store import SavedDataset
 from adreel.web.deps import Deps
 
@@ -156,7 +157,7 @@ class _ChangesView:
             examples=tuple(map(self._example, comparison.examples)),
             panels=tuple(panel["title"] for panel in panels),
             chart=self._chart(panels),
-            chart_days=" and ".join(_SERIES[kind] for kind in comparison.first_kinds),
+            chart_days=listed(_SERIES[kind] for kind in comparison.first_kinds),
             unchanged=len(comparison.columns) - len(differing),
         )
 
@@ -171,14 +172,14 @@ class _ChangesView:
         panels = [
             self._panel(column.label(column_sum), column_sum.currency, column_sum.days) for column, column_sum in shown
         ]
-        return [*panels, self._panel("Rows changed, added or removed", None, counts) | {"signed": False}]
+        return [*panels, self._panel(phrase("Rows changed, added or removed"), None, counts) | {"signed": False}]
 
     def _panel(self, title: str, currency: str | None, steps: Mapping[Place, Any]) -> dict[str, Any]:
         """One figure's bars, a series for each kind of days."""
         is_whole = all(isinstance(step, int) for step in steps.values())
         kind_days = {kind: {day.day for day in self._comparison.days if day.kind is kind} for kind in DayKind}
         return {
-            "title": title,
+            "title": str(title),
             "signed": True,
             "format": {
                 "unit": "money" if currency else "count" if is_whole else "number",
@@ -187,7 +188,7 @@ class _ChangesView:
             },
             "series": [
                 {
-                    "name": _SERIES[kind],
+                    "name": str(_SERIES[kind]),
                     "role": "part",
                     # Restatements are shown first: added and removed days would dwarf them.
                     "shown": kind in self._comparison.first_kinds,
@@ -212,8 +213,8 @@ class _ChangesView:
         chart = {
             "name": "difference",
             "kind": "moves",
-            "title": "Changes by day",
-            "x": {"title": "Day", "type": "day", "values": [str(day) for day in self._chart_days]},
+            "title": phrase("Changes by day"),
+            "x": {"title": phrase("Day"), "type": "day", "values": [str(day) for day in self._chart_days]},
             "panels": panels,
         }
         return json.dumps(chart, ensure_ascii=False, separators=(",", ":"))
@@ -222,7 +223,7 @@ class _ChangesView:
 
     def _example(self, example: Example) -> ExampleRow:
         before, after, titles = example.before or {}, example.after or {}, self._comparison.titles
-        kind = "changed" if example.before and example.after else "added" if example.after else "removed"
+        kind = _CHANGED if example.before and example.after else _ADDED if example.after else _REMOVED
         valued = {metric.name for metric in self._comparison.columns}
         both = {**before, **after}
         named = [name for name in both if name not in valued]
@@ -260,14 +261,16 @@ def _step(column_sum: CurrencySum, place: Place) -> str:
     return amount(column_sum.days[place], column_sum.currency, signed=True) if place in column_sum.days else ""
 
 
+_CHANGED, _ADDED, _REMOVED = Phrase("changed"), Phrase("added"), Phrase("removed")
+
 _SERIES = {
-    DayKind.RESTATED: "days in both versions",
-    DayKind.INCOMPLETE: "incomplete days",
-    DayKind.ADDED: "days added",
-    DayKind.REMOVED: "days removed",
-    DayKind.REPEATED: "days with rows added again",
-    DayKind.UNREAD: "days not read again",
-    DayKind.UNVERIFIED: "days whose check failed",
+    DayKind.RESTATED: Phrase("days in both versions"),
+    DayKind.INCOMPLETE: Phrase("incomplete days"),
+    DayKind.ADDED: Phrase("days added"),
+    DayKind.REMOVED: Phrase("days removed"),
+    DayKind.REPEATED: Phrase("days with rows added again"),
+    DayKind.UNREAD: Phrase("days not read again"),
+    DayKind.UNVERIFIED: Phrase("days whose check failed"),
 }
 
 _ALWAYS = (DayKind.RESTATED, DayKind.INCOMPLETE, DayKind.ADDED, DayKind.REMOVED)

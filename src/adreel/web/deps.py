@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from adreel.access import Actor, Guard
 from adreel.lake import Lake
+from adreel.language import phrase
 from adreel.pipeline.backfill_orders import BackfillOrders
 from adreel.pipeline.orders import Orders
 from adreel.pipeline.preview import Asking
@@ -39,8 +40,8 @@ class MadeUp:
     def words(self) -> str:
         """Which numbers are made up."""
         if self.everything:
-            return "Simulated TikTok: all figures are invented."
-        return "Some accounts read a simulated TikTok: their figures are invented."
+            return phrase("Simulated TikTok: all figures are invented.")
+        return phrase("Some accounts read a simulated TikTok: their figures are invented.")
 
 
 @dataclass(frozen=True, slots=True)

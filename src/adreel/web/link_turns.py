@@ -10,6 +10,7 @@ from math import ceil
 from threading import Lock
 
 from adreel.errors import GuessingError
+from adreel.language import phrase
 
 WINDOW = timedelta(minutes=10)
 MOST_OF_LINK = 60
@@ -47,7 +48,9 @@ class LinkTurns:
         """The pieces of a table, while a turn is taken. Raises GuessingError if there is none."""
         with self._lock:
             if self._at_work >= AT_ONCE:
-                raise GuessingError("Other tables are being sent by link. Try again soon.", seconds=BUSY_SECONDS)
+                raise GuessingError(
+                    phrase("Other tables are being sent by link. Try again soon."), seconds=BUSY_SECONDS
+                )
             self._at_work += 1
         try:
             yield from pieces
@@ -65,5 +68,7 @@ class LinkTurns:
                 times.popleft()
             if len(times) >= most:
                 wait = times[0] + WINDOW - now
-                raise GuessingError("Too many requests for links. Try again later.", seconds=ceil(wait.total_seconds()))
+                raise GuessingError(
+                    phrase("Too many requests for links. Try again later."), seconds=ceil(wait.total_seconds())
+                )
             times.append(now)

@@ -20,6 +20,7 @@ from adreel import sandbox
 from adreel.datasets.calculated_columns import reader_columns_of
 from adreel.errors import CancelledError, InputError, RetryError
 from adreel.lake import ReaderColumns
+from adreel.language import Phrase, integer, phrase
 from adreel.sandbox import AnswerForm
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, queried
@@ -111,7 +112,13 @@ async def answered(
     """
     turns = turns_of(request)
     if len(sql) > LONGEST_SQL:
-        raise InputError(f"The query has {len(sql):,} characters; the limit is {LONGEST_SQL:,}.")
+        raise InputError(
+            phrase(
+                "The query has %(characters)s characters; the limit is %(limit)s.",
+                characters=integer(len(sql)),
+                limit=integer(LONGEST_SQL),
+            )
+        )
     limits = sandbox.of_the_web(deps.settings, output)
     given_up, began, waited = Event(), monotonic(), 0.0
 
@@ -138,7 +145,7 @@ async def answered(
 
     failed: Exception | None = None
     files = list[IO[bytes]]()
-    with turns.asked.one_more(who.user.id, _TOO_MANY):
+    with turns.asked.one_more(who.user.id, phrase(_TOO_MANY, of_one=MOST_OF_ONE, of_all=MOST_WAITING)):
         async with create_task_group() as group:
             group.start_soon(watch)
             try:
@@ -149,29 +156,29 @@ async def answered(
                     waited = monotonic() - began
                     files.append(await to_thread.run_sync(work, limiter=turns.threads))
             except TimeoutError:
-                failed = RetryError(_NO_TURN)
+                failed = RetryError(phrase(_NO_TURN, seconds=format(LONGEST_WAIT, ".0f")))
             except Exception as error:  # noqa: BLE001 - raised again, outside of the group, which would wrap it
                 failed = error
             group.cancel_scope.cancel()
     if failed is not None:
         raise failed
     if not files:
-        raise CancelledError("The client disconnected before the query finished.")
+        raise CancelledError(phrase("The client disconnected before the query finished."))
     return Asked(files[0], waited)
 
 
-_TOO_MANY = (
-    f"Too many queries at once: the limit is {MOST_OF_ONE} for each user and {MOST_WAITING} in all. Wait until one "
-    "finishes, then try again."
+_TOO_MANY = Phrase(
+    "Too many queries at once: the limit is %(of_one)s for each user and %(of_all)s in all. "
+    "Wait until one finishes, then try again."
 )
 
-_NO_TURN = (
-    f"The query did not start within {LONGEST_WAIT:.0f} seconds: other queries are running. Try again in a minute."
+_NO_TURN = Phrase(
+    "The query did not start within %(seconds)s seconds: other queries are running. Try again in a minute."
 )
 
-_TOO_MANY_FILES = (
-    f"Too many downloads at once: the limit is {MOST_FILES_OF_ONE} for each user and {MOST_FILES} in all. Wait until "
-    "one finishes, then try again."
+_TOO_MANY_FILES = Phrase(
+    "Too many downloads at once: the limit is %(of_one)s for each user and %(of_all)s in all. "
+    "Wait until one finishes, then try again."
 )
 
 
@@ -206,7 +213,8 @@ async def items_of(request: Request, deps: Deps, who: Visitor, sql: str, most_ro
 
 def _fetching(request: Request, who: Visitor) -> ExitStack:
     kept = ExitStack()
-    kept.enter_context(turns_of(request).files.one_more(who.user.id, _TOO_MANY_FILES))
+    refusal = phrase(_TOO_MANY_FILES, of_one=MOST_FILES_OF_ONE, of_all=MOST_FILES)
+    kept.enter_context(turns_of(request).files.one_more(who.user.id, refusal))
     return kept
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,11 +20,27 @@ from adreel.charts.labels import cell
 from adreel.datasets.menus import level_words
 from adreel.datasets.restatement import amount
 from adreel.datasets.runs import started_by
+from adreel.language import (
+    LANGUAGES,
+    decimal,
+    gettext,
+    in_language,
+    integer,
+    isolated,
+    language,
+    phrase,
+    phrases,
+    plural,
+    shown_day,
+    shown_time,
+)
 from adreel.store import Role, User
+from adreel.stored_texts import translated
 from adreel.update_methods import method_title
 from adreel.web.assets import Assets
 from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
-from adreel.web.wording import on_page
+from adreel.web.languages import script_phrases
+from adreel.web.wording import on_page, titled
 
 NOTICE = "adreel_said"
 """The cookie with the message that the page after a redirect shows."""
@@ -53,12 +69,23 @@ class Shell:
     path: str
     notice: str
     theme: str
+    language: str
     find_made_up: Callable[[], MadeUp | None]
 
     @property
     def made_up(self) -> MadeUp | None:
         """Which numbers are made up. Looked up when it is shown: parts of pages do not."""
         return self.find_made_up()
+
+    @property
+    def languages(self) -> Mapping[str, str]:
+        """The languages that a person can choose, each in its own name, by code."""
+        return LANGUAGES
+
+    @property
+    def phrases(self) -> Mapping[str, str | list[str]]:
+        """The messages of scripts in the language of the page; none in English, which scripts have themselves."""
+        return script_phrases(self.language)
 
     @property
     def may_edit(self) -> bool:
@@ -83,11 +110,21 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
         )
+        # Jinja's own functions would put in the values without setting names apart.
+        self.environment.newstyle_gettext = True  # type: ignore[attr-defined]
+        self.environment.globals |= {"_": _message, "gettext": _message, "ngettext": _plural_message}
         self.environment.globals |= {"asset": assets.url}
         self.environment.filters |= {
             "on_page": on_page,
-            "count": count,
+            "titled": titled,
+            "count": shown_count,
+            "day": shown_day,
+            "time": shown_time,
+            "decimal": decimal,
+            "in_language": in_language,
+            "translated": translated,
             "number": number,
             "labelled": labelled,
             "level": level_words,
@@ -104,6 +141,15 @@ class Pages:
         """The page's text."""
         values = {field.name: getattr(page, field.name) for field in fields(page)}
         return self.environment.get_template(page.template).render(values, shell=shell, now=now)
+
+
+def _message(message: str, /, **values: object) -> Markup:
+    """A message of a template, which may have tags, with its values escaped."""
+    return Markup(gettext(message)) % isolated(values)  # noqa: S704 - our own messages
+
+
+def _plural_message(one: str, many: str, number: int, /, **values: object) -> Markup:
+    return Markup(plural(one, many, number)) % isolated({"num": number, **values})  # noqa: S704 - our own messages
 
 
 def respond(request: Request, page: Page, status: int = 200, visitor: Visitor | None = None) -> HTMLResponse:
@@ -128,6 +174,7 @@ def shell_of(request: Request, visitor: Visitor | None) -> Shell:
         path=_shown_path(request.url.path),
         notice=unquote(request.cookies.get(NOTICE, ""))[:500],
         theme=theme if theme in THEMES else "auto",
+        language=language(),
         find_made_up=lambda: deps.made_up,
     )
 
@@ -153,7 +200,13 @@ def go(request: Request, path: str, notice: str = "") -> Response:
     response = answer or RedirectResponse(path, 303)
     if notice:
         response.set_cookie(
-            NOTICE, quote(notice), max_age=60, path="/", httponly=True, samesite="lax", secure=deps_of(request).secure
+            NOTICE,
+            quote(str(notice)),
+            max_age=60,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=deps_of(request).secure,
         )
     return response
 
@@ -168,16 +221,16 @@ def own_path(text: str, otherwise: str = "/") -> str:
 # -- how values look
 
 
-def count(value: int | None) -> str:
+def shown_count(value: int | None) -> str:
     """12,345; a dash for what is not known."""
-    return UNKNOWN if value is None else f"{value:,}"
+    return UNKNOWN if value is None else integer(value)
 
 
 def number(value: Decimal | float | None, digits: int = 2) -> str:
     """1,234.50; whole numbers without digits."""
     if value is None:
         return UNKNOWN
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+    return integer(value) if isinstance(value, int) else decimal(value, digits)
 
 
 def restated_amount(value: Decimal, currency: str | None) -> str:
@@ -198,13 +251,15 @@ def duration(value: timedelta | float | None) -> str:
         return UNKNOWN
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return phrase("%(seconds)s s", seconds=decimal(seconds, 1))
     rounded = round(seconds)
     if rounded < 60:
-        return f"{rounded} s"
+        return phrase("%(seconds)s s", seconds=rounded)
     minutes, rest = divmod(rounded, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    if hours:
+        return phrase("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes)
+    return phrase("%(minutes)s min %(seconds)s s", minutes=minutes, seconds=rest)
 
 
 def size(value: int | None) -> str:
@@ -214,23 +269,25 @@ def size(value: int | None) -> str:
     amount = float(value)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+            return f"{decimal(amount, 0 if unit == 'B' else 1)} {unit}"
         amount /= 1000
-    return f"{amount:.1f} TB"
+    return f"{decimal(amount, 1)} TB"
 
 
 def ago(value: datetime | None, now: datetime) -> str:
     """How long ago, in words."""
     if value is None:
-        return "never"
-    seconds = (now - value).total_seconds()
+        return phrase("never")
+    seconds = int((now - value).total_seconds())
     if seconds < 60:
-        return "just now"
-    for unit, length, most in (("minute", 60, 60), ("hour", 3600, 24), ("day", 86400, 60)):
-        passed = int(seconds // length)
-        if passed < most:
-            return f"{passed} {unit}{'s' if passed > 1 else ''} ago"
-    return f"on {value:%Y-%m-%d}"
+        return phrase("just now")
+    if (minutes := seconds // 60) < 60:
+        return phrases("%(number)s minute ago", "%(number)s minutes ago", minutes, number=minutes)
+    if (hours := seconds // 3600) < 24:
+        return phrases("%(number)s hour ago", "%(number)s hours ago", hours, number=hours)
+    if (days := seconds // 86400) < 60:
+        return phrases("%(number)s day ago", "%(number)s days ago", days, number=days)
+    return phrase("on %(day)s", day=shown_day(value.date()))
 
 
 def moment(value: datetime | None, zone: str) -> Markup:
@@ -238,7 +295,6 @@ def moment(value: datetime | None, zone: str) -> Markup:
     if value is None:
         return Markup(UNKNOWN)  # noqa: S704 - our own constant
     utc = value.astimezone(UTC)
-    local = value.astimezone(ZoneInfo(zone))
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S}", f"{local:%Y-%m-%d %H:%M}"
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}", shown_time(utc, seconds=True), shown_time(value.astimezone(ZoneInfo(zone)))
     )

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adreel.language import integer, phrase
 from adreel.settings import LOOPBACK, Settings
 from adreel.web.deps import bearer_of
 
@@ -70,7 +71,9 @@ class Shield:
         size = _length(request.headers)
         reserved = size if size > SMALL_BYTES else 0
         if self._reserved + reserved > RESERVED_BYTES:
-            busy = self._refused(request, 503, "The server is busy with other large requests. Try again in 10 seconds.")
+            busy = self._refused(
+                request, 503, phrase("The server is busy with other large requests. Try again in 10 seconds.")
+            )
             busy.headers["Retry-After"] = "10"
             await busy(scope, receive, answer)
             return
@@ -96,7 +99,12 @@ class Shield:
                     break
         if timed.cancelled_caught:
             late = self._refused(
-                request, 408, f"The request body took longer than {self._seconds:g} seconds. Send it again."
+                request,
+                408,
+                phrase(
+                    "The request body took longer than %(seconds)s seconds. Send it again.",
+                    seconds=format(self._seconds, "g"),
+                ),
             )
             late.headers["Connection"] = "close"
             await late(request.scope, receive, answer)
@@ -116,22 +124,31 @@ class Shield:
             return self._refused(
                 request,
                 421,
-                f"Host name {host!r} is not allowed. Set ADREEL_WEB_URL to the address that people use.",
+                phrase(
+                    "Host name %(host)s is not allowed. Set ADREEL_WEB_URL to the address that people use.",
+                    host=repr(host),
+                ),
             )
         if request.method in ("GET", "HEAD") and host in LOOPBACK and self._name in LOOPBACK and host != self._name:
             # Cookies belong to one name, and TikTok's consent page leads back to this one.
             return RedirectResponse(f"{self._public}{request.url.path}{_query(request)}", 307)
         if _length(request.headers) > MOST_BYTES:
-            return self._refused(request, 413, f"The request is larger than {MOST_BYTES:,} bytes.")
+            return self._refused(
+                request, 413, phrase("The request is larger than %(limit)s bytes.", limit=integer(MOST_BYTES))
+            )
         if "transfer-encoding" in request.headers:
             # Its end is not known before it is there.
-            return self._refused(request, 411, "Send the request with its length (Content-Length), not in chunks.")
+            return self._refused(
+                request, 411, phrase("Send the request with its length (Content-Length), not in chunks.")
+            )
         if request.method not in SAFE and not _is_own(request.headers, self._origins(request)):
             return self._foreign(request)
         return None
 
     def _foreign(self, request: Request) -> Response | None:
-        return self._refused(request, HTTPStatus.FORBIDDEN, "The request came from another site and was refused.")
+        return self._refused(
+            request, HTTPStatus.FORBIDDEN, phrase("The request came from another site and was refused.")
+        )
 
     def _origins(self, request: Request) -> set[str]:
         return {self._public, f"{request.url.scheme}://{request.headers.get('host', '')}"}

@@ -9,12 +9,15 @@ from fastapi import Request
 from starlette.responses import Response
 
 from adreel.errors import ForbiddenError, GuessingError, InputError, NotFoundError
+from adreel.language import Phrase, phrase
 from adreel.store import User
 from adreel.store.audit import STRANGER, AuditAction, Means, Origin, Subject
 from adreel.web.deps import COOKIE, Deps, Visitor, deps_of
 from adreel.web.render import go, is_fragment, own_path
 
-WRONG = "The name or the password is wrong."
+WRONG = Phrase("The name or the password is wrong.")
+
+UNKNOWN_USER = Phrase("unknown user")
 
 
 def sign_in_path(request: Request) -> str:
@@ -55,10 +58,10 @@ def end_session(deps: Deps, request: Request) -> None:
         deps.store.sessions.end(secret)
 
 
-def need_browser(visitor: Visitor, action: str) -> None:
-    """Raises ForbiddenError for an API token where a signed-in browser is required; `action` completes "cannot"."""
+def need_browser(visitor: Visitor, refusal: str) -> None:
+    """Raises ForbiddenError for an API token where a signed-in browser is required; `refusal` says what it cannot."""
     if not visitor.secret:
-        raise ForbiddenError(f"API tokens cannot {action}. Sign in to the Data Center in a browser.")
+        raise ForbiddenError(" ".join((refusal, phrase("Sign in to the Data Center in a browser."))))
 
 
 def _record_failure(deps: Deps, name: str) -> None:
@@ -66,7 +69,7 @@ def _record_failure(deps: Deps, name: str) -> None:
     try:
         subject = Subject.of(deps.store.users.get(name))
     except NotFoundError:
-        subject = Subject("", "unknown user")
+        subject = Subject("", UNKNOWN_USER)
     deps.store.audit.add(AuditAction.SIGN_IN_FAILED, subject, origin=Origin(None, STRANGER, Means.PAGE))
 
 
@@ -76,13 +79,13 @@ def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> U
     address = request.client.host if request.client else ""
     wait = attempts.allowed(name, address)
     if wait > 0:
-        message = f"Too many wrong passwords. Wait {ceil(wait / 60)} min, then try again."
+        message = phrase("Too many wrong passwords. Wait %(minutes)s min, then try again.", minutes=ceil(wait / 60))
         raise GuessingError(message, seconds=ceil(wait))
     # Before the password is looked at, so that guesses at the same time count each other.
     attempts.note(name, address)
     user = users.check(name, password)
     if user is None:
         _record_failure(deps_of(request), name)
-        raise InputError(wrong)
+        raise InputError(str(wrong))
     attempts.clear(name, address)
     return user

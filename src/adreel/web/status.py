@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from adreel import errors
 from adreel.errors import AdreelError, error_id_of
+from adreel.language import phrase
 
 STATUS: tuple[tuple[type[AdreelError], HTTPStatus], ...] = (
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
@@ -40,9 +41,10 @@ def retry_after(error: AdreelError) -> dict[str, str]:
 
 def unexpected(error: Exception) -> str:
     """What a person reads of an unexpected error: its ID, where its traceback is, and what to send to whom."""
-    return (
-        f"Unexpected error {error_id_of(error)}. Send this error ID to an administrator. The output of adreel serve "
-        "has the traceback with the ID; administrators send it to the developers of adreel."
+    return phrase(
+        "Unexpected error %(error_id)s. Send this error ID to an administrator. The output of adreel "
+        "serve has the traceback with the ID; administrators send it to the developers of adreel.",
+        error_id=error_id_of(error),
     )
 
 

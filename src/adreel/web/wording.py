@@ -3,23 +3,114 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Mapping
+from datetime import date
+from functools import cache, partial
+from types import MappingProxyType
 
 from adreel import catalog
+from adreel.language import Phrase, gettext, language, phrase
+from adreel.store import Level, Role
+
+ROLE_TITLES: Mapping[Role, Phrase] = MappingProxyType(
+    {Role.ADMIN: Phrase("Admin"), Role.EDITOR: Phrase("Editor"), Role.VIEWER: Phrase("Viewer")}
+)
+"""The roles by themselves, as in a table."""
+
+ROLE_NAMES: Mapping[Role, Phrase] = MappingProxyType(
+    {Role.ADMIN: Phrase("admin"), Role.EDITOR: Phrase("editor"), Role.VIEWER: Phrase("viewer")}
+)
+"""The roles within a sentence."""
+
+LEVEL_NAMES: Mapping[Level, Phrase] = MappingProxyType(
+    {
+        Level.NONE: Phrase("none"),
+        Level.READ: Phrase("read"),
+        Level.SHARE: Phrase("share"),
+        Level.EDIT: Phrase("edit"),
+        Level.OWNER: Phrase("owner"),
+    }
+)
+"""The access levels within a sentence."""
+
+WEEKDAYS = (
+    Phrase("Mon"),
+    Phrase("Tue"),
+    Phrase("Wed"),
+    Phrase("Thu"),
+    Phrase("Fri"),
+    Phrase("Sat"),
+    Phrase("Sun"),
+)
+"""The days of the week, from Monday."""
+
+MONTHS = (
+    Phrase("Jan"),
+    Phrase("Feb"),
+    Phrase("Mar"),
+    Phrase("Apr"),
+    Phrase("May"),
+    Phrase("Jun"),
+    Phrase("Jul"),
+    Phrase("Aug"),
+    Phrase("Sep"),
+    Phrase("Oct"),
+    Phrase("Nov"),
+    Phrase("Dec"),
+)
 
 _KEY = re.compile(r"^(\w+): ", re.MULTILINE)
-_SET = re.compile(r"\b([Ss])et (\w+): true\b")
+
+_SWITCHED = (
+    (Phrase("Set %(key)s: true"), Phrase("Turn on %(switch)s")),
+    (Phrase("set %(key)s: true"), Phrase("turn on %(switch)s")),
+)
+"""How messages say that a switch of a dataset file is to be set, and how pages say it."""
+
+_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        **{str.__str__(role): title for role, title in ROLE_TITLES.items()},
+        "none": Phrase("None"),
+        "read": Phrase("Read"),
+        "share": Phrase("Share"),
+        "edit": Phrase("Edit"),
+        "owner": Phrase("Owner"),
+        "valid": Phrase("Valid"),
+        "expired": Phrase("Expired"),
+        "revoked": Phrase("Revoked"),
+    }
+)
+"""Roles, levels and the statuses of accounts, as pages call them."""
+
+
+def titled(word: str) -> str:
+    """A role, a level or the status of an account as a page calls it."""
+    return str(_TITLES[word])
 
 
 def on_page(text: str) -> str:
     """A message as a page says it: keys of a dataset file, at its start or as switches to set, become titles."""
-    text = _KEY.sub(lambda match: f"{_titles().get(match[1], match[1])}: ", text)
-    return _SET.sub(lambda match: _turned_on(match[0], match[1], match[2]), text)
+    text = _KEY.sub(lambda match: f"{_titles().get(match[1], match[1])}: ", str(text))
+    for advice, shown in _SWITCHED:
+        text = _expression(language(), advice).sub(partial(_turned_on, shown), text)
+    return text
 
 
-def _turned_on(words: str, first: str, name: str) -> str:
-    title = _switches().get(name)
-    return f"{'Turn' if first == 'S' else 'turn'} on {title}" if title else words
+def month_and_day(day: date) -> str:
+    """A day without its year: Nov 30."""
+    return phrase("%(month)s %(day)s", month=MONTHS[day.month - 1], day=day.day)
+
+
+def _turned_on(message: str, match: re.Match[str]) -> str:
+    title = _switches().get(match["key"])
+    return phrase(message, switch=title) if title else match[0]
+
+
+@cache
+def _expression(code: str, message: str) -> re.Pattern[str]:  # noqa: ARG001 - another language has its own
+    """What matches the message in the language in force, whose code it is, with any key."""
+    before, _, after = gettext(message).partition("%(key)s")
+    return re.compile(rf"\b{re.escape(before)}(?P<key>\w+){re.escape(after)}\b")
 
 
 @cache

@@ -17,6 +17,7 @@ from typing import Any
 from adreel import catalog
 from adreel.catalog.calculated import UNITS
 from adreel.catalog.formulas import FormulaError, name_spans, parts, value_of
+from adreel.catalog.records import Metric
 from adreel.charts.labels import amount
 from adreel.datasets.calculated import KEY, CheckedEntry, EntryFault, ReadFormula, check_entry, read_formula
 from adreel.datasets.fitting import Fitted, fitted
@@ -24,6 +25,7 @@ from adreel.datasets.menus import Offer
 from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.datasets.values import scalar, texts
 from adreel.errors import Problem, did_you_mean
+from adreel.language import Phrase, in_language, phrase
 from adreel.web.forms.buttons import PressedButton, moved
 from adreel.web.forms.fields import FormFields, values_of
 from adreel.web.forms.sections import BETWEEN
@@ -31,18 +33,22 @@ from adreel.web.forms.sections import BETWEEN
 NEW = "+"
 """What stands for a calculated metric that is not in the list yet."""
 
-UNIT_TITLES: Mapping[str, str] = MappingProxyType(
-    {"account_currency": "Money", "percent": "Percent", "ratio": "Ratio", "number": "Number"}
+UNIT_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "account_currency": Phrase("money"),
+        "percent": Phrase("percent"),
+        "ratio": Phrase("ratio"),
+        "number": Phrase("number"),
+    }
 )
-
-FORMATS = (("", "Automatic: money or number"), *((unit, UNIT_TITLES[unit]) for unit in UNITS))
-"""What the editor offers."""
+"""What formulas give."""
 
 _PLAIN_NUMBER = re.compile(r"-?\d{1,24}(\.\d{1,6})?", re.ASCII)
 _LONGEST_SUMS = 100_000
 _LONGEST_WORDS = 100
 MOST_SUGGESTIONS = 8
 """Metrics that are suggested at a time."""
+_NUMBER = re.compile(r"\d[\d,]*(\.\d+)?", re.ASCII)
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _CALC = "calc"
 _UNDER_WAY = "formula_under_way"
@@ -66,7 +72,7 @@ class Sums:
         try:
             given = json.loads(text[:_LONGEST_SUMS])
             sums = {name: Decimal(value) for name, value in given["sums"].items() if _PLAIN_NUMBER.fullmatch(value)}
-            return Sums("the first rows", sums, scalar(given["currency"])[:10])
+            return Sums(phrase("the first rows"), sums, scalar(given["currency"])[:10])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Sums()
 
@@ -290,7 +296,7 @@ def _texts_of(entry: Any) -> tuple[str, str, str, str]:
     if ready is None:
         return name, scalar(values.get("title")), formula, scalar(values.get("unit"))
     unit = ready.unit if ready.unit in ("percent", "ratio") else ""
-    return name, scalar(values.get("title")) or ready.title, ready.formula, unit
+    return name, scalar(values.get("title")) or str(ready.title), ready.formula, unit
 
 
 def name_for(title: str) -> str:
@@ -330,26 +336,26 @@ def formula_editor(fields: FormFields, fit: Fitted, columns: Iterable[str], sums
         unit,
         name_for(title),
         _checked(formula, unit, [fault for fault in of_formula if fault.key != "title"], fit, sums),
-        tuple(_sentence(fault) for fault in of_name if fault.key == "name"),
+        tuple(_name_sentence(name or name_for(title), fault) for fault in of_name if fault.key == "name"),
         tuple(_sentence(fault) for fault in of_formula if fault.key == "title"),
     )
 
 
 def _checked(formula: str, unit: str, faults: Iterable[EntryFault], fit: Fitted, sums: Sums) -> FormulaCheck:
     """What is to be said of the formula itself."""
-    read = read_formula(formula, unit)
+    read, by_itself = read_formula(formula, unit), read_formula(formula)
     selected = texts(fit.values.get(_metrics_menu(fit.values)))
     spans = [span for fault in read.faults for span in fault.spans]
     example, why_not = _example(formula, read, sums)
     return FormulaCheck(
         pieces=tuple(_pieces(formula, spans)) if formula and spans else (),
-        faults=tuple(_sentence(fault) for fault in faults),
+        faults=tuple(_of_format(unit, by_itself, fault) for fault in faults),
         missing=tuple((name, _title(name)) for name in _parts(read) if name not in selected),
         unit=_unit_words(read, sums),
         example=example,
         source=sums.source if example else "",
         no_example=why_not,
-        needs_factor=unit == "percent" and read.unit is None and read_formula(formula).unit in ("number", "ratio"),
+        needs_factor=unit == "percent" and read.unit is None and by_itself.unit in ("number", "ratio"),
     )
 
 
@@ -359,14 +365,25 @@ def _parts(read: ReadFormula) -> tuple[str, ...]:
 
 def _sentence(fault: EntryFault) -> str:
     """The reason as a sentence, without the name of the entry before it, and with the nearest choice."""
-    reason = fault.reason.removeprefix(f"{_UNDER_WAY}: ").replace(_UNDER_WAY, "the formula")
-    reason = reason.replace("; remove unit", "; choose the automatic format")
-    if fault.key == "name" and reason == "required":
-        reason = "Enter a title, or a column name"
+    reason = fault.reason.removeprefix(f"{_UNDER_WAY}: ").replace(_UNDER_WAY, phrase("the formula"))
     first = reason.split(" ")[0]
     # A metric's name stays as TikTok spells it.
     words = reason if first in catalog.metrics() else f"{reason[:1].upper()}{reason[1:]}"
     return f"{words}.{did_you_mean(fault.nearest)}"
+
+
+def _of_format(unit: str, by_itself: ReadFormula, fault: EntryFault) -> str:
+    """What is wrong with the formula; a format that it cannot have is told of in the words of the editor."""
+    if fault.key == "formula" and unit in UNITS and by_itself.unit == "account_currency":
+        return phrase(
+            "The formula gives an amount of money, not a %(unit)s; choose the automatic format.", unit=UNIT_WORDS[unit]
+        )
+    return _sentence(fault)
+
+
+def _name_sentence(name: str, fault: EntryFault) -> str:
+    """What is wrong with the name of the column."""
+    return _sentence(fault) if name else phrase("Enter a title, or a column name.")
 
 
 def _pieces(formula: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
@@ -389,8 +406,12 @@ def _title(name: str) -> str:
 
 def _unit_words(read: ReadFormula, sums: Sums) -> str:
     if read.unit == "account_currency":
-        return f"Money in {sums.currency}" if sums.currency else "Money in the ad account's currency"
-    return UNIT_TITLES[read.unit] if read.unit else ""
+        return (
+            phrase("money in %(currency)s", currency=sums.currency)
+            if sums.currency
+            else phrase("money in the ad account's currency")
+        )
+    return UNIT_WORDS[read.unit] if read.unit else ""
 
 
 def _example(formula: str, read: ReadFormula, sums: Sums) -> tuple[str, str]:
@@ -398,18 +419,24 @@ def _example(formula: str, read: ReadFormula, sums: Sums) -> tuple[str, str]:
     if read.expression is None:
         return "", ""
     if not sums.values:
-        return "", "Load preview for an example with figures."
+        return "", phrase("Load preview for an example with figures.")
     lacking = [name for name in _parts(read) if name not in sums.values]
     if lacking:
-        return "", f"No example: {sums.source} have no sum of {', '.join(map(_title, lacking))}."
+        return "", phrase(
+            "No example: %(rows)s have no sum of %(metrics)s.",
+            rows=sums.source,
+            metrics=", ".join(str(_title(name)) for name in lacking),
+        )
     value = value_of(read.expression, sums.values)
     unit = {"account_currency": "money", "percent": "percent"}.get(str(read.unit))
-    result = "empty: it divides by zero" if value is None else amount(float(value), unit, sums.currency or None, 2)
+    result = (
+        phrase("empty: it divides by zero") if value is None else amount(float(value), unit, sums.currency or None, 2)
+    )
     return f"{_with_figures(formula, sums.values)} = {result}", ""
 
 
 def _with_figures(formula: str, values: Mapping[str, Decimal]) -> str:
-    """The formula with the sums in place of the names."""
+    """The formula with the sums in place of the names, its numbers as the language in force writes them."""
     try:
         spans = sorted((span, name) for name, places in name_spans(formula).items() for span in places)
     except FormulaError:
@@ -418,7 +445,7 @@ def _with_figures(formula: str, values: Mapping[str, Decimal]) -> str:
         value = values[name]
         number = f"{value:,.2f}" if value % 1 else f"{value:,.0f}"
         formula = f"{formula[:start]}{number}{formula[end:]}"
-    return formula
+    return _NUMBER.sub(lambda match: in_language(match[0]), formula)
 
 
 # -- the part of the form
@@ -462,7 +489,7 @@ def _listed(entry: Any, selected: Collection[str]) -> ListedMetric:
     name, _, formula, unit = _texts_of(entry)
     read = read_formula(formula, unit if unit in UNITS else "")
     adds = tuple(_title(part) for part in _parts(read) if part not in selected)
-    return ListedMetric(name, _shown_title(entry), formula, UNIT_TITLES.get(str(read.unit), ""), adds)
+    return ListedMetric(name, _shown_title(entry), formula, UNIT_WORDS.get(str(read.unit), ""), adds)
 
 
 def _shown_title(entry: Any) -> str:
@@ -476,7 +503,7 @@ def unfinished(fields: FormFields, values: Mapping[str, Any]) -> tuple[Problem, 
     opened, begun = _opened(fields, entries)
     if not opened or begun or not _formula(fields) or _typed_entry(fields, entries) in entries:
         return ()
-    return (Problem(KEY, "the formula in the editor is not in the list yet. Add it, or cancel it."),)
+    return (Problem(KEY, phrase("the formula in the editor is not in the list yet. Add it, or cancel it.")),)
 
 
 # -- while a formula is typed
@@ -502,12 +529,20 @@ def suggestions(fields: FormFields, words: str) -> tuple[Suggestion, ...]:
     offers = fit.offers.get(_metrics_menu(fit.values), {}) if fit else {}
     refused = frozenset(name for name, offer in offers.items() if offer.refusal is not None)
     selected = frozenset(texts(fit.values.get(_metrics_menu(fit.values)))) if fit else frozenset()
-    metrics = (metric for metric in search_metrics(words[:_LONGEST_WORDS], "", refused) if metric.additive)
+    found = [metric for metric in search_metrics(words[:_LONGEST_WORDS], "", refused) if metric.additive]
+    beginning = words.strip().lower()
+
+    def later(metric: Metric) -> tuple[bool, bool, bool]:
+        """Enter takes the first: the name that begins so, of these what the dataset has already."""
+        begins = metric.name.startswith(beginning)
+        return metric.name in refused, not begins, not (begins and metric.name in selected)
+
+    metrics = sorted(found, key=later)
 
     def standing(name: str) -> str:
-        return "not available" if name in refused else "" if name in selected else "not selected"
+        return phrase("not available") if name in refused else "" if name in selected else phrase("not selected")
 
     return tuple(
-        Suggestion(metric.name, BETWEEN.join(filter(None, (metric.title, standing(metric.name)))))
+        Suggestion(metric.name, BETWEEN.join(filter(None, (str(metric.title), standing(metric.name)))))
         for metric in islice(metrics, MOST_SUGGESTIONS)
     )

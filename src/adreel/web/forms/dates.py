@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,15 +16,58 @@ from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.validation import LATEST_ZONE
 from adreel.datasets.values import FIRST_DATES, scalar
-from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Span, offset_name, read_day, today_at
+from adreel.dates import FIRST_DAY, WEEKDAYS, Dates, Span, offset_name, read_day, today_at
+from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.plan import days_for
 from adreel.store import AccountAdvertiser
 from adreel.web.forms.fields import FormFields, day_value
+from adreel.web.forms.scheduling import WEEKDAY_TITLES
 
 Offsets = Mapping[timedelta, int]
 """By distance from UTC: how many advertisers count their days so."""
 
-_TITLES = {"date": "Day", "start": "Start date", "end": "End date"}
+PERIOD_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "today": Phrase("Today"),
+        "yesterday": Phrase("Yesterday"),
+        "last_7_days": Phrase("Last 7 days"),
+        "last_14_days": Phrase("Last 14 days"),
+        "last_30_days": Phrase("Last 30 days"),
+        "last_60_days": Phrase("Last 60 days"),
+        "last_90_days": Phrase("Last 90 days"),
+        "this_week": Phrase("This week"),
+        "last_week": Phrase("Last week"),
+        "this_month": Phrase("This month"),
+        "last_month": Phrase("Last month"),
+        "this_quarter": Phrase("This quarter"),
+        "last_quarter": Phrase("Last quarter"),
+        "this_year": Phrase("This year"),
+        "last_year": Phrase("Last year"),
+    }
+)
+
+PERIOD_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "today": Phrase("today"),
+        "yesterday": Phrase("yesterday"),
+        "last_7_days": Phrase("last 7 days"),
+        "last_14_days": Phrase("last 14 days"),
+        "last_30_days": Phrase("last 30 days"),
+        "last_60_days": Phrase("last 60 days"),
+        "last_90_days": Phrase("last 90 days"),
+        "this_week": Phrase("this week"),
+        "last_week": Phrase("last week"),
+        "this_month": Phrase("this month"),
+        "last_month": Phrase("last month"),
+        "this_quarter": Phrase("this quarter"),
+        "last_quarter": Phrase("last quarter"),
+        "this_year": Phrase("this year"),
+        "last_year": Phrase("last year"),
+    }
+)
+"""The periods after other words."""
+
+_TITLES = {"date": Phrase("Day"), "start": Phrase("Start date"), "end": Phrase("End date")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +134,12 @@ def dates_pane(
     shown = menus.unmet(menu.when, chosen) is None
     return DatesPane(
         meaning=menu.meaning,
-        unused="" if shown else "Lifetime data is on: runs read totals since launch and ignore dates.",
+        unused="" if shown else phrase("Lifetime data is on: runs read totals since launch and ignore dates."),
         kind=fields.last("dates.kind") or FIRST_DATES["kind"],
         period=fields.text("dates.period") or FIRST_DATES["period"],
-        periods=tuple((period, period.replace("_", " ").capitalize()) for period in PERIODS),
+        periods=tuple(PERIOD_TITLES.items()),
         week_starts=fields.text("dates.week_starts") or WEEKDAYS[0],
-        weekdays=tuple((weekday, weekday.capitalize()) for weekday in WEEKDAYS),
+        weekdays=WEEKDAY_TITLES,
         days=tuple(_day(key, fields) for key in _TITLES),
         first=FIRST_DAY.isoformat(),
         last=now.astimezone(LATEST_ZONE).date().isoformat(),
@@ -147,6 +191,12 @@ def _notes(offsets: Offsets, now: datetime, zone: str) -> Iterator[str]:
     elsewhere = {offset: count for offset, count in offsets.items() if offset != workspace_offset}
     if elsewhere:
         count = sum(elsewhere.values())
-        ad_accounts = "1 ad account uses" if count == 1 else f"{count:,} ad accounts use"
-        zones = ", ".join(offset_name(offset) for offset in sorted(elsewhere))
-        yield f"{ad_accounts} days in {zones}; the workspace uses {zone} ({offset_name(workspace_offset)} now)."
+        yield phrases(
+            "%(ad_accounts)s ad account uses days in %(zones)s; the workspace uses %(zone)s (%(offset)s now).",
+            "%(ad_accounts)s ad accounts use days in %(zones)s; the workspace uses %(zone)s (%(offset)s now).",
+            count,
+            ad_accounts=integer(count),
+            zones=", ".join(offset_name(offset) for offset in sorted(elsewhere)),
+            zone=zone,
+            offset=offset_name(workspace_offset),
+        )

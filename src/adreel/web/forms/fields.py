@@ -20,6 +20,7 @@ from adreel.datasets.calculated import KEY as CALCULATED
 from adreel.datasets.values import FIRST_DATES, LISTS, scalar, texts
 from adreel.dates import read_day
 from adreel.errors import InputError
+from adreel.language import integer, phrase
 from adreel.update_methods import Method
 from adreel.web.forms.scheduling import schedule_pairs, schedule_values
 
@@ -51,7 +52,9 @@ class FormFields:
             text = body.decode("ascii", "replace")
             pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS)
         except ValueError as error:
-            raise InputError(f"The form has more than {MOST_FIELDS:,} fields; select fewer values.") from error
+            raise InputError(
+                phrase("The form has more than %(fields)s fields; select fewer values.", fields=integer(MOST_FIELDS))
+            ) from error
         return FormFields.of((name, value.replace("\r\n", "\n")) for name, value in pairs)
 
     def all(self, name: str) -> tuple[str, ...]:

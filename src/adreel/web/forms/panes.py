@@ -24,6 +24,7 @@ from adreel.datasets.schema import Column, day_column, key, readable_columns
 from adreel.datasets.stored import dataset_of
 from adreel.datasets.values import LISTS, texts
 from adreel.errors import DatasetError, Problem
+from adreel.language import Phrase, integer, phrase
 from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.update_methods import TITLES as METHOD_TITLES
@@ -36,6 +37,8 @@ from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
 from adreel.web.forms.sections import (
+    FIX,
+    STATUS_WORDS,
     TITLES,
     FormSection,
     credentials_line,
@@ -50,10 +53,12 @@ from adreel.web.forms.sections import (
 
 UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
-        Method.REPLACE: "Each run replaces the whole table. Earlier versions stay readable.",
-        Method.APPEND: "Each run adds rows. Days that are read twice are in the table twice.",
-        Method.UPSERT: "Rows with the same primary key are updated, new ones are added, none are deleted.",
-        Method.PARTITION: "The days in the run are replaced, other days stay. Picks up days that TikTok restates.",
+        Method.REPLACE: Phrase("Each run replaces the whole table. Earlier versions stay readable."),
+        Method.APPEND: Phrase("Each run adds rows. Days that are read twice are in the table twice."),
+        Method.UPSERT: Phrase("Rows with the same primary key are updated, new ones are added, none are deleted."),
+        Method.PARTITION: Phrase(
+            "The days in the run are replaced, other days stay. Picks up days that TikTok restates."
+        ),
     }
 )
 """The meaning of each."""
@@ -130,8 +135,8 @@ class Pane:
     def value_titles(self) -> str:
         """What is chosen in a menu of few values, in words."""
         if self.source == "switch":
-            return "On" if self.on else "Off"
-        return ", ".join(option.title for option in self.options if option.chosen) or "None"
+            return phrase("On") if self.on else phrase("Off")
+        return ", ".join(str(option.title) for option in self.options if option.chosen) or phrase("None")
 
     @property
     def is_settled(self) -> bool:
@@ -242,9 +247,15 @@ class Form:
     def spoken(self) -> str:
         """What is worth being read out after a change."""
         if not self.planned:
-            return f"{self.to_fill} to see the estimate." if self.to_fill else ""
-        columns = f", {len(self.columns):,} columns" if self.columns else ""
-        return f"Estimate: {self.planned.estimate.requests_text} requests{columns}."
+            return phrase("%(order)s to see the estimate.", order=self.to_fill) if self.to_fill else ""
+        requests = self.planned.estimate.requests_text
+        if not self.columns:
+            return phrase("Estimate: %(requests)s requests.", requests=requests)
+        return phrase(
+            "Estimate: %(requests)s requests, %(columns)s columns.",
+            requests=requests,
+            columns=integer(len(self.columns)),
+        )
 
     @property
     def advertisers(self) -> int:
@@ -325,7 +336,13 @@ class _Shape:
         self._notices = [*notes, *(self._fit.notices if self._fit else ())]
         behind = left_behind(fields, self._fit.report) if self._fit else ()
         if self._fit and behind:
-            self._notices.append(f"{', '.join(behind)} removed: not available in {self._fit.report.title}.")
+            self._notices.append(
+                phrase(
+                    "%(settings)s removed: not available in %(report)s.",
+                    settings=", ".join(map(str, behind)),
+                    report=self._fit.report.title,
+                )
+            )
 
     def form(self, refused: tuple[Problem, ...]) -> Form:
         """The form as it is shown."""
@@ -397,12 +414,9 @@ class _Shape:
         by_section: dict[str, list[Problem]] = {}
         for problem in problems:
             by_section.setdefault(section_of(problem.menu), []).append(problem)
-        lacking = {
-            name: to_fill(of_section, report, self._values) or "Fix the settings"
-            for name, of_section in by_section.items()
-        }
+        lacking = {name: to_fill(of_section, report, self._values) or FIX for name, of_section in by_section.items()}
         if self._fields.text("account") and self._around.account is None:
-            lacking.setdefault("credentials", "Select another account")
+            lacking.setdefault("credentials", phrase("Select another account"))
         return lacking
 
     def _status(self) -> AccountStatus | None:
@@ -416,14 +430,14 @@ class _Shape:
             Option(
                 account.name,
                 account.name,
-                "" if account.status is AccountStatus.VALID else str(account.status),
+                STATUS_WORDS[account.status],
                 None,
                 account.name == named,
             )
             for account in self._around.accounts
         ]
         if named and not any(option.chosen for option in options):
-            why = "it was deleted or is no longer shared with you" if self._around.account is None else None
+            why = phrase("it was deleted or is no longer shared with you") if self._around.account is None else None
             options.insert(0, Option(named, named, "", why, True))
         return tuple(options)
 
@@ -522,7 +536,7 @@ class _Shape:
         refused = [metric for metric in metrics if offered[metric].refusal is not None]
         if refused:
             why = "; ".join(f"{offered[metric].title} ({offered[metric].refusal})" for metric in refused)
-            self._notices.append(f"Not added from {preset.title}: {why}.")
+            self._notices.append(phrase("Not added from %(preset)s: %(metrics)s.", preset=preset.title, metrics=why))
         return tuple(metric for metric in metrics if metric not in refused)
 
     # -- dates, update, price
@@ -549,15 +563,15 @@ class _Shape:
         if dataset is None or dataset.dates is None:
             return ""
         text = planned.lookback.text if planned and planned.lookback else lookback.described(dataset)
-        return f"{text} 0 turns it off." if lookback.lookback_days(dataset) else text
+        return " ".join((text, phrase("0 turns it off."))) if lookback.lookback_days(dataset) else text
 
     def _update(self, dataset: Dataset | None, planned: Planned | None) -> UpdatePane:
         method = self._fields.text("update.method") or str(Method.REPLACE)
         refusals: dict[Method, str] = {}
         if not self._has_days(dataset):
-            refusals[Method.PARTITION] = "requires a time dimension"
+            refusals[Method.PARTITION] = phrase("requires a time dimension")
         if self._values.get(RESET):
-            refusals[Method.APPEND] = "requires Reset schema: off"
+            refusals[Method.APPEND] = phrase("requires Reset schema: off")
         options = (
             Option(
                 str(each_method),
@@ -598,9 +612,11 @@ class _Shape:
         after = key(dataset)
         if before == after:
             return ""
-        return (
-            f"The primary key would change from {', '.join(before)} to {', '.join(after)}, so old and new rows would "
-            "not match. To save, create another dataset, or choose Replace with Reset schema."
+        return phrase(
+            "The primary key would change from %(before)s to %(after)s, so old and new rows would not "
+            "match. To save, create another dataset, or choose Replace with Reset schema.",
+            before=", ".join(before),
+            after=", ".join(after),
         )
 
     def _planned(self, dataset: Dataset | None) -> tuple[Planned | None, tuple[Problem, ...]]:

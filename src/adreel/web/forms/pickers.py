@@ -9,11 +9,12 @@ from functools import cache
 from types import MappingProxyType
 
 from adreel import catalog
-from adreel.catalog.records import Metric
+from adreel.catalog.records import Field, Metric
 from adreel.datasets.menus import MOST_METRICS, Offer
 from adreel.datasets.metric_search import search_metrics
 from adreel.datasets.presets import GROUP_TITLES, MetricSet
 from adreel.datasets.schema import TYPE_TITLES, UNIT_TITLES
+from adreel.language import Phrase, phrase
 from adreel.store import AccountAdvertiser
 from adreel.web.forms.buttons import TakenOut
 from adreel.web.forms.fields import FormFields
@@ -35,11 +36,26 @@ class Pick:
 
 
 SURFACE_TITLES: Mapping[str, str] = MappingProxyType(
-    {"app": "App", "website": "Website", "onsite": "TikTok", "shop": "Shop", "offline": "Offline"}
+    {
+        "app": Phrase("App"),
+        "website": Phrase("Website"),
+        "onsite": "TikTok",
+        "shop": Phrase("Shop"),
+        "offline": Phrase("Offline"),
+    }
 )
 """The places where events are counted, in the order of their columns."""
 
-_PLACE_IN_TITLE = re.compile(r" \((app|website|TikTok|Shop|offline|%)\)")
+_SURFACE_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "app": Phrase("app"),
+        "website": Phrase("website"),
+        "onsite": "TikTok",
+        "shop": Phrase("shop"),
+        "offline": Phrase("offline"),
+    }
+)
+"""The same after other words, and in brackets in the titles of metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +68,10 @@ class TwinRow:
 
 @dataclass(frozen=True, slots=True)
 class TwinTable:
-    """The same event in different places: `heads` are the titles of the places, each row a figure of it."""
+    """The same event in different places: `heads` are their titles, `places` their names; each row is a figure."""
 
     heads: tuple[str, ...]
+    places: tuple[str, ...]
     rows: tuple[TwinRow, ...]
 
     @property
@@ -74,13 +91,20 @@ def twin_table(picks: Iterable[Pick]) -> TwinTable:
         row[catalogue[pick.value].surface].append(pick)
     return TwinTable(
         tuple(SURFACE_TITLES[surface] for surface in surfaces),
+        tuple(_SURFACE_WORDS[surface] for surface in surfaces),
         tuple(_twin_row([tuple(row[surface]) for surface in surfaces]) for _, row in sorted(rows.items())),
     )
 
 
 def _twin_row(cells: Sequence[tuple[Pick, ...]]) -> TwinRow:
     first = next(pick for cell in cells for pick in cell)
-    return TwinRow(_PLACE_IN_TITLE.sub("", first.title), tuple(cells))
+    return TwinRow(_without_place(first.title), tuple(cells))
+
+
+def _without_place(title: str) -> str:
+    """The title of a metric without the place in brackets, as the language in force has both."""
+    names = "|".join(re.escape(str(name)) for name in (*_SURFACE_WORDS.values(), "%"))
+    return re.sub(rf" \(({names})\)", "", str(title), flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +251,12 @@ def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:
         else f"{TYPE_TITLES[metric.type]}, {unit}"
     )
     adds = () if metric.attribute or metric.type in ("string", "list", "bool") else (_ADDS[metric.additive],)
-    doubt = () if metric.sure else ("unconfirmed",)
+    doubt = () if metric.sure else (Phrase("unconfirmed"),)
     facts = (GROUP_TITLES.get(metric.group, metric.group), kind, *adds, *doubt)
     return Pick(metric.name, metric.title, metric.meaning, facts, offer.refusal, chosen)
 
 
-_ADDS = {True: "additive", False: "non-additive"}
+_ADDS = {True: Phrase("additive"), False: Phrase("non-additive")}
 
 
 def _kept_metric(name: str) -> Kept:
@@ -240,7 +264,13 @@ def _kept_metric(name: str) -> Kept:
     if metric is not None:
         return Kept(name, metric.title, "")
     now = catalog.legacy.current_name(name)
-    return Kept(name, name, f"older name of {now}" if now else "no longer offered by TikTok; its column stays empty")
+    return Kept(
+        name,
+        name,
+        phrase("older name of %(metric)s", metric=now)
+        if now
+        else phrase("no longer offered by TikTok; its column stays empty"),
+    )
 
 
 # -- fields of entities
@@ -250,11 +280,7 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
     """The columns that a report about things can have."""
     words = question.words.lower().split()
     columns = catalog.fields()[report]
-    fields = [
-        field
-        for field in columns
-        if all(word in f"{field.name} {field.title} {field.meaning}".lower() for word in words)
-    ]
+    fields = [field for field in columns if all(word in _described(field) for word in words)]
     blocks = tuple(
         (
             Pick(
@@ -272,6 +298,12 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
     titles = {field.name: field.title for field in columns}
     kept = tuple(Kept(name, titles.get(name, name), "") for name in chosen)
     return Picker(question, (), (), blocks, len(fields), len(columns), names, kept)
+
+
+def _described(field: Field) -> str:
+    """What a field is found by: its texts in English and in the language in force."""
+    english = (field.name, field.title, field.meaning)
+    return " ".join((*english, str(field.title), str(field.meaning))).lower()
 
 
 # -- advertisers
@@ -310,7 +342,8 @@ def advertiser_picker(
 
 def _searchable(advertiser: AccountAdvertiser) -> str:
     parts = (advertiser.advertiser_id, advertiser.name, advertiser.currency, advertiser.country, advertiser.timezone)
-    return " ".join((*parts, catalog.label("status", advertiser.status))).lower()
+    status = catalog.label("status", advertiser.status)
+    return " ".join((*parts, status, str(status))).lower()
 
 
 def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
@@ -319,7 +352,7 @@ def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
         advertiser.display_timezone or advertiser.timezone,
         catalog.label("status", advertiser.status),
     )
-    refusal = "no longer in the account" if advertiser.gone else None
+    refusal = phrase("no longer in the account") if advertiser.gone else None
     return Pick(
         advertiser.advertiser_id,
         advertiser.name or advertiser.advertiser_id,
@@ -332,5 +365,5 @@ def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
 
 def _kept_advertiser(advertiser_id: str, by_id: Mapping[str, AccountAdvertiser]) -> Kept:
     advertiser = by_id.get(advertiser_id)
-    note = "" if advertiser is not None and not advertiser.gone else "not in the account"
+    note = "" if advertiser is not None and not advertiser.gone else phrase("not in the account")
     return Kept(advertiser_id, (advertiser.name if advertiser else "") or advertiser_id, note)

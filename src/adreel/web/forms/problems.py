@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
-from adreel.catalog.records import Menu, Report
+from adreel.catalog.records import Report
 from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.schema import columns
@@ -17,6 +17,7 @@ from adreel.datasets.validation import Checked, check
 from adreel.datasets.values import FIRST_DATES, scalar
 from adreel.dates import Dates
 from adreel.errors import DatasetError, Problem
+from adreel.language import Phrase, listed, phrase
 from adreel.web.forms.sections import section_of
 from adreel.web.wording import on_page
 
@@ -32,31 +33,71 @@ NAMELESS = "Preview"
 _GENERAL = ("name", "description", "tags", "account")
 _TITLES: Mapping[str, str] = MappingProxyType(
     {
-        "name": "Name",
-        "account": "Account",
-        "report": "Report",
-        "description": "Description",
-        "tags": "Tags",
-        "calculated_metrics": "Calculated metrics",
-        "dates.start": "Start date",
-        "dates.end": "End date",
-        "dates.date": "Day",
-        "update.method": "Update method",
-        "update.key": "Primary key",
-        "update.keep_days": "Days to keep",
-        "update.lookback": "Look-back",
-        "schedule": "Schedule",
-        "schedule.every": "Every",
-        "schedule.at": "At (UTC)",
-        "schedule.cron": "Cron expression",
-        "schedule.time": "Time (UTC)",
-        "schedule.start": "Start (UTC)",
-        "schedule.between": "Active hours (UTC)",
-        "retry.times": "Retries",
-        "retry.wait": "Wait between retries",
-        "stale_after": "Stale warning",
+        "name": Phrase("Name"),
+        "account": Phrase("Account"),
+        "report": Phrase("Report"),
+        "description": Phrase("Description"),
+        "tags": Phrase("Tags"),
+        "calculated_metrics": Phrase("Calculated metrics"),
+        "dates.start": Phrase("Start date"),
+        "dates.end": Phrase("End date"),
+        "dates.date": Phrase("Day"),
+        "update.method": Phrase("Update method"),
+        "update.key": Phrase("Primary key"),
+        "update.keep_days": Phrase("Days to keep"),
+        "update.lookback": Phrase("Look-back"),
+        "schedule": Phrase("Schedule"),
+        "schedule.every": Phrase("Every"),
+        "schedule.at": Phrase("At (UTC)"),
+        "schedule.cron": Phrase("Cron expression"),
+        "schedule.time": Phrase("Time (UTC)"),
+        "schedule.start": Phrase("Start (UTC)"),
+        "schedule.between": Phrase("Active hours (UTC)"),
+        "retry.times": Phrase("Retries"),
+        "retry.wait": Phrase("Wait between retries"),
+        "stale_after": Phrase("Stale warning"),
     }
 )
+
+OBJECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "name": Phrase("a name"),
+        "account": Phrase("an account"),
+        "report": Phrase("a report"),
+        "description": Phrase("a description"),
+        "tags": Phrase("tags"),
+        "calculated_metrics": Phrase("a calculated metric"),
+        "advertisers": Phrase("at least one ad account"),
+        "service_type": Phrase("an ad service type"),
+        "report_type": Phrase("a report type"),
+        "dsa_type": Phrase("a DSA type"),
+        "data_level": Phrase("a data level"),
+        "id_dimension": Phrase("an ID dimension"),
+        "time_dimension": Phrase("a time dimension"),
+        "audience_dimensions": Phrase("at least one audience dimension"),
+        "targeting_dimension": Phrase("at least one targeting dimension"),
+        "dsa_dimension": Phrase("at least one DSA dimension"),
+        "metrics": Phrase("at least one metric"),
+        "material_type": Phrase("a material type"),
+        "info_fields": Phrase("at least one info field"),
+        "fields": Phrase("at least one field"),
+        "audiences": Phrase("at least one audience"),
+        "report_level": Phrase("a report level"),
+        "time_granularity": Phrase("a time granularity"),
+        "dimensions": Phrase("at least one dimension"),
+        "dates": Phrase("dates"),
+        "dates.start": Phrase("a start date"),
+        "dates.end": Phrase("an end date"),
+        "dates.date": Phrase("a day"),
+        "update.method": Phrase("an update method"),
+        "update.key": Phrase("a primary key"),
+        "schedule": Phrase("a schedule"),
+        "schedule.cron": Phrase("a cron expression"),
+        "retry.times": Phrase("the number of retries"),
+        "retry.wait": Phrase("a wait between retries"),
+    }
+)
+"""What is missing in an empty menu, as the object of Choose or Enter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +188,15 @@ def _of_form(problem: Problem, values: Mapping[str, Any]) -> Problem:
 def _own_problems(values: Mapping[str, Any], dataset: Dataset | None) -> Iterator[Problem]:
     """What a form can say that means something else in a file, or nothing."""
     if values.get("advertisers") == []:
-        yield Problem("advertisers", "none selected. Select at least one, or all ad accounts.")
+        yield Problem("advertisers", phrase("none selected. Select at least one, or all ad accounts."))
     if dataset is not None and dataset.update.key:
         names = [column.name for column in columns(dataset)]
         unknown = [name for name in dataset.update.key if name not in names]
         if unknown:
             near = menus.nearest(unknown[0], names)
-            yield Problem("update.key", f"the table has no column {', '.join(unknown)}.", near)
+            yield Problem(
+                "update.key", phrase("the table has no column %(columns)s.", columns=", ".join(unknown)), near
+            )
 
 
 def _root(problem: Problem) -> str:
@@ -182,8 +225,8 @@ def shown_at_menus(
         title = titles.get(problem.menu) or titles.get(root, root)
         is_missing = _is_missing(problem, values)
         if not is_missing or section_of(problem.menu) in tried_in:
-            is_required = is_missing and problem.reason.lower().startswith("required")
-            words = f"{to_fill([problem], report, values)}." if is_required else sentence(problem)
+            is_to_fill = is_missing and _is_required(problem, report, values)
+            words = f"{to_fill([problem], report, values)}." if is_to_fill else sentence(problem)
             shown[Said(problem.menu, title, words)] = None
         else:
             missing[title] = None
@@ -193,6 +236,14 @@ def shown_at_menus(
 def _is_missing(problem: Problem, values: Mapping[str, Any]) -> bool:
     """Whether the menu at fault is empty."""
     return _given(problem.menu, values) in (None, "", [], {})
+
+
+def _is_required(problem: Problem, report: Report | None, values: Mapping[str, Any]) -> bool:
+    """Whether all that is wrong with an empty menu is that it is empty."""
+    if problem.menu == "dates":
+        return values.get("dates") is None
+    required = {menu.name for menu in (report.menus if report else ()) if menu.required}
+    return problem.menu in required | {"name", "account", "report"} or problem.menu.startswith("dates.")
 
 
 def to_fill(problems: Iterable[Problem], report: Report | None, values: Mapping[str, Any]) -> str:
@@ -206,33 +257,16 @@ def to_fill(problems: Iterable[Problem], report: Report | None, values: Mapping[
         menu = menus_of.get(problem.menu)
         title = menu.title if menu else _TITLES.get(problem.menu, problem.menu)
         is_typed = menu is None and problem.menu not in ("account", "report")
-        (entered if is_typed else chosen)[_object(title, menu)] = None
-    orders = [
-        f"{verb} {_listed(list(objects))}" for verb, objects in (("choose", chosen), ("enter", entered)) if objects
-    ]
-    return _capital(", and ".join(orders))
-
-
-def _object(title: str, menu: Menu | None) -> str:
-    """The title as the object of a verb: a data level, an ID dimension, at least one metric."""
-    name = title if title[1:2].isupper() else _small(title)
-    if menu is not None and menu.source == "dates":
-        return name
-    if menu is not None and menu.many:
-        return f"at least one {name.removesuffix('s')}"
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
-
-
-def _listed(items: list[str]) -> str:
-    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else items[0]
+        (entered if is_typed else chosen)[OBJECTS.get(problem.menu, title)] = None
+    if chosen and entered:
+        return phrase("Choose %(choices)s, and enter %(entries)s", choices=listed(chosen), entries=listed(entered))
+    if chosen:
+        return phrase("Choose %(choices)s", choices=listed(chosen))
+    return phrase("Enter %(entries)s", entries=listed(entered)) if entered else ""
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _small(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def sentence(problem: Problem) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from adreel.datasets.values import scalar, texts
 from adreel.dates import WEEKDAYS
 from adreel.errors import Problem
+from adreel.language import Phrase, phrase, phrases
 from adreel.pipeline.estimate import Estimate
 from adreel.scheduling import Cron, Meaning, Schedule, Unit, meaning_of, next_time, read_schedule, written
 from adreel.scheduling.durations import read_duration, read_retry, written_duration
@@ -29,13 +30,23 @@ _COUNTED = (Unit.DAY, Unit.WEEK, Unit.MONTH)
 """Units of which several are counted from the day of the start."""
 
 UNITS: Titled = (
-    (MANUAL, "Manually"),
-    ("minute", "Minutes"),
-    ("hour", "Hours"),
-    ("day", "Days"),
-    ("weekday", "Weekdays (Monday to Friday)"),
-    ("week", "Weeks"),
-    ("month", "Months"),
+    (MANUAL, Phrase("Manually")),
+    ("minute", Phrase("Minutes")),
+    ("hour", Phrase("Hours")),
+    ("day", Phrase("Days")),
+    ("weekday", Phrase("Weekdays (Monday to Friday)")),
+    ("week", Phrase("Weeks")),
+    ("month", Phrase("Months")),
+)
+
+WEEKDAY_TITLES: Titled = (
+    ("monday", Phrase("Monday")),
+    ("tuesday", Phrase("Tuesday")),
+    ("wednesday", Phrase("Wednesday")),
+    ("thursday", Phrase("Thursday")),
+    ("friday", Phrase("Friday")),
+    ("saturday", Phrase("Saturday")),
+    ("sunday", Phrase("Sunday")),
 )
 
 MINUTES = ("15", "20", "30", "45", "60", "90")
@@ -51,40 +62,54 @@ WAITS = ("1 minute", "5 minutes", "15 minutes", "30 minutes", "1 hour", "3 hours
 STALE = ("1 hour", "6 hours", "12 hours", "1 day", "2 days", "3 days", "1 week", "2 weeks", "30 days", "92 days")
 
 STEPS: Titled = (
-    ("*/15 *", "Every 15 minutes"),
-    ("*/20 *", "Every 20 minutes"),
-    ("*/30 *", "Every 30 minutes"),
-    ("0 *", "Every hour"),
-    ("0 */2", "Every 2 hours"),
-    ("0 */3", "Every 3 hours"),
-    ("0 */4", "Every 4 hours"),
-    ("0 */6", "Every 6 hours"),
-    ("0 */8", "Every 8 hours"),
-    ("0 */12", "Every 12 hours"),
+    ("*/15 *", Phrase("Every 15 minutes")),
+    ("*/20 *", Phrase("Every 20 minutes")),
+    ("*/30 *", Phrase("Every 30 minutes")),
+    ("0 *", Phrase("Every hour")),
+    ("0 */2", Phrase("Every 2 hours")),
+    ("0 */3", Phrase("Every 3 hours")),
+    ("0 */4", Phrase("Every 4 hours")),
+    ("0 */6", Phrase("Every 6 hours")),
+    ("0 */8", Phrase("Every 8 hours")),
+    ("0 */12", Phrase("Every 12 hours")),
 )
 """Minute and hour of a cron expression that runs at an interval from midnight on."""
 
 MONTHS: Titled = tuple(
     (str(number), name)
     for number, name in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
+        (
+            Phrase("Jan"),
+            Phrase("Feb"),
+            Phrase("Mar"),
+            Phrase("Apr"),
+            Phrase("May"),
+            Phrase("Jun"),
+            Phrase("Jul"),
+            Phrase("Aug"),
+            Phrase("Sep"),
+            Phrase("Oct"),
+            Phrase("Nov"),
+            Phrase("Dec"),
+        ),
+        1,
     )
 )
 MONTH_DAYS = (*map(str, range(1, 32)), "L")
-CRON_WEEKDAYS: Titled = tuple((name[:3].upper(), name.capitalize()) for name in WEEKDAYS)
+CRON_WEEKDAYS: Titled = tuple((name[:3].upper(), title) for name, title in WEEKDAY_TITLES)
 NTHS: Titled = (
-    ("1", "First"),
-    ("2", "Second"),
-    ("3", "Third"),
-    ("4", "Fourth"),
-    ("5", "Fifth"),
-    ("L", "Last"),
+    ("1", Phrase("First")),
+    ("2", Phrase("Second")),
+    ("3", Phrase("Third")),
+    ("4", Phrase("Fourth")),
+    ("5", Phrase("Fifth")),
+    ("L", Phrase("Last")),
 )
 DAYS: Titled = (
-    ("all", "Every day"),
-    ("week", "Days of the week"),
-    ("month", "Days of the month"),
-    ("nth", "Weekdays of the month, such as the second Sunday"),
+    ("all", Phrase("Every day")),
+    ("week", Phrase("Days of the week")),
+    ("month", Phrase("Days of the month")),
+    ("nth", Phrase("Weekdays of the month, such as the second Sunday")),
 )
 _WEEKDAY_NUMBERS: Mapping[str, str] = MappingProxyType(
     {name: str((number + 1) % 7) for number, (name, _) in enumerate(CRON_WEEKDAYS)}
@@ -131,40 +156,58 @@ class SchedulePane:
     @property
     def minutes(self) -> Titled:
         """The steps of minutes, with one's own."""
-        own = {self.every} if self.every.isdigit() else set()
-        return tuple((text, f"{text} minutes") for text in sorted({*MINUTES, *own}, key=int))
+        own = {self.every} if self.every.isdecimal() else set()
+        return tuple((text, phrase("%(minutes)s minutes", minutes=text)) for text in sorted({*MINUTES, *own}, key=int))
 
     @property
     def weekday_names(self) -> Titled:
         """The days of a weekly schedule."""
-        return tuple((name, name.capitalize()) for name in WEEKDAYS)
+        return WEEKDAY_TITLES
 
     @property
     def days_of_month(self) -> Titled:
         """The days of a monthly schedule."""
-        return (*((str(day), str(day)) for day in range(1, 31)), ("last", "Last day"))
+        return (*((str(day), str(day)) for day in range(1, 31)), ("last", phrase("Last day")))
 
     @property
     def begins(self) -> Titled:
         """The hours at which active hours begin."""
-        return (("", "All day"), *((str(hour), f"From {hour:02}:00") for hour in range(24)))
+        return (
+            ("", phrase("All day")),
+            *((str(hour), phrase("From %(hour)s:00", hour=format(hour, "02"))) for hour in range(24)),
+        )
 
     @property
     def ends(self) -> Titled:
         """The hours at which active hours end."""
-        return (("", "All day"), *((str(hour), f"Until {hour:02}:00") for hour in range(25)))
+        return (
+            ("", phrase("All day")),
+            *((str(hour), phrase("Until %(hour)s:00", hour=format(hour, "02"))) for hour in range(25)),
+        )
 
     @property
     def start_hint(self) -> str:
         """What the start does to this schedule."""
-        limit = "No run starts before this time."
+        limit = phrase("No run starts before this time.")
+        return " ".join((limit, self._counting or phrase("Leave empty for no limit.")))
+
+    @property
+    def _counting(self) -> str:
+        """From when the schedule is counted; empty if that is not from the start."""
         if self.tab == "basic" and self.unit in (Unit.MINUTE, Unit.HOUR):
             if self.begin or self.end:
-                return f"{limit} Each day, intervals are counted from its minute of the first active hour."
-            return f"{limit} Intervals are counted from it."
-        if self.tab == "basic" and self.unit in _COUNTED and self.every.isdecimal() and int(self.every) > 1:
-            return f"{limit} The {self.every} {self.unit}s are counted from its {self.unit}."
-        return f"{limit} Leave empty for no limit."
+                return phrase("Each day, intervals are counted from its minute of the first active hour.")
+            return phrase("Intervals are counted from it.")
+        if self.tab != "basic" or not self.every.isdecimal() or int(self.every) <= 1:
+            return ""
+        match self.unit:
+            case Unit.DAY:
+                return phrase("The %(days)s days are counted from its day.", days=self.every)
+            case Unit.WEEK:
+                return phrase("The %(weeks)s weeks are counted from its week.", weeks=self.every)
+            case Unit.MONTH:
+                return phrase("The %(months)s months are counted from its month.", months=self.every)
+        return ""
 
     @property
     def steps(self) -> Titled:
@@ -184,7 +227,7 @@ class SchedulePane:
     @property
     def cron_month_days(self) -> Titled:
         """The days of the month of the advanced tab."""
-        return tuple((day, "Last" if day == "L" else day) for day in MONTH_DAYS)
+        return tuple((day, phrase("Last") if day == "L" else day) for day in MONTH_DAYS)
 
     @property
     def nths(self) -> Titled:
@@ -204,12 +247,15 @@ class SchedulePane:
     @property
     def wait_options(self) -> Titled:
         """The waits between retries."""
-        return tuple((wait, wait) for wait in self.waits)
+        return tuple((wait, _duration_title(wait)) for wait in self.waits)
 
     @property
     def stale_options(self) -> Titled:
         """The times after which a manual dataset is stale."""
-        return (("", "No warning"), *((text, "3 months" if text == "92 days" else text) for text in self.stale))
+        return (
+            ("", phrase("No warning")),
+            *((text, phrase("3 months") if text == "92 days" else _duration_title(text)) for text in self.stale),
+        )
 
     @property
     def manual(self) -> bool:
@@ -510,15 +556,44 @@ def at_its_field(problem: Problem, fields: FormFields) -> Problem:
     if problem.menu == "schedule.every":
         unit = Unit(fields.last("schedule.unit"))
         least = SHORTEST_MINUTES if unit is Unit.MINUTE else 1
-        return replace(problem, reason=f"enter a whole number from {least} to {MOST[unit]}.")
+        return replace(
+            problem, reason=phrase("enter a whole number from %(least)s to %(most)s.", least=least, most=MOST[unit])
+        )
     is_picked = _tab(fields) == "advanced" and fields.last("schedule.typed") != "yes"
-    if problem.menu in ("schedule", "schedule.cron") and is_picked and "not valid as" in problem.reason:
+    if problem.menu in ("schedule", "schedule.cron") and is_picked and not _is_timely(_picks(fields)):
         time = _picks(fields).at
         reason = (
-            f"{time!r} is not a time of the day; write for example 06:30." if time else "enter a time, such as 06:30."
+            phrase("%(time)s is not a time of the day; write for example 06:30.", time=repr(time))
+            if time
+            else phrase("enter a time, such as 06:30.")
         )
         return replace(problem, menu="schedule.time", reason=reason)
     return problem
+
+
+def _is_timely(picks: Picks) -> bool:
+    """Whether what is picked says when: at an interval, or at a time of the day."""
+    hour, _, minute = picks.at.strip().partition(":")
+    numbers = (_number(hour), _number(minute))
+    is_time = all(number.isdecimal() for number in numbers) and int(numbers[0]) < 24 and int(numbers[1]) < 60
+    return picks.how == "step" or is_time
+
+
+def _duration_title(text: str) -> str:
+    """A length of time such as `15 minutes` in the language in force; a text that is none as it is."""
+    number, _, unit = text.partition(" ")
+    if not number.isdecimal():
+        return text
+    match unit.removesuffix("s"):
+        case "minute":
+            return phrases("%(minutes)s minute", "%(minutes)s minutes", int(number), minutes=number)
+        case "hour":
+            return phrases("%(hours)s hour", "%(hours)s hours", int(number), hours=number)
+        case "day":
+            return phrases("%(days)s day", "%(days)s days", int(number), days=number)
+        case "week":
+            return phrases("%(weeks)s week", "%(weeks)s weeks", int(number), weeks=number)
+    return text
 
 
 def _duration_text(text: str) -> str:

@@ -7,23 +7,35 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from adreel.catalog.records import Report
-from adreel.dates import PERIODS
 from adreel.errors import Problem
+from adreel.language import Phrase, integer, phrase, phrases, shown_day
 from adreel.store import AccountStatus
 from adreel.update_methods import method_title
-from adreel.web.forms.dates import DatesPane
+from adreel.web.forms.dates import PERIOD_WORDS, DatesPane, DayInput
 from adreel.web.forms.fields import FormFields
 from adreel.web.forms.scheduling import SchedulePane
 
 TITLES: Mapping[str, str] = MappingProxyType(
     {
-        "credentials": "Credentials",
-        "details": "Details",
-        "scheduling": "Scheduling",
-        "name": "Name & describe",
+        "credentials": Phrase("Credentials"),
+        "details": Phrase("Details"),
+        "scheduling": Phrase("Scheduling"),
+        "name": Phrase("Name & describe"),
     }
 )
 """The panes in their order."""
+
+FIX = Phrase("Fix the settings")
+"""What to do in a pane of which nothing is missing, and something is wrong."""
+
+STATUS_WORDS: Mapping[AccountStatus, str] = MappingProxyType(
+    {
+        AccountStatus.VALID: "",
+        AccountStatus.EXPIRED: Phrase("expired"),
+        AccountStatus.REVOKED: Phrase("revoked"),
+    }
+)
+"""What is said of an account beside its name."""
 
 _OF_MENUS: Mapping[str, str] = MappingProxyType(
     {
@@ -57,6 +69,11 @@ class FormSection:
     def title(self) -> str:
         """The title of the pane."""
         return TITLES[self.name]
+
+    @property
+    def order(self) -> str:
+        """What to fill in before it is done; empty if nothing is missing."""
+        return "" if self.lacking == FIX else self.lacking
 
     @property
     def is_done(self) -> bool:
@@ -113,14 +130,18 @@ def opened_section(fields: FormFields, undone: Collection[str], refused: Iterabl
 def credentials_line(account: str, status: AccountStatus | None, advertisers: int) -> str:
     """The account with what is known of it."""
     if not account:
-        return "No account selected"
-    return BETWEEN.join(filter(None, (account, _status(status), _count(advertisers, "ad account"))))
+        return phrase("No account selected")
+    status_words = phrase("not available") if status is None else STATUS_WORDS[status]
+    return _line(account, status_words, _ad_accounts(advertisers) if advertisers else "")
 
 
-def _status(status: AccountStatus | None) -> str:
-    if status is None:
-        return "not available"
-    return "" if status is AccountStatus.VALID else str(status)
+def _line(*parts: str) -> str:
+    """The parts that there are, in one line."""
+    return BETWEEN.join(str(part) for part in parts if part)
+
+
+def _ad_accounts(number: int) -> str:
+    return phrases("%(ad_accounts)s ad account", "%(ad_accounts)s ad accounts", number, ad_accounts=integer(number))
 
 
 def details_line(
@@ -135,47 +156,61 @@ def details_line(
     `calculated` is the number of calculated metrics.
     """
     if report is None:
-        return "No report selected"
-    own = f"{calculated:,} calculated" if calculated else ""
-    parts = (report.title, *titles, *_lists(report, chosen), own, _dates(dates))
-    return BETWEEN.join(part for part in parts if part)
+        return phrase("No report selected")
+    own = phrase("%(metrics)s calculated", metrics=integer(calculated)) if calculated else ""
+    return _line(report.title, *titles, *_lists(report, chosen), own, _dates(dates))
 
 
 def _lists(report: Report, chosen: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     for menu in report.menus:
         picked = len(chosen.get(menu.name, ()))
         if menu.source == "metrics":
-            yield _count(picked, "metric") or "no metrics yet"
+            yield (
+                phrases("%(metrics)s metric", "%(metrics)s metrics", picked, metrics=integer(picked))
+                if picked
+                else phrase("no metrics yet")
+            )
         elif menu.source == "fields":
-            yield _count(picked, "field") or "all fields"
+            yield (
+                phrases("%(fields)s field", "%(fields)s fields", picked, fields=integer(picked))
+                if picked
+                else phrase("all fields")
+            )
         elif menu.source == "advertisers" and "all" not in chosen.get(menu.name, ("all",)):
-            yield _count(picked, "ad account")
+            yield _ad_accounts(picked) if picked else ""
 
 
 def _dates(dates: DatesPane | None) -> str:
     if dates is None:
         return ""
     if dates.unused:
-        return "lifetime"
+        return phrase("lifetime")
     if dates.kind == "period":
-        return dates.period.replace("_", " ") if dates.period in PERIODS else ""
+        return PERIOD_WORDS.get(dates.period, "")
     keys = ("date",) if dates.kind == "date" else ("start", "end")
-    days = [day.on if day.how == "on" else day.back for day in dates.days if day.key in keys]
-    return " to ".join(day for day in days if day)
+    days = [words for day in dates.days if day.key in keys and (words := _day(day))]
+    return phrase("%(start)s to %(end)s", start=days[0], end=days[1]) if len(days) == 2 else "".join(days)
+
+
+def _day(day: DayInput) -> str:
+    """The day as it was chosen; what is counted back is typed in the words of dataset files."""
+    if day.how != "on":
+        return day.back
+    try:
+        return shown_day(day.on)
+    except ValueError:
+        return day.on
 
 
 def scheduling_line(schedule: SchedulePane, method: str, lookback: str) -> str:
     """The schedule in words, and how a run changes the table."""
-    words = schedule.meaning.words if schedule.meaning else "No valid schedule"
+    words = schedule.meaning.words if schedule.meaning else phrase("No valid schedule")
     title = method_title(method) if method in ("replace", "append", "upsert", "partition") else method
-    days = f"look-back {lookback} {'day' if lookback == '1' else 'days'}" if lookback else ""
-    return BETWEEN.join(filter(None, (words, title, days)))
+    number = int(lookback) if lookback.isdecimal() else 0
+    days = phrases("look-back %(days)s day", "look-back %(days)s days", number, days=lookback) if lookback else ""
+    return _line(words, title, days)
 
 
 def name_line(name: str, tags: Iterable[str]) -> str:
     """The name with the tags."""
-    return BETWEEN.join((name or "No name yet", *tags))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""
+    return BETWEEN.join((name or phrase("No name yet"), *tags))

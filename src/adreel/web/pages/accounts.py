@@ -17,6 +17,7 @@ from adreel.access import VIEWERS, AccountRight
 from adreel.connections import Connecting, own_app, status_words, zone_words
 from adreel.datasets.status import Standing, standings
 from adreel.errors import AdreelError, InputError
+from adreel.language import Phrase, integer, phrase, phrases
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, Role, RunState, SavedDataset, User
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent, guide
@@ -25,10 +26,11 @@ from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
 from adreel.web.sign_in import need_browser
 from adreel.web.status import status_of
+from adreel.web.wording import LEVEL_NAMES
 
 router = APIRouter()
-router.include_router(consent.router)
-router.include_router(guide.router)
+router.routes.extend(consent.router.routes)
+router.routes.extend(guide.router.routes)
 
 Text = Annotated[str, Form()]
 Texts = Annotated[list[str], Form()]
@@ -37,27 +39,38 @@ PER_PAGE = 50
 MOST_DATASETS = 20
 """Datasets that an account's page shows by itself; the list of datasets has them all."""
 
-NO_ACCESS = "No access"
+NO_ACCESS = Phrase("No access")
 """The trouble of an advertiser that the token lists but cannot read."""
 
 TROUBLED = frozenset({RunState.FAILED, RunState.INTERRUPTED})
 
 SORTS: Mapping[str, str] = MappingProxyType(
-    {"name": "Name", "created": "Created", "updated": "Updated", "status": "Status", "datasets": "Datasets"}
+    {
+        "name": Phrase("Name"),
+        "created": Phrase("Created"),
+        "updated": Phrase("Updated"),
+        "status": Phrase("Status"),
+        "datasets": Phrase("Datasets"),
+    }
 )
 """What the list can be sorted by; with a minus before it, the other way round."""
 
-USED: Mapping[str, str] = MappingProxyType({"used": "Used by datasets", "unused": "Not used"})
+USED: Mapping[str, str] = MappingProxyType({"used": Phrase("Used by datasets"), "unused": Phrase("Not used")})
 
 UPDATED: Mapping[str, str] = MappingProxyType(
-    {"1": "In the last day", "7": "In the last 7 days", "30": "In the last 30 days", "older": "Over 30 days ago"}
+    {
+        "1": Phrase("In the last day"),
+        "7": Phrase("In the last 7 days"),
+        "30": Phrase("In the last 30 days"),
+        "older": Phrase("Over 30 days ago"),
+    }
 )
 
 ADVICE: Mapping[AccountStatus, str] = MappingProxyType(
     {
         AccountStatus.VALID: "",
-        AccountStatus.EXPIRED: "The access token has expired. Reconnect the account to resume its datasets.",
-        AccountStatus.REVOKED: "TikTok refused the access token. Reconnect the account to resume its datasets.",
+        AccountStatus.EXPIRED: Phrase("The access token has expired. Reconnect the account to resume its datasets."),
+        AccountStatus.REVOKED: Phrase("TikTok refused the access token. Reconnect the account to resume its datasets."),
     }
 )
 
@@ -431,7 +444,7 @@ def _advertiser(advertiser: AccountAdvertiser, account: Account, zone: str | Non
     trouble = ""
     if advertiser.gone:
         left_out = account.selection is not None and advertiser.advertiser_id not in account.selection
-        trouble = "Excluded" if left_out else "Access removed"
+        trouble = phrase("Excluded") if left_out else phrase("Access removed")
     elif zone is None:
         trouble = NO_ACCESS
     status = "" if trouble else status_words(advertiser) or ""
@@ -454,13 +467,17 @@ def rename(request: Request, deps: Here, who: Who, account_id: int, name: Text =
         renamed = deps.store.accounts.rename(account, name)
     except InputError as error:
         return _with_problem(request, deps, who, account, "rename", error, name=name[:200])
-    return go(request, f"/accounts/{account.id}", f"Renamed {account.name} to {renamed.name}, also in its datasets.")
+    return go(
+        request,
+        f"/accounts/{account.id}",
+        phrase("Renamed %(account)s to %(name)s, also in its datasets.", account=account.name, name=renamed.name),
+    )
 
 
 @router.post("/accounts/{account_id:int}/reconnect")
 def reconnect(request: Request, deps: Here, who: Who, account_id: int) -> Response:
     """Sends the browser to TikTok's consent page to reconnect this account."""
-    need_browser(who, "start a TikTok consent")
+    need_browser(who, phrase("API tokens cannot start a TikTok consent."))
     account = who.guard.account(account_id, AccountRight.EDIT)
     try:
         return to_consent(request, deps, who, account, None)
@@ -471,7 +488,7 @@ def reconnect(request: Request, deps: Here, who: Who, account_id: int) -> Respon
 @router.post("/accounts/{account_id:int}/token")
 async def reconnect_by_token(request: Request, deps: Here, who: Who, account_id: int, token: Text = "") -> Response:
     """Reconnects the account with another token, after TikTok has accepted it."""
-    need_browser(who, "reconnect accounts on this page")
+    need_browser(who, phrase("API tokens cannot reconnect accounts on this page."))
     account = who.guard.account(account_id, AccountRight.EDIT)
     try:
         access = replace(own_app(deps.settings, deps.store, account), token=read_token(token))
@@ -495,11 +512,12 @@ async def refresh(request: Request, deps: Here, who: Who, account_id: int) -> Re
 
 def _synced(advertisers: Sequence[AccountAdvertiser]) -> str:
     count = sum(not advertiser.gone for advertiser in advertisers)
-    return f"Synced: {_ad_accounts(count)}."
-
-
-def _ad_accounts(count: int) -> str:
-    return "1 ad account" if count == 1 else f"{count:,} ad accounts"
+    return phrases(
+        "Synced: %(ad_accounts)s ad account.",
+        "Synced: %(ad_accounts)s ad accounts.",
+        count,
+        ad_accounts=integer(count),
+    )
 
 
 @router.post("/accounts/{account_id:int}/advertisers")
@@ -521,8 +539,23 @@ async def choose_advertisers(
     except AdreelError as error:
         return _with_problem(request, deps, who, who.guard.account(account_id), "advertisers", error, ids=ids)
     count = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(chosen))
-    including = ", including future ones" if selection is None else ""
-    return go(request, f"/accounts/{account.id}#advertisers", f"{account.name} uses {_ad_accounts(count)}{including}.")
+    if selection is None:
+        notice = phrases(
+            "%(account)s uses %(ad_accounts)s ad account, including future ones.",
+            "%(account)s uses %(ad_accounts)s ad accounts, including future ones.",
+            count,
+            account=account.name,
+            ad_accounts=integer(count),
+        )
+    else:
+        notice = phrases(
+            "%(account)s uses %(ad_accounts)s ad account.",
+            "%(account)s uses %(ad_accounts)s ad accounts.",
+            count,
+            account=account.name,
+            ad_accounts=integer(count),
+        )
+    return go(request, f"/accounts/{account.id}#advertisers", notice)
 
 
 def _selection(deps: Deps, account: Account, choice: str, named: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -530,7 +563,7 @@ def _selection(deps: Deps, account: Account, choice: str, named: tuple[str, ...]
     if choice == "all":
         return None
     if not named:
-        raise InputError("Select ad accounts in the list, or enter their IDs.")
+        raise InputError(phrase("Select ad accounts in the list, or enter their IDs."))
     if choice == "only":
         return named
     present = account.selection or tuple(
@@ -540,7 +573,7 @@ def _selection(deps: Deps, account: Account, choice: str, named: tuple[str, ...]
         return tuple(dict.fromkeys((*present, *named)))
     left = tuple(advertiser_id for advertiser_id in present if advertiser_id not in named)
     if not left:
-        raise InputError("Keep at least one ad account, or delete the account.")
+        raise InputError(phrase("Keep at least one ad account, or delete the account."))
     return left
 
 
@@ -550,17 +583,27 @@ def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = 
     account = who.guard.account(account_id, AccountRight.SHARE)
     try:
         if level not in set(Level):
-            raise InputError("Select an access level.")
+            raise InputError(phrase("Select an access level."))
         new_level = Level(level)
         if user == "everyone":
             sharing.share_with_everyone(who.guard, account, new_level)
-            notice = f"Everyone has access level {new_level} for {account.name}."
+            notice = phrase(
+                "Everyone has access level %(level)s for %(account)s.",
+                level=LEVEL_NAMES[new_level],
+                account=account.name,
+            )
         else:
             person = _person(deps, user)
             sharing.share(who.guard, account, person, new_level)
-            notice = f"{person.name} has access level {new_level} for {account.name}."
+            notice = phrase(
+                "%(user)s has access level %(level)s for %(account)s.",
+                user=person.name,
+                level=LEVEL_NAMES[new_level],
+                account=account.name,
+            )
             if person.role is Role.VIEWER and new_level > VIEWERS:
-                notice += f" The role viewer limits it to {VIEWERS}."
+                limit = phrase("The role viewer limits it to %(level)s.", level=LEVEL_NAMES[VIEWERS])
+                notice = f"{notice} {limit}"
     except InputError as error:
         return _with_problem(request, deps, who, account, "share", error)
     # A person who removed their own access goes to the list.
@@ -570,7 +613,7 @@ def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = 
 
 def _person(deps: Deps, number: str) -> User:
     if not (number.isascii() and number.isdecimal()):
-        raise InputError("Select a user.")
+        raise InputError(phrase("Select a user."))
     return deps.store.users.get(int(number))
 
 
@@ -585,7 +628,7 @@ def ask_to_delete(request: Request, deps: Here, who: Who, account_id: int) -> Re
 async def delete(request: Request, deps: Here, who: Who, account_id: int, revoke: Text = "") -> Response:
     """Deletes the account, and revokes its access at TikTok if `revoke` is set."""
     account = who.guard.account(account_id, AccountRight.DELETE)
-    notice = f"Deleted account {account.name}."
+    notice = phrase("Deleted account %(name)s.", name=account.name)
     if revoke:
         try:
             notice += " " + await Connecting(deps.settings, deps.store, deps.transport).revoke(account)

@@ -1,8 +1,8 @@
-"""The rows of a day before and after, by names."""
+"""The rows that differ between two versions, before and after, by names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
@@ -18,11 +18,12 @@ from adreel.datasets.about import known_columns
 from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.changed_rows import ChangedRowsSearch, MetricHead, RowChange, ValueChange, versions_to_compare
 from adreel.datasets.looks import spelled, unspelled
-from adreel.datasets.restatement import ADVERTISER, amount
+from adreel.datasets.restatement import ADVERTISER, DayKind, amount
 from adreel.datasets.schema import NAME_COLUMNS
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, stream
 from adreel.lake.filters import Filter, Kind, kind_of
+from adreel.language import Phrase, integer, listed, phrase
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -36,17 +37,20 @@ router = APIRouter()
 PAGE = 50
 """Rows of a page."""
 
+ALL_ROWS = "all"
+"""In the address: rows of all days, not only of those that TikTok restated."""
+
 MOST_METRICS = 6
 """Metrics that the table has columns for; files have all."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowName:
-    """An entity of a row's key: its name, or its id where it has none; `detail` is the id beside a name."""
+    """An entity of a row's key: its name, or its id where it has none; `is_id` says which."""
 
     title: str
     text: str
-    detail: str
+    is_id: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +65,53 @@ class ValueStep:
 
 @dataclass(frozen=True, slots=True)
 class ChangedLine:
-    """A row of the table."""
+    """A row of the table. `day_kind` is empty for a day that TikTok restated, and for one that `kind` says it of."""
 
     kind: str
+    day: date | None
+    day_kind: str
     names: tuple[RowName, ...]
     steps: tuple[ValueStep | None, ...]
+    ids: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedLines:
-    """The rows of a page, and what there is besides."""
+    """The rows of a page, and what there is besides.
+
+    `totals` are the changes of each metric over all rows, as texts. `orders` are the metrics that rows can be sorted by
+    with their titles, of money once for each currency. `left_out` counts rows that TikTok did not restate, and `kinds`
+    says what their days are; `order` says how rows are sorted.
+    """
 
     metrics: tuple[MetricHead, ...]
+    totals: tuple[tuple[str, ...], ...]
     all_metrics: tuple[MetricHead, ...]
     lines: tuple[ChangedLine, ...]
     by: str | None
+    orders: tuple[tuple[str, str], ...]
+    chosen_order: str
+    order: str
     changed: int
     added: int
     removed: int
     total: int
+    left_out: int
+    others: int
+    kinds: str
 
     @property
-    def sortable(self) -> tuple[MetricHead, ...]:
-        """The metrics that rows can be sorted by."""
-        return tuple(metric for metric in self.all_metrics if metric.numeric)
+    def has_days(self) -> bool:
+        """Whether the rows have days."""
+        return any(line.day for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedRowsPage(Page):
-    """The rows of a day that differ; `shown` is None if they cannot be, and `fault` says why.
+    """The rows that differ; `shown` is None if they cannot be, and `fault` says why.
 
     `filters` are spelled as the address has them, with their sentences; `without` is the address without each of them,
-    `addresses` that of any page up to its number.
+    `addresses` that of any page up to its number, and `other_rows` that with or without rows of other days.
     """
 
     template: ClassVar[str] = "changed_rows.html"
@@ -108,12 +127,13 @@ class ChangedRowsPage(Page):
     without: Mapping[str, str]
     addresses: str
     exports: Mapping[str, str]
+    other_rows: str
     formats: tuple[tuple[str, str], ...] = FORMATS
 
 
 @router.get("/datasets/{slug}/difference/rows")
 def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
-    """A page of the rows of a day that differ."""
+    """A page of the rows that differ: those that TikTok restated, or with `rows=all` all of them."""
     saved = who.guard.dataset(slug)
     fault, shown, pages = "", None, 1
     number = request.query_params.get("page", "")
@@ -149,6 +169,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
             text: f"{base}?{urlencode([pair for pair in pairs if pair != ('where', text)])}" for text, _ in filters
         },
         addresses=f"{base}?{query}&page=",
+        other_rows=f"{base}?{urlencode(_toggled(pairs))}",
         exports={kind: f"{base}/export?{query}&format={kind}" for kind in WRITERS},
     )
     return respond(request, answer, visitor=who)
@@ -160,7 +181,13 @@ def export(request: Request, deps: Here, who: Who, slug: str) -> Response:
     saved = who.guard.dataset(slug)
     kind = request.query_params.get("format", "csv")
     if kind not in WRITERS:
-        raise InputError(f"{kind[:20]!r} is not an export format. Use one of: {', '.join(WRITERS)}.")
+        raise InputError(
+            phrase(
+                "%(format)s is not an export format. Use one of: %(formats)s.",
+                format=repr(kind[:20]),
+                formats=", ".join(WRITERS),
+            )
+        )
     search = _search(deps, saved, request.query_params)
     pieces = _file(deps, who, saved, search, kind)
     first = next(pieces)
@@ -186,22 +213,39 @@ def _from(first: bytes, rest: Any) -> Any:
 def _search(deps: Deps, saved: SavedDataset, query: QueryParams) -> ChangedRowsSearch:
     """What the address asks for. Raises InputError for what it cannot."""
     if not deps.lake.exists(saved.table_slug):
-        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+        raise NotFoundError(phrase("%(name)s has no table yet; run it first.", name=repr(saved.name)))
     before, after = versions_to_compare(deps.lake, saved, _number(query, "before"), _number(query, "after"))
     if before >= after:
-        raise InputError("Select an earlier and a later version.")
+        raise InputError(phrase("Select an earlier and a later version."))
     text = query.get("day", "")
     try:
         day = date.fromisoformat(text) if text else None
     except ValueError:
-        raise InputError(f"{text[:20]!r} is not a valid date. Use a date such as 2026-01-31.") from None
+        raise InputError(
+            phrase("%(text)s is not a valid date. Use a date such as 2026-01-31.", text=repr(text[:20]))
+        ) from None
     where = [condition for part in query.getlist("where") if (condition := unspelled(part))]
     column, value = query.get("column", ""), query.get("value", "").strip()
     if column and value:
         where.append(_typed_filter(deps, saved, after, column, value))
     return ChangedRowsSearch(
-        before, after, day, query.get("advertiser", ""), tuple(dict.fromkeys(where)), query.get("by") or None
+        before,
+        after,
+        day,
+        query.get("advertiser", ""),
+        tuple(dict.fromkeys(where)),
+        query.get("by") or None,
+        False if query.get("rows") == ALL_ROWS else None,
     )
+
+
+def rows_address(
+    slug: str, before: int, after: int, *, day: date | None = None, advertiser: str = "", by: str = ""
+) -> str:
+    """The address of the page; `by` is the metric whose largest change comes first, such as `spend:EUR`."""
+    pairs = {"before": before, "after": after, "day": day, "advertiser": advertiser, "by": by}
+    query = urlencode({name: str(value) for name, value in pairs.items() if value or value == 0})
+    return f"/datasets/{slug}/difference/rows?{query}"
 
 
 def _typed_filter(deps: Deps, saved: SavedDataset, after: int, column: str, value: str) -> Filter:
@@ -216,7 +260,7 @@ def _number(query: QueryParams, name: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or len(text) > 9:
-        raise InputError(f"{text[:20]!r} is not a valid version.")
+        raise InputError(phrase("%(text)s is not a valid version.", text=repr(text[:20])))
     return int(text)
 
 
@@ -225,7 +269,14 @@ def _pairs(search: ChangedRowsSearch, query: QueryParams) -> list[tuple[str, str
     pairs += [("day", str(search.day))] if search.day else []
     pairs += [("advertiser", search.advertiser)] if search.advertiser else []
     pairs += [("by", query["by"])] if query.get("by") else []
+    pairs += [("rows", ALL_ROWS)] if search.restated is False else []
     return pairs + [("where", spelled(where)) for where in search.where]
+
+
+def _toggled(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The address with rows of all days, or without if it has them."""
+    every = ("rows", ALL_ROWS)
+    return [pair for pair in pairs if pair != every] if every in pairs else [*pairs, every]
 
 
 def _columns(deps: Deps, saved: SavedDataset, search: ChangedRowsSearch) -> tuple[tuple[str, str], ...]:
@@ -242,27 +293,92 @@ def _columns(deps: Deps, saved: SavedDataset, search: ChangedRowsSearch) -> tupl
 
 # -- lines
 
+_KINDS = {"changed": Phrase("changed"), "added": Phrase("added"), "removed": Phrase("removed")}
+
 
 def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
     head, every = found_rows.head, found_rows.metrics
-    metrics = every[:MOST_METRICS]
+    metrics, currencies = every[:MOST_METRICS], found_rows.currencies
+    orders = tuple(_orders(every, currencies))
+    by_money = any(metric.name == found_rows.by and metric.type == "money" for metric in every)
+    several = by_money and len(currencies) > 1
     lines = tuple(
         ChangedLine(
-            row.kind,
+            _KINDS[row.kind],
+            row.day,
+            "" if row.day_kind in _PLAIN_DAYS else _DAY_WORDS.get(row.day_kind, row.day_kind.label),
             _names(found_rows, row),
             tuple(_step(metric, row.values[metric.name], row.currency) for metric in metrics),
+            tuple((found_rows.title(column), cell(column, value).text) for column, value in _by_rank(row.key)),
         )
         for row in found_rows.rows((page - 1) * PAGE, PAGE)
     )
-    return ChangedLines(metrics, every, lines, found_rows.by, head.changed, head.added, head.removed, head.total)
+    return ChangedLines(
+        metrics=metrics,
+        totals=tuple(
+            tuple(amount(total.amount, total.currency, signed=True) for total in metric.totals) for metric in metrics
+        ),
+        all_metrics=every,
+        lines=lines,
+        by=found_rows.by,
+        orders=orders,
+        chosen_order=f"{found_rows.by}:{currencies[0]}" if several else found_rows.by or "",
+        order=_order(found_rows, several),
+        changed=head.changed,
+        added=head.added,
+        removed=head.removed,
+        total=head.total,
+        left_out=sum(found_rows.left_out.values()),
+        others=sum(found_rows.day_kinds.get(kind, 0) for kind in domain.NOT_RESTATED),
+        kinds=listed(
+            phrase("%(rows)s %(kind)s", rows=integer(found_rows.day_kinds[kind]), kind=kind.label)
+            for kind in DayKind
+            if kind in domain.NOT_RESTATED and kind in found_rows.day_kinds
+        ),
+    )
+
+
+_PLAIN_DAYS = {DayKind.RESTATED, DayKind.ADDED, DayKind.REMOVED}
+"""The kinds of days that a row's own kind says, or that need no word."""
+
+_DAY_WORDS = {DayKind.INCOMPLETE: Phrase("was incomplete")}
+
+
+def _orders(metrics: Iterable[MetricHead], currencies: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What rows can be sorted by: metrics, and where there are several currencies money of one of them first."""
+    for metric in metrics:
+        if metric.numeric and metric.type == "money" and len(currencies) > 1:
+            for currency in currencies:
+                title = phrase("%(metric)s (%(currency)s)", metric=metric.title, currency=currency)
+                yield f"{metric.name}:{currency}", title
+        elif metric.numeric:
+            yield metric.name, metric.title
+
+
+def _order(found_rows: domain.ChangedRows, several: bool) -> str:
+    """How the rows are sorted, in a sentence; empty if they are sorted by no metric."""
+    if found_rows.by is None:
+        return ""
+    title = found_rows.title(found_rows.by)
+    if not several:
+        return phrase("The largest change in %(metric)s comes first.", metric=title)
+    return phrase(
+        "Rows are grouped by currency: %(currencies)s. In each, the largest change in %(metric)s comes first.",
+        currencies=", ".join(found_rows.currencies),
+        metric=title,
+    )
+
+
+def _by_rank(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The key with the ad itself before the account that it is in."""
+    return sorted(key.items(), key=lambda pair: pair[0] == ADVERTISER)
 
 
 def _names(found_rows: domain.ChangedRows, row: RowChange) -> tuple[RowName, ...]:
     names = []
-    # The ad itself before the account that it is in.
-    for column, value in sorted(row.key.items(), key=lambda pair: pair[0] == ADVERTISER):
-        name, shown = row.names.get(column, ""), cell(column, value).text
-        names.append(RowName(found_rows.title(column), name or shown, shown if name else ""))
+    for column, value in _by_rank(row.key):
+        name = row.names.get(column, "")
+        names.append(RowName(found_rows.title(column), name or cell(column, value).text, not name))
     return tuple(names)
 
 

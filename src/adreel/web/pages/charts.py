@@ -44,6 +44,7 @@ from adreel.datasets.provenance import provenance
 from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.exchange_rates import WorkspaceRates
+from adreel.language import Phrase, integer, phrase
 from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, heading, parsed
@@ -61,7 +62,7 @@ CURRENCY = "adreel_currency"
 LONGEST_CHOICES = 3_000
 """Characters of choices that are kept: browsers take cookies of about 4,000."""
 
-NOT_CONVERTED = "Not converted, for the reason above."
+NOT_CONVERTED = Phrase("Not converted, for the reason above.")
 
 KEPT = 180 * 86_400
 """Seconds for which choices are kept."""
@@ -128,8 +129,10 @@ class ChoiceMenu:
     def summary(self) -> str:
         """What is selected, in a word or two."""
         if not self.selected:
-            return "All"
-        return self.selected[0].name if len(self.selected) == 1 else f"{len(self.selected)} selected"
+            return phrase("All")
+        if len(self.selected) == 1:
+            return self.selected[0].name
+        return phrase("%(values)s selected", values=integer(len(self.selected)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +174,19 @@ class Menus:
         """The selected period in words."""
         match self.asked.choices.days:
             case None:
-                return "All days"
+                return phrase("All days")
             case Span():
-                return "Custom range"
+                return phrase("Custom range")
             case int() as days:
-                return "Last day" if days == 1 else f"Last {days} days"
+                return phrase("Last day") if days == 1 else phrase("Last %(days)s days", days=days)
             case period:
-                return CALENDAR_PERIODS[period]
+                return str(CALENDAR_PERIODS[period])
 
     @property
     def comparison(self) -> str:
         """The selected comparison in words."""
         comparison = self.asked.choices.comparison
-        return "Custom range" if isinstance(comparison, Span) else COMPARISONS[comparison]
+        return phrase("Custom range") if isinstance(comparison, Span) else str(COMPARISONS[comparison])
 
     @property
     def range(self) -> Span | None:
@@ -365,7 +368,9 @@ def one_card(request: Request, deps: Here, who: Who, slug: str, key: str) -> Res
     offered = _offered(deps, saved, asked)
     offer = next((card_offer for card_offer in offered.offers if card_offer.key == key), None)
     if offer is None:
-        raise NotFoundError(f"Dataset {saved.name!r} has no chart {key!r}.")
+        raise NotFoundError(
+            phrase("Dataset %(dataset)s has no chart %(chart)s.", dataset=repr(saved.name), chart=repr(key))
+        )
     menus = Menus(saved.slug, asked)
     try:
         names, drawn = _drawn(deps, who, offered, (offer,))
@@ -400,7 +405,9 @@ def _offered(deps: Deps, saved: SavedDataset, asked: AskedCharts) -> _Offered:
     """The charts that say something about what is selected."""
     dataset, problems = parsed(deps, saved)
     if dataset is None:
-        raise InputError(f"The settings are no longer valid: {replace(problems[0], advice='')}")
+        raise InputError(
+            phrase("The settings are no longer valid: %(problem)s", problem=replace(problems[0], advice=""))
+        )
     names = frozenset(deps.lake.table(saved.table_slug).schema.names)
     offers = cards_of(dataset, names, metrics=asked.metrics)
     shown = tuple(offer for offer in offers if not is_above(offer, asked.choices))
@@ -477,7 +484,10 @@ def _filters(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> 
     menus = [ChoiceMenu(entry.key, entry.title, entry.selected, asked.having(entry.key)) for entry in facts.filters]
     if len(facts.advertisers) < 2 and not asked.choices.advertisers:
         return menus
-    return [ChoiceMenu(ADVERTISER, "Ad account", _selected_accounts(asked, names), asked.having(ADVERTISER)), *menus]
+    return [
+        ChoiceMenu(ADVERTISER, phrase("Ad account"), _selected_accounts(asked, names), asked.having(ADVERTISER)),
+        *menus,
+    ]
 
 
 def _selected_accounts(asked: AskedCharts, names: Mapping[str, str]) -> tuple[FilterValue, ...]:
@@ -494,7 +504,7 @@ def _crumbs(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> l
         for number, level in enumerate(LEVELS)
         if len(selected.get(level.key, ())) == 1
     ]
-    return [Crumb("All", asked.having(*keys)), *crumbs] if crumbs else []
+    return [Crumb(phrase("All"), asked.having(*keys)), *crumbs] if crumbs else []
 
 
 def _empty(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts) -> tuple[str, ...]:
@@ -539,11 +549,11 @@ def waiting(offer: CardOffer) -> Figure:
         offer.meaning,
         offer.kind,
         loaded=False,
-        refusal=offer.refusal or "",
-        metrics=tuple((figure.name, figure.title) for figure in offer.metrics) if len(offer.metrics) > 1 else (),
+        refusal=str(offer.refusal or ""),
+        metrics=tuple((figure.name, str(figure.title)) for figure in offer.metrics) if len(offer.metrics) > 1 else (),
         metric=offer.metric or (own.name if own else ""),
-        own_metric="" if own and not offer.metric else "By default",
-        not_offered=offer.not_offered,
+        own_metric="" if own and not offer.metric else phrase("By default"),
+        not_offered=tuple(map(str, offer.not_offered)),
     )
 
 
@@ -567,12 +577,12 @@ def figure_of(data: CardData, menus: Menus, names: Collection[str]) -> Figure:
         previous_period=str(chart.get("previous_period") or ""),
         table=as_table(data) if drawn else None,
         notes=data.notes,
-        refusal=data.refusal or "",
+        refusal=str(data.refusal or ""),
         links=links,
-        previous_name=data.previous_name,
+        previous_name=str(data.previous_name),
         converted=data.converted or "",
         pictures=tuple(chart["x"].get("pictures", ())) if has_picture and "x" in chart else (),
-        down=drills.down if drills else "",
+        down=str(drills.down) if drills else "",
     )
 
 
@@ -585,6 +595,6 @@ def _link(menus: Menus, key: str, value: str) -> str:
 def _number(figure: Mapping[str, Any]) -> Number:
     value, shape = figure["value"], figure["format"]
     if value is None:
-        return Number(figure["title"], "Unknown", None)
+        return Number(figure["title"], phrase("Unknown"), None)
     text = amount(value, shape["unit"], shape["currency"], shape["decimals"])
     return Number(figure["title"], text, figure.get("change"))

@@ -16,6 +16,7 @@ from adreel.access import AccountRight, RoleRight
 from adreel.connections import Access, Connecting, Granted, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import AdreelError, InputError
 from adreel.guide import Step, step_for
+from adreel.language import integer, phrase, phrases
 from adreel.settings import Settings
 from adreel.store import Account, Store
 from adreel.tiktok.oauth import consent_url, new_state, read_callback
@@ -133,7 +134,9 @@ class PendingGrants:
         """The grant, for the browser that it was held for. InputError if there is none of that key."""
         grant = self._grants.get(key)
         if grant is None or grant.until <= now or not secrets.compare_digest(grant.session, session):
-            raise InputError("This decision has expired, or belongs to another browser. Connect the account again.")
+            raise InputError(
+                phrase("This decision has expired, or belongs to another browser. Connect the account again.")
+            )
         return grant
 
     def drop(self, key: str) -> None:
@@ -163,7 +166,7 @@ def connect(request: Request, deps: Here, who: Who, name: str = "") -> Response:
 def begin_connecting(request: Request, deps: Here, who: Who, name: Text = "", guided: Text = "") -> Response:
     """Sends the browser to TikTok's consent page for a new account."""
     _need_connector(who)
-    need_browser(who, "start a TikTok consent")
+    need_browser(who, phrase("API tokens cannot start a TikTok consent."))
     try:
         need_app(deps.settings, app_access(deps.settings, deps.store))
         name = free_name(deps.store, name)
@@ -237,8 +240,10 @@ async def callback(
     """The address that TikTok redirects to."""
     if visitor is None or not visitor.secret:
         # The code stays out of the sign-in page's address: its state belongs to another session anyway.
-        message = "You are signed out in this browser, so the consent cannot be used. Sign in, then connect again."
-        return respond(request, NotConnected(message, "/login?next=/accounts", "Sign in"), 403)
+        message = phrase(
+            "You are signed out in this browser, so the consent cannot be used. Sign in, then connect again."
+        )
+        return respond(request, NotConnected(message, "/login?next=/accounts", phrase("Sign in")), 403)
     return await _finish(request, deps, visitor, request.url.query)
 
 
@@ -246,10 +251,10 @@ async def callback(
 async def paste(request: Request, deps: Here, who: Who, address: Text = "", consent: Text = "") -> Response:
     """Takes the address that TikTok redirected to, as copied from the browser."""
     _need_connector(who)
-    need_browser(who, "complete a TikTok consent")
+    need_browser(who, phrase("API tokens cannot complete a TikTok consent."))
     query = address.strip()[:4000].partition("#")[0].partition("?")[2]
     if "state" not in parse_qs(query):
-        words = "The address is incomplete: the state is missing. Copy the whole address from the TikTok tab."
+        words = phrase("The address is incomplete: the state is missing. Copy the whole address from the TikTok tab.")
         page = consent if _is_consent(deps.settings, consent) else deps.settings.tiktok_auth_url
         return respond(request, Paste(page, redirect_url(deps.settings), words), 422)
     return await _finish(request, deps, who, query)
@@ -263,17 +268,17 @@ def _is_consent(settings: Settings, address: str) -> bool:
 
 async def _finish(request: Request, deps: Deps, who: Visitor, query: str) -> Response:
     """The end of a consent: an account, a question or a failure."""
-    onward, title = "/accounts/connect", "Try again"
+    onward, title = "/accounts/connect", phrase("Try again")
     try:
         states = parse_qs(query).get("state", [])
         if len(states) != 1:
-            raise InputError("The address has no state or several. Connect the account again.")
+            raise InputError(phrase("The address has no state or several. Connect the account again."))
         consent = deps.store.consents.take(states[0], who.secret)
         account = None
         if consent.account_id is not None:
-            onward, title = "/accounts", "Go to accounts"
+            onward, title = "/accounts", phrase("Go to accounts")
             account = who.guard.account(consent.account_id, AccountRight.EDIT)
-            onward, title = f"/accounts/{account.id}", "Go to account"
+            onward, title = f"/accounts/{account.id}", phrase("Go to account")
         else:
             _need_connector(who)
             page = "guide/consent" if consent.guided else "connect"
@@ -303,21 +308,33 @@ async def settle(
     if account is not None:
         before = await connecting.granter(account)
         if same_user(before, granted.granter):
-            return _connected(request, deps, connecting.keep_again(account, granted), "Reconnected")
+            return _connected(request, deps, connecting.keep_again(account, granted), again=True)
         return _ask(request, deps, who, Target(granted, account, account.name, account.selection))
     try:
         account = connecting.keep(name, granted, selection=selection, user=who.user)
     except InputError as error:
         return _ask(request, deps, who, Target(granted, None, name, selection), sentence(error))
-    return _connected(request, deps, account, "Connected", guided=guided)
+    return _connected(request, deps, account, guided=guided)
 
 
-def _connected(request: Request, deps: Deps, account: Account, done: str, *, guided: bool = False) -> Response:
+def _connected(
+    request: Request, deps: Deps, account: Account, *, again: bool = False, guided: bool = False
+) -> Response:
     count = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(account))
-    user = f" as TikTok user {account.owner}" if account.owner else ""
-    ad_accounts = "1 ad account" if count == 1 else f"{count:,} ad accounts"
-    onward = f"/accounts/guide/ad-accounts?account={account.id}" if guided else f"/accounts/{account.id}"
-    return go(request, onward, f"{done} {account.name}{user}: {ad_accounts}.")
+    ad_accounts = phrases("%(number)s ad account", "%(number)s ad accounts", count, number=integer(count))
+    name = (
+        phrase("%(account)s as TikTok user %(owner)s", account=account.name, owner=account.owner)
+        if account.owner
+        else account.name
+    )
+    notice = (
+        phrase("Reconnected %(account)s: %(ad_accounts)s.", account=name, ad_accounts=ad_accounts)
+        if again
+        else phrase("Connected %(account)s: %(ad_accounts)s.", account=name, ad_accounts=ad_accounts)
+    )
+    return go(
+        request, f"/accounts/guide/ad-accounts?account={account.id}" if guided else f"/accounts/{account.id}", notice
+    )
 
 
 # -- decisions
@@ -352,7 +369,7 @@ def _decide(deps: Deps, key: str, grant: PendingGrant, account: Account | None, 
     return Decide(
         key=key,
         account=account,
-        granter=grant.granted.granter.name or "another user",
+        granter=grant.granted.granter.name or phrase("another user"),
         before=account.owner if account else "",
         name=name,
         error=error,
@@ -367,13 +384,13 @@ async def decide(
 ) -> Response:
     """Takes the decision: reconnect the account with the grant, create a new account, or discard the grant."""
     _need_connector(who)
-    need_browser(who, "complete a TikTok consent")
+    need_browser(who, phrase("API tokens cannot complete a TikTok consent."))
     grant = _pending(request).get(key, who.secret, deps.clock())
     account = who.guard.account(grant.account_id, AccountRight.EDIT) if grant.account_id is not None else None
     connecting = Connecting(deps.settings, deps.store, deps.transport)
     if choice == "again" and account is not None:
         _pending(request).drop(key)
-        return _connected(request, deps, connecting.keep_again(account, grant.granted), "Reconnected")
+        return _connected(request, deps, connecting.keep_again(account, grant.granted), again=True)
     if choice == "new":
         try:
             free = free_name(deps.store, name)
@@ -381,10 +398,10 @@ async def decide(
         except InputError as error:
             return respond(request, _decide(deps, key, grant, account, name[:100], sentence(error)), 422)
         _pending(request).drop(key)
-        return _connected(request, deps, created, "Connected")
+        return _connected(request, deps, created)
     _pending(request).drop(key)
     onward = f"/accounts/{account.id}" if account else "/accounts"
-    return go(request, onward, "Cancelled. Your accounts are unchanged.")
+    return go(request, onward, phrase("Cancelled. Your accounts are unchanged."))
 
 
 # -- with a token
@@ -403,7 +420,7 @@ async def add_by_token(
 ) -> Response:
     """Creates an account from a token, after TikTok has accepted it."""
     _need_connector(who)
-    need_browser(who, "connect accounts on this page")
+    need_browser(who, phrase("API tokens cannot connect accounts on this page."))
     try:
         selection = read_ids(advertisers)
         access = app_access(deps.settings, deps.store, read_token(token))
@@ -421,7 +438,7 @@ def read_token(text: str) -> str:
     """The token that was pasted, trimmed. InputError if it cannot be one."""
     token = text.strip()
     if not token or len(token) > 1000 or not token.isascii() or not token.isprintable() or " " in token:
-        raise InputError("The access token is not valid. Paste it as TikTok issued it, without spaces.")
+        raise InputError(phrase("The access token is not valid. Paste it as TikTok issued it, without spaces."))
     return token
 
 
@@ -430,5 +447,7 @@ def read_ids(text: str) -> tuple[str, ...] | None:
     words = [word for word in re.split(r"[\s,;|'\"\[\]()]+", text) if word]
     wrong = [word for word in words if not (word.isascii() and word.isdigit() and len(word) <= 30)]
     if wrong:
-        raise InputError(f"{wrong[0][:60]!r} is not a valid ad account ID. IDs have digits only.")
+        raise InputError(
+            phrase("%(wrong)s is not a valid ad account ID. IDs have digits only.", wrong=repr(wrong[0][:60]))
+        )
     return tuple(dict.fromkeys(words)) or None

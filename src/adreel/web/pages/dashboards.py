@@ -11,14 +11,17 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from adreel.charts import CALENDAR_PERIODS, DAYS
+from adreel.charts.labels import WEEKDAYS
 from adreel.charts.selection import span_text
 from adreel.dashboards import boards
 from adreel.dashboards.cards import CommonPeriod, PinnedCard, PinState, asked_by, described, period_of, pinned_card
-from adreel.dates import WEEKDAYS, Span
+from adreel.dates import Span
 from adreel.errors import AdreelError, ForbiddenError, InputError
+from adreel.language import Phrase, phrase
 from adreel.store import Dashboard, DashboardDelivery, Pin
 from adreel.store.names import is_id
 from adreel.store.notifications import Address
+from adreel.stored_texts import translated
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.charts import Figure, Menus, figure_of, waiting
 from adreel.web.pages.wording import sentence
@@ -68,16 +71,16 @@ class Period:
     def words(self) -> str:
         """The period in words."""
         if self.common is None:
-            return "Each chart's own"
+            return phrase("Each chart's own")
         match self.common.days:
             case None:
-                return "All days"
+                return phrase("All days")
             case Span() as span:
                 return span_text(span)
             case int() as days:
-                return "Last day" if days == 1 else f"Last {days} days"
+                return phrase("Last day") if days == 1 else phrase("Last %(days)s days", days=days)
             case period:
-                return CALENDAR_PERIODS[period]
+                return str(CALENDAR_PERIODS[period])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ class DashboardPage(Page):
     problem: str = ""
     days: tuple[int, ...] = DAYS
     calendar: tuple[tuple[str, str], ...] = tuple(CALENDAR_PERIODS.items())
-    weekdays: tuple[str, ...] = tuple(name.capitalize() for name in WEEKDAYS)
+    weekdays: tuple[str, ...] = WEEKDAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,7 @@ def create(request: Request, who: Who, name: Text = "") -> Response:
     except InputError as error:
         page = DashboardsPage(boards.dashboards(who.guard), name[:200], sentence(error))
         return respond(request, page, status_of(error), who)
-    return go(request, f"/dashboards/{board.id}", f"Created {board.name}.")
+    return go(request, f"/dashboards/{board.id}", phrase("Created %(dashboard)s.", dashboard=board.name))
 
 
 # -- pinning
@@ -315,7 +318,9 @@ def rename(request: Request, deps: Here, who: Who, dashboard_id: int, name: Text
         board = boards.rename(who.guard, board, name)
     except InputError as error:
         return _refused(request, deps, who, board, "rename", error)
-    return go(request, f"/dashboards/{board.id}", f"The dashboard is now called {board.name}.")
+    return go(
+        request, f"/dashboards/{board.id}", phrase("The dashboard is now called %(dashboard)s.", dashboard=board.name)
+    )
 
 
 @router.post("/dashboards/{dashboard_id:int}/delete")
@@ -323,14 +328,18 @@ def delete(request: Request, who: Who, dashboard_id: int) -> Response:
     """Deletes a dashboard."""
     board = _own(who, dashboard_id)
     boards.delete(who.guard, board)
-    return go(request, "/dashboards", f"Deleted {board.name}.")
+    return go(request, "/dashboards", phrase("Deleted %(dashboard)s.", dashboard=board.name))
 
 
 @router.post("/dashboards/{dashboard_id:int}/share")
 def share(request: Request, who: Who, dashboard_id: int, stop: Text = "") -> Response:
     """Creates a new link, or revokes it."""
     board = boards.share(who.guard, _own(who, dashboard_id), shared=not stop)
-    notice = f"{board.name} has a new link." if board.share else f"{board.name} is no longer shared."
+    notice = (
+        phrase("%(dashboard)s has a new link.", dashboard=board.name)
+        if board.share
+        else phrase("%(dashboard)s is no longer shared.", dashboard=board.name)
+    )
     return go(request, f"/dashboards/{board.id}", notice)
 
 
@@ -363,7 +372,7 @@ def remove(request: Request, who: Who, dashboard_id: int, pin_id: int) -> Respon
     board = _board(_own(who, dashboard_id))
     removed = boards.unpin(who.guard, board.dashboard, pin_id)
     if not is_fragment(request):
-        return go(request, board.base, "Removed the chart.")
+        return go(request, board.base, phrase("Removed the chart."))
     return respond(request, RemovedPart(board, removed), visitor=who)
 
 
@@ -399,7 +408,13 @@ def deliver(
     except InputError as error:
         return _refused(request, deps, who, board, "deliveries", error)
     name = deps.store.addresses.get(delivery.address_id).name
-    return go(request, f"/dashboards/{board.id}", f"{board.name} is sent to {name} at {delivery.at}.")
+    return go(
+        request,
+        f"/dashboards/{board.id}",
+        phrase(
+            "%(dashboard)s is sent to %(address)s at %(time)s.", dashboard=board.name, address=name, time=delivery.at
+        ),
+    )
 
 
 @router.post("/dashboards/{dashboard_id:int}/deliveries/{delivery_id:int}/send")
@@ -407,7 +422,9 @@ def send(request: Request, who: Who, dashboard_id: int, delivery_id: int) -> Res
     """Has the dashboard sent within seconds."""
     board = _own(who, dashboard_id)
     boards.send_now(who.guard, board, delivery_id)
-    return go(request, f"/dashboards/{board.id}", "The dashboard is sent within a minute, while a worker is running.")
+    return go(
+        request, f"/dashboards/{board.id}", phrase("The dashboard is sent within a minute, while a worker is running.")
+    )
 
 
 @router.post("/dashboards/{dashboard_id:int}/deliveries/{delivery_id:int}/remove")
@@ -415,7 +432,7 @@ def stop_delivery(request: Request, who: Who, dashboard_id: int, delivery_id: in
     """Sends the dashboard to that address no more."""
     board = _own(who, dashboard_id)
     boards.stop_delivery(who.guard, board, delivery_id)
-    return go(request, f"/dashboards/{board.id}", "The dashboard is no longer sent to that address.")
+    return go(request, f"/dashboards/{board.id}", phrase("The dashboard is no longer sent to that address."))
 
 
 # -- what pages show
@@ -424,7 +441,7 @@ def stop_delivery(request: Request, who: Who, dashboard_id: int, delivery_id: in
 def _number(text: str) -> int:
     """The id that a form sends. InputError for none."""
     if not is_id(text):
-        raise InputError("Choose one of the list.")
+        raise InputError(phrase("Choose one of the list."))
     return int(text)
 
 
@@ -462,10 +479,10 @@ def _page(deps: Deps, who: Visitor, board: Board, dialog: str = "", problem: str
 
 def _weekdays(numbers: tuple[int, ...]) -> str:
     if numbers == tuple(range(7)):
-        return "Every day"
+        return phrase("Every day")
     if numbers == tuple(range(5)):
-        return "Weekdays"
-    return ", ".join(WEEKDAYS[number].capitalize() for number in numbers)
+        return phrase("Weekdays")
+    return ", ".join(str(WEEKDAYS[number]) for number in numbers)
 
 
 def _refused(
@@ -477,20 +494,22 @@ def _refused(
 
 
 _UNTITLED = {
-    PinState.HIDDEN: "Chart without access",
-    PinState.DELETED: "Chart of a deleted dataset",
+    PinState.HIDDEN: Phrase("Chart without access"),
+    PinState.DELETED: Phrase("Chart of a deleted dataset"),
 }
 
 
 def _title(pinned: PinnedCard) -> str:
-    return pinned.title or _UNTITLED.get(pinned.state, "Chart")
+    # Before its figures are loaded, a chart pinned under its own title has it in English, as it is stored.
+    title = pinned.title if pinned.chart else translated(pinned.title)
+    return title or str(_UNTITLED.get(pinned.state, phrase("Chart")))
 
 
 def _waiting(pinned: PinnedCard) -> PinView:
     """A card before its figures are loaded; one that has none says so at once."""
     if pinned.saved is None:
         return PinView(pinned, _title(pinned), None, None)
-    figure = Figure(f"pin-{pinned.pin.id}", pinned.title, "", "line", loaded=False)
+    figure = Figure(f"pin-{pinned.pin.id}", _title(pinned), "", "line", loaded=False)
     return PinView(pinned, _title(pinned), figure, Menus(pinned.saved.slug, pinned.asked))
 
 
@@ -510,7 +529,7 @@ def _pinned(deps: Deps, who: Visitor, board: Board, pin: Pin) -> PinView:
     return PinView(
         pinned,
         _title(pinned),
-        replace(figure, title=_title(pinned), chart=_renamed(figure.chart, pinned.title)),
+        replace(figure, title=_title(pinned), chart=_renamed(figure.chart, _title(pinned))),
         menus,
         days=span_text(facts.window) if facts.window else "",
         previous_days=span_text(facts.previous) if facts.previous else "",

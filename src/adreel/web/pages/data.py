@@ -27,6 +27,7 @@ from adreel.export.cells import grouped
 from adreel.export.files import pasted_text
 from adreel.lake import TableState
 from adreel.lake.browse import OPERATORS, ColumnStatistics, Filter, Kind, Operator, Order, Takes, kind_of, operators_for
+from adreel.language import Phrase, phrase
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject
 from adreel.update_methods import Method
@@ -46,7 +47,7 @@ SIZES = (50, 100, 250)
 MOST_VERSIONS = 200
 """Versions that the picker offers; the Versions tab has all."""
 
-NO_VALUE = "Enter a value, or select 'is empty'."
+NO_VALUE = Phrase("Enter a value, or select 'is empty'.")
 """The message for a filter without a value."""
 
 MOST_COPIED = 10_000
@@ -62,12 +63,12 @@ INPUTS: Mapping[Kind, str] = {Kind.NUMBER: "number", Kind.DAY: "date"}
 """What a value is typed in, where that is no plain text."""
 
 WORDS: Mapping[Kind, str] = {
-    Kind.TEXT: "text",
-    Kind.NUMBER: "decimal",
-    Kind.DAY: "date",
-    Kind.TIME: "time",
-    Kind.TRUTH: "yes/no",
-    Kind.LIST: "list",
+    Kind.TEXT: Phrase("text"),
+    Kind.NUMBER: Phrase("decimal"),
+    Kind.DAY: Phrase("date"),
+    Kind.TIME: Phrase("time"),
+    Kind.TRUTH: Phrase("yes/no"),
+    Kind.LIST: Phrase("list"),
 }
 """What a column of another table, which the dataset does not know, holds."""
 
@@ -406,7 +407,7 @@ def copied(request: Request, deps: Here, who: Who, slug: str) -> Response:
             break
     selected = known_columns(saved, deps.clock())
     rows = pa.concat_tables(parts)
-    text = pasted_text(rows, [_head(table.readable, name, selected).title for name in shown])
+    text = pasted_text(rows, [str(_head(table.readable, name, selected).title) for name in shown])
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": "clipboard", "version": look.version})
     counts = {"X-Rows": str(rows.num_rows), "X-Total-Rows": str(total)}
     return Response(text, media_type="text/tab-separated-values; charset=utf-8", headers=counts)
@@ -428,7 +429,7 @@ def save(
         view = save_view(who.guard, deps.lake, saved, name, table_look, deps.clock(), shared=bool(shared))
     except InputError as error:
         return go(request, look.address, sentence(error))
-    return go(request, address_of(saved.slug, table_look), f"Saved the view {view.name!r}.")
+    return go(request, address_of(saved.slug, table_look), phrase("Saved the view %(name)s.", name=repr(view.name)))
 
 
 @router.get("/datasets/{slug}/views")
@@ -458,7 +459,7 @@ def change(
         view = change_view(who.guard, deps.lake, saved, view_id, deps.clock(), name=name, shared=bool(shared))
     except InputError as error:
         return go(request, f"/datasets/{saved.slug}/views", sentence(error))
-    return go(request, f"/datasets/{saved.slug}/views", f"Saved the view {view.name!r}.")
+    return go(request, f"/datasets/{saved.slug}/views", phrase("Saved the view %(name)s.", name=repr(view.name)))
 
 
 @router.post("/datasets/{slug}/views/{view_id:int}/delete")
@@ -466,7 +467,7 @@ def delete(request: Request, who: Who, slug: str, view_id: int) -> Response:
     """Deletes one of the person's own views."""
     saved = who.guard.dataset(slug)
     view = delete_view(who.guard, saved, view_id)
-    return go(request, f"/datasets/{saved.slug}/views", f"Deleted the view {view.name!r}.")
+    return go(request, f"/datasets/{saved.slug}/views", phrase("Deleted the view %(name)s.", name=repr(view.name)))
 
 
 @router.get("/datasets/{slug}/data/filter")
@@ -502,10 +503,20 @@ def asked_exactly(slug: str, query: QueryParams) -> Look:
     look = look_of(slug, query)
     version = query.get("version", "")
     if version and look.version is None:
-        raise InputError(f"{version[:20]!r} is not a valid version. Enter its number, or omit it for the latest.")
+        raise InputError(
+            phrase(
+                "%(version)s is not a valid version. Enter its number, or omit it for the latest.",
+                version=repr(version[:20]),
+            )
+        )
     for text in query.getlist("where"):
         if unspelled(text) is None:
-            raise InputError(f"{text[:60]!r} is not a valid filter. Use column:operator:value, such as spend:>=:10.")
+            raise InputError(
+                phrase(
+                    "%(text)s is not a valid filter. Use column:operator:value, such as spend:>=:10.",
+                    text=repr(text[:60]),
+                )
+            )
     return look
 
 
@@ -653,7 +664,7 @@ def _sentence(condition: Filter, selected: Mapping[str, Column]) -> str:
     if condition.column in catalog.value_labels() and condition.op in ("=", "!=", "in"):
         text = str(condition.value)
         values = text.split(",") if condition.op == "in" else [text]
-        labels = ", ".join(catalog.label(condition.column, value.strip()) for value in values)
+        labels = ", ".join(str(catalog.label(condition.column, value.strip())) for value in values)
         condition = replace(condition, value=labels)
     return condition.sentence(title)
 
@@ -760,7 +771,7 @@ def _total_notes(
     notes = {}
     for name, column in selected.items():
         if column.additive and dataset.update.method is Method.APPEND:
-            notes[name] = "No sum: append adds the same day once per run."
+            notes[name] = phrase("No sum: append adds the same day once per run.")
         elif column.additive and column.type == "money" and _currencies(statistics) > 1:
-            notes[name] = "No sum: mixed currencies."
+            notes[name] = phrase("No sum: mixed currencies.")
     return notes

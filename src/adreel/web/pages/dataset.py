@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Form, Request
@@ -24,10 +24,10 @@ from adreel.datasets.verification import Check, checks_of, incomplete_in
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export.files import WRITERS, stream
+from adreel.language import phrase, phrases, shown_time
 from adreel.pipeline.orders import cancel_words
 from adreel.pipeline.preview import Planned
 from adreel.scheduling import Meaning, meaning_of
-from adreel.scheduling.durations import written_duration
 from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.store.audit import AuditAction, Subject
 from adreel.web.changes import Since, since
@@ -41,6 +41,7 @@ from adreel.web.pages.heading import Heading, Live, account_of, heading, live, o
 from adreel.web.pages.wording import refusal, sentence
 from adreel.web.render import Page, go, is_opened, own_path, respond
 from adreel.web.status import status_of
+from adreel.web.wording import WEEKDAYS
 
 router = APIRouter()
 
@@ -102,7 +103,7 @@ class Overview(Page):
     """The dataset's first page. `dataset` is None if its settings do not hold any more, for the `problems`.
 
     `verified_run` is the run that made the table what it is. `card` is its backfill, `other_days`
-    are days that were refused.
+    are days that were refused. `scheduled`: it has a schedule, and `next_run` is its next time in UTC.
     """
 
     template: ClassVar[str] = "overview.html"
@@ -119,6 +120,8 @@ class Overview(Page):
     key: tuple[str, ...]
     cheap: bool
     schedule: Meaning
+    scheduled: bool
+    next_run: str
     stale_after: str
     card: BackfillCard | None
     other_days: OtherDays | None = None
@@ -187,10 +190,28 @@ def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDa
         key=key(dataset) if dataset else (),
         cheap=table is not None and table.rows <= CHEAP_ROWS,
         schedule=meaning_of(schedule_of(saved), deps.clock(), deps.store.workspace.get().zone),
-        stale_after=written_duration(stale_after) if (stale_after := timing_of(saved).stale_after) else "",
+        scheduled=schedule_of(saved) is not None,
+        next_run=_time(saved.next_run_at) if saved.next_run_at else "",
+        stale_after=_duration(stale_after) if (stale_after := timing_of(saved).stale_after) else "",
         card=backfill_card(deps.store, who, saved, deps.clock()),
         other_days=other_days,
     )
+
+
+def _time(time: datetime) -> str:
+    return phrase("%(weekday)s %(time)s", weekday=WEEKDAYS[time.weekday()], time=shown_time(time))
+
+
+def _duration(duration: timedelta) -> str:
+    """The length of time in the largest unit that it is a multiple of."""
+    minutes = duration // timedelta(minutes=1)
+    if minutes % 60:
+        return phrases("%(number)s minute", "%(number)s minutes", minutes, number=minutes)
+    if (hours := minutes // 60) % 24:
+        return phrases("%(number)s hour", "%(number)s hours", hours, number=hours)
+    if (days := hours // 24) % 7:
+        return phrases("%(number)s day", "%(number)s days", days, number=days)
+    return phrases("%(number)s week", "%(number)s weeks", days // 7, number=days // 7)
 
 
 def _table(deps: Deps, saved: SavedDataset, dataset: Dataset | None, live: Live) -> tuple[Table | None, str]:
@@ -259,7 +280,7 @@ def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
         return go(request, f"/datasets/{saved.slug}")
     try:
         if saved.account_id is None:
-            raise InputError("The account was deleted. Select another account in Settings.")
+            raise InputError(phrase("The account was deleted. Select another account in Settings."))
         account = who.guard.account(saved.account_id)
         dataset = dataset_of(saved, deps.clock())
         planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account), saved)
@@ -357,7 +378,9 @@ def _dates(start: str, end: str) -> tuple[str, str] | None:
         try:
             read_day(word)
         except ValueError:
-            raise InputError(f"{word!r} is not a valid date. Use a date such as 2026-01-31 or today-28.") from None
+            raise InputError(
+                phrase("%(word)s is not a valid date. Use a date such as 2026-01-31 or today-28.", word=repr(word))
+            ) from None
     return start, end
 
 
@@ -365,14 +388,18 @@ def _dates(start: str, end: str) -> tuple[str, str] | None:
 def pause(request: Request, who: Who, slug: str) -> Response:
     """Pauses the dataset's schedule."""
     saved = schedules.pause(who.guard, who.guard.dataset(slug, DatasetRight.EDIT))
-    return go(request, f"/datasets/{saved.slug}", "Schedule paused. Scheduled runs start again when you resume it.")
+    return go(
+        request, f"/datasets/{saved.slug}", phrase("Schedule paused. Scheduled runs start again when you resume it.")
+    )
 
 
 @router.post("/datasets/{slug}/resume")
 def resume(request: Request, who: Who, slug: str) -> Response:
     """Resumes the dataset's schedule."""
     saved = schedules.resume(who.guard, who.guard.dataset(slug, DatasetRight.EDIT))
-    return go(request, f"/datasets/{saved.slug}", "Schedule resumed. Runs missed during the pause are not repeated.")
+    return go(
+        request, f"/datasets/{saved.slug}", phrase("Schedule resumed. Runs missed during the pause are not repeated.")
+    )
 
 
 @router.post("/runs/{run_id}/cancel")
@@ -399,7 +426,12 @@ def delete(request: Request, deps: Here, who: Who, slug: str, tables: Text = "ke
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
     stays = deps.orders.delete(who.guard, saved, keep_table=tables == "keep")
     kept = [saved.table_slug] if stays else []
-    return go(request, "/datasets", deletion_notice(deps, saved.name, kept, keep_tables=tables == "keep"))
+    deleted = (
+        phrase("Deleted %(dataset)s.", dataset=saved.name)
+        if tables == "keep"
+        else phrase("Deleted %(dataset)s with all tables and versions.", dataset=saved.name)
+    )
+    return go(request, "/datasets", deletion_notice(deps, deleted, kept))
 
 
 @router.get("/datasets/{slug}/export")
@@ -413,7 +445,13 @@ def export(
     """The table as a file. The query is that of a Data page, and the file has what its pages show, in that order."""
     saved = who.guard.dataset(slug)
     if format not in WRITERS:
-        raise InputError(f"{format!r} is not an export format. Use one of: {', '.join(WRITERS)}.")
+        raise InputError(
+            phrase(
+                "%(format)s is not an export format. Use one of: %(formats)s.",
+                format=repr(format),
+                formats=", ".join(WRITERS),
+            )
+        )
     look = asked_exactly(saved.slug, request.query_params)
     table = readable_table(deps.lake, saved, deps.clock(), look.version)
     shown = shown_columns(deps, who, saved, look, table.readable.names)

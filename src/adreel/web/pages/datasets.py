@@ -17,6 +17,7 @@ from adreel.datasets.kept_tables import where_kept
 from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.datasets.stored import as_file, source_of
 from adreel.errors import AdreelError, InputError
+from adreel.language import Phrase, integer, listed, phrase, phrases
 from adreel.store import Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
@@ -35,22 +36,22 @@ MOST_AT_ONCE = 1_000
 """Datasets that something is done to at once."""
 
 COLUMNS: tuple[tuple[str, str, bool], ...] = (
-    ("name", "Name", False),
-    ("report", "Report", False),
-    ("account", "Account", False),
-    ("rows", "Rows", True),
-    ("columns", "Columns", True),
-    ("last_run", "Last run", False),
-    ("status", "Status", False),
+    ("name", Phrase("Name"), False),
+    ("report", Phrase("Report"), False),
+    ("account", Phrase("Account"), False),
+    ("rows", Phrase("Rows"), True),
+    ("columns", Phrase("Columns"), True),
+    ("last_run", Phrase("Last run"), False),
+    ("status", Phrase("Status"), False),
 )
 """The columns: the key that they are sorted by, their heading, and whether they hold numbers."""
 
 SWITCHES: tuple[tuple[str, str], ...] = (
-    ("attention", "Needs attention"),
-    ("mine", "Owned by me"),
-    ("recent", "Ran in the last 24 hours"),
-    ("scheduled", "Scheduled"),
-    ("paused", "Paused"),
+    ("attention", Phrase("Needs attention")),
+    ("mine", Phrase("Owned by me")),
+    ("recent", Phrase("Ran in the last 24 hours")),
+    ("scheduled", Phrase("Scheduled")),
+    ("paused", Phrase("Paused")),
 )
 
 Slugs = Annotated[list[str], Form(default_factory=list, max_length=MOST_AT_ONCE)]
@@ -240,16 +241,16 @@ def address_of(filters: Wanted, page: int = 1) -> str:
 
 
 def _choices(every: Iterable[Standing]) -> Choices:
-    listed = tuple(every)
-    statuses = sorted({standing.status for standing in listed}, key=lambda status: status.rank)
+    standings = tuple(every)
+    statuses = sorted({standing.status for standing in standings}, key=lambda status: status.rank)
     reports = sorted(
-        {(standing.report, standing.report_title) for standing in listed}, key=lambda pair: pair[1].casefold()
+        {(standing.report, str(standing.report_title)) for standing in standings}, key=lambda pair: pair[1].casefold()
     )
     return Choices(
         statuses=tuple((status.value, status.label) for status in statuses),
         reports=tuple(reports),
-        accounts=_sorted(standing.saved.account_name for standing in listed),
-        tags=_sorted(word for standing in listed for word in standing.saved.tags),
+        accounts=_sorted(standing.saved.account_name for standing in standings),
+        tags=_sorted(word for standing in standings for word in standing.saved.tags),
     )
 
 
@@ -275,7 +276,7 @@ def bulk(
     """Does one thing to all datasets that are named, or to none if the person may not do it to one of them."""
     onward = own_path(onward, "/datasets")
     if not slug:
-        raise InputError("Select at least one dataset.")
+        raise InputError(phrase("Select at least one dataset."))
     if action == "download":
         return _download([who.guard.dataset(dataset_slug) for dataset_slug in slug])
     who.guard.need_role(RoleRight.BULK)
@@ -289,7 +290,9 @@ def bulk(
         return _delete(request, deps, who, slug, onward, keep_tables=tables == "keep")
     if action in ("tag", "untag"):
         return _tag(request, who, slug, tag_name, onward, put=action == "tag")
-    raise InputError(f"{action!r} is not a bulk action. Use run, delete, tag, untag or download.")
+    raise InputError(
+        phrase("%(action)s is not a bulk action. Use run, delete, tag, untag or download.", action=repr(action))
+    )
 
 
 @router.get("/deletion")
@@ -314,10 +317,9 @@ def deletion(deps: Deps, to_delete: tuple[Standing, ...], action: str, onward: s
     return Deletion(to_delete, addresses, where_kept(deps.lake, slugs), action, onward)
 
 
-def deletion_notice(deps: Deps, deleted: str, kept: Sequence[str], *, keep_tables: bool) -> str:
-    """What was deleted, and what became of the tables; `kept` are the slugs of those that stay."""
-    tables = "" if keep_tables else " with all tables and versions"
-    return " ".join(filter(None, (f"Deleted {deleted}{tables}.", where_kept(deps.lake, kept))))
+def deletion_notice(deps: Deps, deleted: str, kept: Sequence[str]) -> str:
+    """What was deleted, in a sentence, and where the tables are that stay; `kept` are the slugs of these."""
+    return " ".join(filter(None, (deleted, where_kept(deps.lake, kept))))
 
 
 def _download(datasets: Iterable[SavedDataset]) -> Response:
@@ -331,7 +333,7 @@ def _run(request: Request, deps: Deps, who: Visitor, slugs: Iterable[str], onwar
     orders = deps.orders
     refused = _each(selected, lambda saved: orders.enqueue(who.guard, saved))
     started = len(selected) - len(refused)
-    message = f"{started:,} run{'s' if started != 1 else ''} started."
+    message = phrases("%(runs)s run started.", "%(runs)s runs started.", started, runs=integer(started))
     return _done(request, message, refused, onward)
 
 
@@ -353,21 +355,45 @@ def _delete(
             kept.append(saved.table_slug)
 
     refused = _each(selected, delete)
-    deleted = len(selected) - len(refused)
-    subject = f"{deleted:,} dataset{'s' if deleted != 1 else ''}"
-    return _done(request, deletion_notice(deps, subject, kept, keep_tables=keep_tables), refused, onward)
+    count = len(selected) - len(refused)
+    deleted = (
+        phrases("Deleted %(datasets)s dataset.", "Deleted %(datasets)s datasets.", count, datasets=integer(count))
+        if keep_tables
+        else phrases(
+            "Deleted %(datasets)s dataset with all tables and versions.",
+            "Deleted %(datasets)s datasets with all tables and versions.",
+            count,
+            datasets=integer(count),
+        )
+    )
+    return _done(request, deletion_notice(deps, deleted, kept), refused, onward)
 
 
 def _tag(request: Request, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool) -> Response:
     words = tuple(dict.fromkeys(" ".join(word.split()) for word in name.split(",") if word.strip()))
     if not words:
-        raise InputError("Enter a tag name.")
+        raise InputError(phrase("Enter a tag name."))
     selected = [who.guard.dataset(slug, DatasetRight.EDIT) for slug in slugs]
     refused = _each(selected, lambda saved: service.retag(who.guard, saved, words, put=put))
-    names = " and ".join(map(repr, words))
+    tags = listed(map(repr, words))
     count = len(selected) - len(refused)
-    changed = f"{count:,} dataset{'s' if count != 1 else ''}"
-    message = f"Added {names} to {changed}." if put else f"Removed {names} from {changed}."
+    message = (
+        phrases(
+            "Added %(tags)s to %(datasets)s dataset.",
+            "Added %(tags)s to %(datasets)s datasets.",
+            count,
+            tags=tags,
+            datasets=integer(count),
+        )
+        if put
+        else phrases(
+            "Removed %(tags)s from %(datasets)s dataset.",
+            "Removed %(tags)s from %(datasets)s datasets.",
+            count,
+            tags=tags,
+            datasets=integer(count),
+        )
+    )
     return _done(request, message, refused, onward)
 
 

@@ -28,6 +28,7 @@ from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
+from adreel.language import phrase
 from adreel.store import Account, Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor, unfinished
@@ -42,8 +43,8 @@ from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
 
 router = APIRouter()
-router.include_router(drafts.router)
-router.include_router(transfers.router)
+router.routes.extend(drafts.router.routes)
+router.routes.extend(transfers.router.routes)
 
 PREVIEW_ROWS = 20
 """Rows that Load preview shows."""
@@ -132,7 +133,7 @@ async def _posted(request: Request, deps: Here) -> FormFields:
         return with_start(FormFields.read(await request.body()), deps.clock())
     except ClientDisconnect as error:
         # The person typed on, and the next question is on its way.
-        raise InputError("The browser closed the connection. Try again.") from error
+        raise InputError(phrase("The browser closed the connection. Try again.")) from error
 
 
 Posted = Annotated[FormFields, Depends(_posted)]
@@ -199,8 +200,14 @@ def _copied(saved: SavedDataset, deps: Deps) -> tuple[FormFields, tuple[str, ...
     if catalog.REPORTS[str(values["report"])].deprecated:
         values = converted(dataset_of(saved, deps.clock()))
         title = catalog.REPORTS[values["report"]].title
-        notes = (f"The report of {saved.name!r} is deprecated. The copy uses {title}.",)
-    return fields_of({**values, "name": f"{saved.name} copy"}), notes
+        notes = (
+            phrase(
+                "The report of %(dataset)s is deprecated. The copy uses %(report)s.",
+                dataset=repr(saved.name),
+                report=title,
+            ),
+        )
+    return fields_of({**values, "name": phrase("%(dataset)s copy", dataset=saved.name)}), notes
 
 
 @router.get("/datasets/{slug}/settings")
@@ -264,10 +271,16 @@ def save_preset(request: Request, deps: Here, who: Who, fields: Posted) -> Respo
     try:
         preset = saved_presets.save(who.guard, fields.text("preset.name"), metrics, shared=shared)
     except InputError as error:
-        return _answer(request, deps, who, fields, notes=(f"The preset was not saved. {sentence(error)}",))
-    seen = "shared with all users" if preset.shared else "only you see it"
+        return _answer(
+            request, deps, who, fields, notes=(phrase("The preset was not saved. %(error)s", error=sentence(error)),)
+        )
+    saved = (
+        phrase("Saved preset %(name)s; shared with all users.", name=repr(preset.name))
+        if preset.shared
+        else phrase("Saved preset %(name)s; only you see it.", name=repr(preset.name))
+    )
     done = FormFields({name: value for name, value in fields.values.items() if not name.startswith("preset.")})
-    return _answer(request, deps, who, done, notes=(f"Saved preset {preset.name!r}; {seen}.",))
+    return _answer(request, deps, who, done, notes=(saved,))
 
 
 def _answer(
@@ -371,7 +384,11 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         report = catalog.REPORTS.get(scalar(values["report"]))
         order = to_fill(error.problems, report, values)
         shown = shown_at_menus(error.problems, report, values)[0]
-        refusal = f"{order} to see a preview." if order else "Fix these settings to see a preview."
+        refusal = (
+            phrase("%(advice)s to see a preview.", advice=order)
+            if order
+            else phrase("Fix these settings to see a preview.")
+        )
         return Preview((), (), refusal, shown)
     except AdreelError as error:
         return Preview((), (), sentence(error), ())
@@ -400,7 +417,7 @@ def _last_sums(deps: Deps, saved: SavedDataset | None) -> Sums:
     checksums, currencies = verification.get("checksums", ()), verification.get("currencies", ())
     totals = verification.get("totals", {}).items()
     sums = {name: Decimal(str(pair["actual"])) for name, pair in totals if name not in checksums}
-    return Sums("the rows of the last run", sums, currencies[0] if len(currencies) == 1 else "")
+    return Sums(phrase("the rows of the last run"), sums, currencies[0] if len(currencies) == 1 else "")
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
@@ -433,8 +450,10 @@ def _begun(deps: Deps, who: Visitor, saved: SavedDataset) -> str:
     try:
         deps.orders.enqueue(who.guard, saved)
     except AdreelError as error:
-        return f"Created {saved.name!r}, but the first run could not start: {error}"
-    return f"Created {saved.name!r}. The first run is queued."
+        return phrase(
+            "Created %(name)s, but the first run could not start: %(error)s", name=repr(saved.name), error=error
+        )
+    return phrase("Created %(name)s. The first run is queued.", name=repr(saved.name))
 
 
 @router.post("/datasets/{slug}/settings")
@@ -455,7 +474,7 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
         shape = _kept(deps, who, form_of(fields, _around(deps, who, fields, saved), refused), saved)
         return _settings(request, deps, who, saved, shape, status=422)
     deps.store.drafts.remove(who.user, fields.last("draft"))
-    return go(request, f"/datasets/{slug}", " ".join(("Settings saved. The next run uses them.", *losses)))
+    return go(request, f"/datasets/{slug}", " ".join((phrase("Settings saved. The next run uses them."), *losses)))
 
 
 def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[Problem, ...]:

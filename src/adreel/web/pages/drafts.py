@@ -16,6 +16,7 @@ from adreel.datasets.calculated import KEY as CALCULATED
 from adreel.datasets.stored import source_of
 from adreel.datasets.values import texts
 from adreel.errors import InputError, NotFoundError
+from adreel.language import Phrase, in_english, phrase
 from adreel.store import Draft, SavedDataset
 from adreel.store.drafts import DraftWriter
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -31,7 +32,7 @@ _OF_PAGE = frozenset({"draft", "draft.tab", "draft.seen", "draft.kept", "do", "t
 _VIEW = (".search", ".searched", ".group", ".most", ".seen", ".tick", ".removed", ".sums")
 """How the names of fields end that say what a list shows."""
 
-ELSEWHERE = "This draft was changed in another tab. Your changes are kept as a draft of their own."
+ELSEWHERE = Phrase("This draft was changed in another tab. Your changes are kept as a draft of their own.")
 
 
 def with_draft(fields: FormFields) -> FormFields:
@@ -48,7 +49,7 @@ def continued(draft: Draft, saved: SavedDataset | None = None) -> FormFields:
     `saved` is the dataset of the page. NotFoundError if the draft is of another one.
     """
     if draft.dataset_id != (saved.id if saved else None):
-        raise NotFoundError("This draft belongs to another form. Open it from the list of drafts.")
+        raise NotFoundError(phrase("This draft belongs to another form. Open it from the list of drafts."))
     own = {"draft": (draft.key,), "draft.tab": (secrets.token_urlsafe(12),), "draft.seen": (str(draft.revision),)}
     return FormFields({**FormFields.of(draft.fields).values, **own})
 
@@ -108,7 +109,9 @@ def _untouched(fields: FormFields, saved: SavedDataset | None) -> object:
 
 def _title(fields: FormFields) -> str:
     report = catalog.REPORTS.get(fields.text("report"))
-    return fields.text("name") or (f"Unnamed {report.title}" if report else "Unnamed")
+    # Kept in English.
+    with in_english():
+        return fields.text("name") or (phrase("Unnamed %(title)s", title=report.title) if report else phrase("Unnamed"))
 
 
 Onward = Annotated[str, Form()]
@@ -128,4 +131,6 @@ def restore(request: Request, deps: Here, who: Who, key: str, onward: Onward = "
     """Brings a discarded draft back."""
     who.guard.need_role(RoleRight.CREATE)
     draft = deps.store.drafts.restore(who.user, key)
-    return go(request, own_path(onward, "/datasets/new"), f"Restored the draft {draft.title!r}.")
+    return go(
+        request, own_path(onward, "/datasets/new"), phrase("Restored the draft %(title)s.", title=repr(draft.title))
+    )

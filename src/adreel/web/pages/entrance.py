@@ -10,7 +10,9 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from adreel.errors import GuessingError, InputError, RetryError, StorageError
+from adreel.language import ENGLISH, LANGUAGES, phrase
 from adreel.web.deps import COOKIE, Here, known_visitor
+from adreel.web.languages import COOKIE as LANGUAGE
 from adreel.web.render import THEME, THEMES, Page, go, own_path, respond
 from adreel.web.sign_in import checked, end_session, signed_in
 from adreel.web.status import retry_after, status_of
@@ -79,11 +81,11 @@ def create_administrator(
         return go(
             request,
             "/login",
-            "The administrator exists already. Sign in, or ask them to create a user for you.",
+            phrase("The administrator exists already. Sign in, or ask them to create a user for you."),
         )
     try:
         if password != again:
-            raise InputError("The passwords do not match.")
+            raise InputError(phrase("The passwords do not match."))
         user = deps.store.users.add_first(name, password)
     except InputError as error:
         return respond(request, Setup(name, error.message), 422)
@@ -127,4 +129,13 @@ def choose_theme(request: Request, deps: Here, theme: Text = "auto", onward: Tex
     answer = go(request, own_path(onward))
     name = theme if theme in THEMES else "auto"
     answer.set_cookie(THEME, name, path="/", max_age=365 * 86_400, samesite="lax", httponly=True, secure=deps.secure)
+    return answer
+
+
+@router.post("/language")
+def choose_language(request: Request, deps: Here, language: Text = "", onward: Text = "/") -> Response:
+    """Sets the language of the pages in this browser."""
+    answer = go(request, own_path(onward))
+    code = language if language in LANGUAGES else ENGLISH
+    answer.set_cookie(LANGUAGE, code, path="/", max_age=365 * 86_400, samesite="lax", httponly=True, secure=deps.secure)
     return answer

@@ -14,6 +14,7 @@ from adreel.access import AccountRight, RoleRight
 from adreel.connections import STORED, app_in_use, status_words, zone_words
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.guide import Gap, Scope, Statement, Step, StepCheck
+from adreel.language import Phrase, phrase
 from adreel.store import Account
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent
@@ -105,11 +106,11 @@ class GuidePage(Page):
 
 
 ERRORS_AT_TIKTOK: tuple[tuple[str, Step], ...] = (
-    ("It objects to the redirect address (redirect_uri)", Step.REDIRECT),
-    ("It does not know the app, or says that the app is blocked", Step.KEYS),
-    ("It says that the app or the developer is not approved", Step.DEVELOPER),
-    ("A permission is missing from its list", Step.SCOPES),
-    ("It shows the wrong TikTok user", Step.CONSENT),
+    (Phrase("It objects to the redirect address (redirect_uri)"), Step.REDIRECT),
+    (Phrase("It does not know the app, or says that the app is blocked"), Step.KEYS),
+    (Phrase("It says that the app or the developer is not approved"), Step.DEVELOPER),
+    (Phrase("A permission is missing from its list"), Step.SCOPES),
+    (Phrase("It shows the wrong TikTok user"), Step.CONSENT),
 )
 """What TikTok's own page may show, which does not return to this server; and the step to go back to."""
 
@@ -137,7 +138,7 @@ def mark_step(request: Request, who: Who, step: str, done: Text = "yes") -> Resp
     if done != "yes":
         return go(request, f"/accounts/guide/{marked}")
     if marked is Step.AD_ACCOUNTS:
-        return go(request, "/accounts", "The connection is set up.")
+        return go(request, "/accounts", phrase("The connection is set up."))
     return go(request, f"/accounts/guide/{list(Step)[marked.number]}")
 
 
@@ -154,13 +155,13 @@ def check_redirect(request: Request, deps: Here, who: Who) -> Response:
 def save_app(request: Request, deps: Here, who: Who, app_id: Text = "", secret: Text = "") -> Response:
     """Saves the app's ID and secret, encrypted."""
     who.guard.need_role(RoleRight.CHANGE_WORKSPACE)
-    need_browser(who, "enter the app's secret on this page")
+    need_browser(who, phrase("API tokens cannot enter the app's secret on this page."))
     try:
         deps.store.app.set(app_id, secret)
     except InputError as error:
         page = _page(deps, who, Step.KEYS, error=sentence(error), app_id=app_id[:200])
         return respond(request, page, status_of(error), who)
-    return go(request, "/accounts/guide/keys", "Saved the TikTok app. Test it before you go on.")
+    return go(request, "/accounts/guide/keys", phrase("Saved the TikTok app. Test it before you go on."))
 
 
 @router.post("/accounts/guide/keys/check")
@@ -175,14 +176,16 @@ def remove_app(request: Request, deps: Here, who: Who) -> Response:
     """Forgets the app that was entered."""
     who.guard.need_role(RoleRight.CHANGE_WORKSPACE)
     deps.store.app.remove()
-    return go(request, "/accounts/guide/keys", "Removed the TikTok app. Connected accounts keep theirs.")
+    return go(request, "/accounts/guide/keys", phrase("Removed the TikTok app. Connected accounts keep theirs."))
 
 
 def _step(text: str) -> Step:
     try:
         return Step(text)
     except ValueError:
-        raise NotFoundError(f"The guide has no step {text[:40]!r}. Open /accounts/guide.") from None
+        raise NotFoundError(
+            phrase("The guide has no step %(text)s. Open /accounts/guide.", text=repr(text[:40]))
+        ) from None
 
 
 def _page(

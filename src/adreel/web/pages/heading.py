@@ -13,22 +13,23 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.status import Standing, Status, newest_runs, standing
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError, Problem
+from adreel.language import Phrase
 from adreel.pipeline.progress import progress_words
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.web.deps import Deps, Visitor
 from adreel.web.downloads import FORMATS
 
 TABS: tuple[tuple[str, str, str], ...] = (
-    ("overview", "Overview", ""),
-    ("data", "Data", "/data"),
-    ("cards", "Charts", "/cards"),
-    ("history", "History", "/history"),
-    ("versions", "Versions", "/versions"),
-    ("restatements", "Restatements", "/restatements"),
+    ("overview", Phrase("Overview"), ""),
+    ("data", Phrase("Data"), "/data"),
+    ("cards", Phrase("Charts"), "/cards"),
+    ("history", Phrase("History"), "/history"),
+    ("versions", Phrase("Versions"), "/versions"),
+    ("restatements", Phrase("Restatements"), "/restatements"),
 )
 """The tabs that every visitor sees: key, title, and how the address ends."""
 
-SETTINGS_TAB = ("settings", "Settings", "/settings")
+SETTINGS_TAB = ("settings", Phrase("Settings"), "/settings")
 
 NEWS = timedelta(minutes=1)
 """How long a run that succeeded is shown above the tabs."""

@@ -17,6 +17,7 @@ from adreel.datasets.runs import origin, rows_of, runs_by_version, title, took
 from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake import Version
+from adreel.language import decimal, integer, phrase
 from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
 from adreel.web.changes import Changes, changes
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -257,7 +258,9 @@ def one_run(request: Request, deps: Here, who: Who, slug: str, run_id: str) -> R
 def _run(who: Visitor, saved: SavedDataset, run_id: str) -> Run:
     run = who.guard.run(run_id)
     if run.dataset_id != saved.id:
-        raise NotFoundError(f"Run {run.id} does not belong to dataset {saved.name!r}.")
+        raise NotFoundError(
+            phrase("Run %(run)s does not belong to dataset %(dataset)s.", run=run.id, dataset=repr(saved.name))
+        )
     return run
 
 
@@ -276,16 +279,17 @@ def _view(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
 
 def _check_row(check: Check) -> CheckRow:
     """A check as it is shown: a sum by its metric's title; one over several currencies is named a checksum."""
-    name = {"rows": "Rows", "keys": "Duplicate keys"}.get(check.kind)
+    name = {"rows": phrase("Rows"), "keys": phrase("Duplicate keys")}.get(check.kind)
     if name is None:
         metric = catalog.metrics().get(check.name)
         name = f"{metric.title} ({check.name})" if metric else check.name
-    ending = " (checksum of mixed currencies)" if check.is_checksum else ""
-    return CheckRow(name + ending, _number(check.expected), _number(check.actual), check.agrees)
+    if check.is_checksum:
+        name = phrase("%(metric)s (checksum of mixed currencies)", metric=name)
+    return CheckRow(name, _number(check.expected), _number(check.actual), check.agrees)
 
 
 def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return integer(value) if isinstance(value, int) else decimal(value, 2)
 
 
 def _skipped(who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
@@ -351,10 +355,16 @@ def _pair(available: Sequence[int], before: int | None, after: int | None) -> tu
     missing = [number for number in (before, after) if number is not None and number not in available]
     if missing:
         if available and 0 <= missing[0] < min(available):
-            return (None, None), f"Version {missing[0]} is no longer kept. The oldest is version {min(available)}."
-        return (None, None), f"Version {missing[0]} is not available: it was removed or never existed."
+            return (None, None), phrase(
+                "Version %(version)s is no longer kept. The oldest is version %(oldest)s.",
+                version=missing[0],
+                oldest=min(available),
+            )
+        return (None, None), phrase(
+            "Version %(version)s is not available: it was removed or never existed.", version=missing[0]
+        )
     if before is not None and after is not None and before == after:
-        return (None, None), "Select two different versions."
+        return (None, None), phrase("Select two different versions.")
     if after is None:
         after = available[0] if available else None
         if before is not None and before == after:
@@ -363,7 +373,11 @@ def _pair(available: Sequence[int], before: int | None, after: int | None) -> tu
         before = next((number for number in available if number < after), None)
     if before is None or after is None:
         return (None, None), ""
-    turned = f"Version {before} is later than version {after}, so changes are shown from {after} to {before}."
+    turned = phrase(
+        "Version %(before)s is later than version %(after)s, so changes are shown from %(after)s to %(before)s.",
+        before=before,
+        after=after,
+    )
     return (min(before, after), max(before, after)), turned if before > after else ""
 
 
@@ -389,7 +403,11 @@ def restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> 
         run = deps.orders.restore(who.guard, saved, version)
     except (BusyError, NotFoundError) as error:
         return go(request, home, sentence(error))
-    return go(request, home, f"Restored version {version} as version {run.version}.")
+    return go(
+        request,
+        home,
+        phrase("Restored version %(version)s as version %(new_version)s.", version=version, new_version=run.version),
+    )
 
 
 @router.get("/datasets/{slug}/difference")
@@ -399,6 +417,6 @@ def difference(request: Request, deps: Here, who: Who, slug: str, before: int, a
     if is_opened(request):
         return go(request, f"/datasets/{saved.slug}/versions?before={before}&after={after}")
     if before == after:
-        raise InputError("Select two different versions.")
+        raise InputError(phrase("Select two different versions."))
     difference = changes(deps, saved, min(before, after), max(before, after))
     return respond(request, DifferencePart(saved.slug, difference), visitor=who)

@@ -20,6 +20,7 @@ from adreel.charts.choices import converted_to
 from adreel.charts.labels import amount as in_words
 from adreel.charts.rows import money_decimals
 from adreel.errors import ForbiddenError, NotFoundError
+from adreel.language import integer, phrase, shown_day
 from adreel.monitoring.home import (
     CurrencySpend,
     FirstSteps,
@@ -137,7 +138,7 @@ def _drafts(deps: Deps, who: Visitor) -> Iterator[DraftLink]:
             continue
         with suppress(NotFoundError, ForbiddenError):
             saved = who.guard.dataset(draft.dataset_id, DatasetRight.EDIT)
-            title = f"Settings of {draft.title}"
+            title = phrase("Settings of %(dataset)s", dataset=draft.title)
             yield DraftLink(draft.key, title, draft.saved_at, f"/datasets/{saved.slug}/settings")
 
 
@@ -166,11 +167,18 @@ def home_spend(request: Request, deps: Here, who: Who, convert: str = "") -> Res
     spend = spend_by_day(deps.store, deps.lake, who.guard, deps.clock(), convert=converted_to(convert))
     is_converted = spend.convert is not None and spend.conversion_refusal is None
     figures = tuple(_spend_figure(currency, is_converted=is_converted) for currency in spend.currencies)
-    return respond(request, SpendPart(spend, figures), visitor=who)
+    answer = respond(request, SpendPart(spend, figures), visitor=who)
+    # The address keeps the currency, as it does without a script.
+    answer.headers["HX-Replace-Url"] = f"{HOME}?convert={spend.convert}" if spend.convert else HOME
+    return answer
 
 
 def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
-    title = f"Cost by day in {spend.currency}{', converted' if is_converted else ''}"
+    title = (
+        phrase("Cost by day in %(currency)s, converted", currency=spend.currency)
+        if is_converted
+        else phrase("Cost by day in %(currency)s", currency=spend.currency)
+    )
     days = [str(day.day) for day in spend.days]
     opened = [number for number, day in enumerate(spend.days) if day.complete < day.advertisers]
     amounts = [None if day.amount is None else float(day.amount) for day in spend.days]
@@ -178,27 +186,31 @@ def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
     chart = {
         "kind": "line",
         "title": title,
-        "x": {"title": "Day", "type": "day", "values": days, "open": opened},
+        "x": {"title": phrase("Day"), "type": "day", "values": days, "open": opened},
         "panels": [
             {
-                "title": f"Cost ({spend.currency}, converted)" if is_converted else f"Cost ({spend.currency})",
+                "title": phrase("Cost (%(currency)s, converted)", currency=spend.currency)
+                if is_converted
+                else phrase("Cost (%(currency)s)", currency=spend.currency),
                 "format": {"unit": "money", "currency": spend.currency, "decimals": decimals},
-                "series": [{"name": "Cost", "role": "main", "values": amounts}],
+                "series": [{"name": phrase("Cost"), "role": "main", "values": amounts}],
             }
         ],
     }
     rows = tuple(
         (
-            f"{day.day} (incomplete)" if day.complete < day.advertisers else str(day.day),
-            "unknown" if day.amount is None else _money(day.amount, spend.currency),
-            f"{day.advertisers:,} of {spend.advertisers:,}",
+            phrase("%(day)s (incomplete)", day=shown_day(day.day))
+            if day.complete < day.advertisers
+            else shown_day(day.day),
+            phrase("unknown") if day.amount is None else _money(day.amount, spend.currency),
+            phrase("%(number)s of %(all)s", number=integer(day.advertisers), all=integer(spend.advertisers)),
         )
         for day in spend.days
     )
-    table = CardTable(title, ("Day", "Cost", "Ad accounts read"), rows, (False, True, True))
+    table = CardTable(title, (phrase("Day"), phrase("Cost"), phrase("Ad accounts read")), rows, (False, True, True))
     numbers = (
-        _large("Yesterday", "the day before", spend, spend.yesterday),
-        _large("Last 7 days", "the 7 days before", spend, spend.week),
+        _large(phrase("Yesterday"), spend, spend.yesterday),
+        _large(phrase("Last 7 days"), spend, spend.week),
     )
     return SpendFigure(spend.currency, spend.advertisers, numbers, json.dumps(chart), table)
 
@@ -207,16 +219,25 @@ def _money(amount: Decimal, currency: str) -> str:
     return in_words(float(amount), "money", currency, money_decimals(currency))
 
 
-def _large(title: str, before: str, spend: CurrencySpend, period: SpendPeriod) -> LargeFigure:
+def _large(title: str, spend: CurrencySpend, period: SpendPeriod) -> LargeFigure:
     words = []
     if period.complete < spend.advertisers:
-        words.append(f"Complete for {period.complete:,} of {spend.advertisers:,} ad accounts.")
-    if period.change is not None:
-        of = (
-            ""
-            if period.compared == spend.advertisers
-            else f", {period.compared:,} of {spend.advertisers:,} ad accounts"
+        words.append(
+            phrase(
+                "Complete for %(complete)s of %(ad_accounts)s ad accounts.",
+                complete=integer(period.complete),
+                ad_accounts=integer(spend.advertisers),
+            )
         )
-        words.insert(0, f"vs {before}{of}")
-    value = "Not read yet" if period.amount is None else _money(period.amount, spend.currency)
+    if period.change is not None:
+        before = phrase("vs the day before") if period.days.days == 1 else phrase("vs the 7 days before")
+        if period.compared < spend.advertisers:
+            before = phrase(
+                "%(comparison)s, %(compared)s of %(ad_accounts)s ad accounts",
+                comparison=before,
+                compared=integer(period.compared),
+                ad_accounts=integer(spend.advertisers),
+            )
+        words.insert(0, before)
+    value = phrase("Not read yet") if period.amount is None else _money(period.amount, spend.currency)
     return LargeFigure(title, value, period.change, tuple(words))

@@ -18,6 +18,7 @@ from adreel.datasets.csv_links import LinkOverError, create_link, may_revoke, re
 from adreel.datasets.looks import TableLook
 from adreel.datasets.schema import Column
 from adreel.errors import AdreelError, InputError, NotFoundError
+from adreel.language import Phrase, phrase
 from adreel.store import ExportLink, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
@@ -29,7 +30,12 @@ from adreel.web.status import retry_after, status_of
 
 router = APIRouter()
 
-DAYS: Mapping[str, str] = {"30": "30 days", "90": "90 days", "365": "1 year", "": "Never"}
+DAYS: Mapping[str, str] = {
+    "30": Phrase("30 days"),
+    "90": Phrase("90 days"),
+    "365": Phrase("1 year"),
+    "": Phrase("Never"),
+}
 """When a link expires: days, and what the menu says."""
 
 UNSEEN = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
@@ -92,7 +98,7 @@ def create(
     asked = QueryParams(query)
     try:
         if days not in DAYS:
-            raise InputError("Select when the link expires.")
+            raise InputError(phrase("Select when the link expires."))
         look = asked_exactly(saved.slug, asked).table_look
         link, secret = create_link(who.guard, deps.lake, saved, name, look, int(days) if days else None, deps.clock())
     except InputError as error:
@@ -108,7 +114,11 @@ def revoke(request: Request, who: Who, slug: str, link_id: int) -> Response:
     """Ends a link."""
     saved = who.guard.dataset(slug)
     link = revoke_link(who.guard, saved, link_id)
-    return go(request, f"/datasets/{saved.slug}/links", f"Revoked the link {link.name!r}. It gives no data any more.")
+    return go(
+        request,
+        f"/datasets/{saved.slug}/links",
+        phrase("Revoked the link %(name)s. It gives no data any more.", name=repr(link.name)),
+    )
 
 
 @router.get("/links/{secret}.csv")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight, RoleRight
 from adreel.errors import AdreelError, ForbiddenError
+from adreel.language import Phrase, phrase
 from adreel.notify.subscriptions import NewSubscription, Subscriptions, written_threshold
 from adreel.store import SavedDataset
 from adreel.store.notifications import Address, Incident, IncidentKind
@@ -74,9 +75,9 @@ class NotificationsPage(Page):
 
 _HELP: Mapping[str, str] = MappingProxyType(
     {
-        "workspace": "For all accounts and datasets. Administrators only.",
-        "personal": "For what you own, or for all that is visible to you.",
-        "dataset": "For this dataset and its account, while the user who added it can see the dataset.",
+        "workspace": Phrase("For all accounts and datasets. Administrators only."),
+        "personal": Phrase("For what you own, or for all that is visible to you."),
+        "dataset": Phrase("For this dataset and its account, while the user who added it can see the dataset."),
     }
 )
 
@@ -111,7 +112,7 @@ def add(
     dataset: Text = "",
 ) -> Response:
     """Adds an address of the workspace, of a dataset, or of the user."""
-    need_browser(who, "add notification addresses on this page")
+    need_browser(who, phrase("API tokens cannot add notification addresses on this page."))
     saved = who.guard.dataset(dataset) if scope == "dataset" else None
     wanted = NewSubscription(url, name, tuple(kinds), threshold, owned_only=reach != "all")
     try:
@@ -122,7 +123,9 @@ def add(
         # The address itself is not sent back: it has secrets.
         page = _page(deps, who, saved, scope=scope, problem=sentence(error), name=name[:200])
         return respond(request, page, status_of(error), who)
-    return go(request, _home(saved), f"Added {address.name}. Send a test message to see whether it works.")
+    return go(
+        request, _home(saved), phrase("Added %(name)s. Send a test message to see whether it works.", name=address.name)
+    )
 
 
 @router.post("/notifications/{address_id:int}/test")
@@ -133,8 +136,8 @@ def send_test(request: Request, deps: Here, who: Who, address_id: int) -> Respon
     outcome = subscriptions.test(address_id)
     saved = deps.store.datasets.get(address.dataset_id) if address.dataset_id is not None else None
     if outcome.accepted:
-        return go(request, _home(saved), f"{address.shown} accepted the test message.")
-    problem = f"The test message to {address.name} failed: {outcome.reason}"
+        return go(request, _home(saved), phrase("%(address)s accepted the test message.", address=address.shown))
+    problem = phrase("The test message to %(name)s failed: %(reason)s", name=address.name, reason=outcome.reason)
     return respond(request, _page(deps, who, saved, scope=_scope(address), problem=problem), 422, who)
 
 
@@ -143,7 +146,7 @@ def remove(request: Request, deps: Here, who: Who, address_id: int) -> Response:
     """Removes an address."""
     address = _subscriptions(deps, who).remove(address_id)
     saved = deps.store.datasets.get(address.dataset_id) if address.dataset_id is not None else None
-    return go(request, _home(saved), f"Removed {address.name}.")
+    return go(request, _home(saved), phrase("Removed %(name)s.", name=address.name))
 
 
 def _home(saved: SavedDataset | None) -> str:
@@ -169,11 +172,11 @@ def _page(
 
     if saved is not None:
         may_edit = who.guard.may(DatasetRight.EDIT, saved)
-        sections = [section("dataset", "Addresses", subscriptions.of_dataset(saved), may_add=may_edit)]
+        sections = [section("dataset", phrase("Addresses"), subscriptions.of_dataset(saved), may_add=may_edit)]
     else:
-        sections = [section("personal", "Your addresses", subscriptions.own(), may_add=True)]
+        sections = [section("personal", phrase("Your addresses"), subscriptions.own(), may_add=True)]
         if who.guard.may_role(RoleRight.VIEW_SETTINGS):
-            sections.append(section("workspace", "Workspace", subscriptions.of_workspace(), may_add=True))
+            sections.append(section("workspace", phrase("Workspace"), subscriptions.of_workspace(), may_add=True))
     return NotificationsPage(tuple(sections), tuple(IncidentKind), saved, tuple(_lasting(deps, who, saved)))
 
 
@@ -188,4 +191,4 @@ def _lasting(deps: Deps, who: Visitor, saved: SavedDataset | None) -> Iterator[O
         if dataset is not None:
             yield OpenIncident(incident, dataset.name, f"/datasets/{dataset.slug}")
         elif account is not None:
-            yield OpenIncident(incident, f"Account {account.name}", f"/accounts/{account.id}")
+            yield OpenIncident(incident, phrase("Account %(account)s", account=account.name), f"/accounts/{account.id}")

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from adreel.access import RoleRight
 from adreel.errors import AdreelError, GuessingError, InputError, NotFoundError
+from adreel.language import Phrase, integer, phrase, phrases
 from adreel.store import Account, ApiToken, Role, Session, User
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
@@ -28,12 +29,15 @@ from adreel.web.pages.wording import device, sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import checked, need_browser, signed_in
 from adreel.web.status import retry_after, status_of
+from adreel.web.wording import ROLE_NAMES, ROLE_TITLES
 
 router = APIRouter()
 
 Text = Annotated[str, Form()]
 
-DAYS: Mapping[str, str] = MappingProxyType({"30": "30 days", "90": "90 days", "365": "1 year", "": "Never"})
+DAYS: Mapping[str, str] = MappingProxyType(
+    {"30": Phrase("30 days"), "90": Phrase("90 days"), "365": Phrase("1 year"), "": Phrase("Never")}
+)
 """Days until an API token expires, each with its label; empty for one that never does."""
 
 PACKAGES = ("adreel", "duckdb", "deltalake", "pyarrow", "sqlalchemy", "fastapi", "starlette")
@@ -67,6 +71,7 @@ class UsersPage(Page):
     role: str
     error: str
     new_secret: NewSecret | None
+    role_titles: Mapping[Role, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class UserPage(Page):
     place: str
     problem: str
     new_secret: NewSecret | None
+    role_titles: Mapping[Role, str]
 
 
 @router.get("/users")
@@ -112,6 +118,7 @@ def _users(
         role=role or Role.EDITOR,
         error=error,
         new_secret=new_secret,
+        role_titles=ROLE_TITLES,
     )
 
 
@@ -125,7 +132,11 @@ def add_user(request: Request, deps: Here, who: Who, name: Text = "", role: Text
     except InputError as error:
         return respond(request, _users(deps, name=name[:200], role=role, error=sentence(error)), 422, who)
     if password:
-        return go(request, "/users", f"Created user {user.name} with role {user.role}.")
+        return go(
+            request,
+            "/users",
+            phrase("Created user %(name)s with role %(role)s.", name=user.name, role=ROLE_NAMES[user.role]),
+        )
     return respond(request, _users(deps, new_secret=NewSecret(user.name, secret)), visitor=who)
 
 
@@ -137,7 +148,7 @@ def new_password() -> str:
 def read_role(text: str) -> Role:
     """A role as a form sends it."""
     if text not in set(Role):
-        raise InputError("Select a role.")
+        raise InputError(phrase("Select a role."))
     return Role(text)
 
 
@@ -167,6 +178,7 @@ def _user(
         place=place,
         problem=problem,
         new_secret=new_secret,
+        role_titles=ROLE_TITLES,
     )
 
 
@@ -186,7 +198,11 @@ def set_role(request: Request, deps: Here, who: Who, user_id: int, role: Text = 
         return _with_problem(request, deps, who, user, "role", error)
     # An administrator who changed their own role cannot see this page any more.
     stays = changed.id != who.user.id or changed.role is Role.ADMIN
-    return go(request, f"/users/{user.id}" if stays else "/", f"Changed role of {changed.name} to {changed.role}.")
+    return go(
+        request,
+        f"/users/{user.id}" if stays else "/",
+        phrase("Changed role of %(name)s to %(role)s.", name=changed.name, role=ROLE_NAMES[changed.role]),
+    )
 
 
 @router.post("/users/{user_id:int}/password")
@@ -197,12 +213,12 @@ def set_password(request: Request, deps: Here, who: Who, user_id: int, password:
     secret = password or new_password()
     try:
         if user.id == who.user.id:
-            raise InputError("Change your own password on your profile, which asks for the current one.")
+            raise InputError(phrase("Change your own password on your profile, which asks for the current one."))
         deps.store.users.set_password(user, secret)
     except InputError as error:
         return _with_problem(request, deps, who, user, "password", error)
     if password:
-        notice = f"Set a new password for {user.name}. Their sessions and API tokens have ended."
+        notice = phrase("Set a new password for %(name)s. Their sessions and API tokens have ended.", name=user.name)
         return go(request, f"/users/{user.id}", notice)
     return respond(request, _user(deps, who, user, new_secret=NewSecret(user.name, secret)), visitor=who)
 
@@ -216,7 +232,9 @@ def disable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
         deps.store.users.disable(user)
     except InputError as error:
         return _with_problem(request, deps, who, user, "state", error)
-    return go(request, f"/users/{user.id}", f"Disabled {user.name}. Their accounts and datasets are kept.")
+    return go(
+        request, f"/users/{user.id}", phrase("Disabled %(name)s. Their accounts and datasets are kept.", name=user.name)
+    )
 
 
 @router.post("/users/{user_id:int}/enable")
@@ -224,7 +242,7 @@ def enable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
     """Enables a disabled user."""
     who.guard.need_role(RoleRight.CHANGE_USERS)
     user = deps.store.users.enable(deps.store.users.get(user_id))
-    return go(request, f"/users/{user.id}", f"Enabled {user.name}.")
+    return go(request, f"/users/{user.id}", phrase("Enabled %(name)s.", name=user.name))
 
 
 @router.post("/users/{user_id:int}/delete")
@@ -237,7 +255,7 @@ def delete(request: Request, deps: Here, who: Who, user_id: int, heir: Text = ""
         deps.store.users.delete(user, heir=new_owner)
     except InputError as error:
         return _with_problem(request, deps, who, user, "delete", error)
-    return go(request, "/users", f"Deleted user {user.name}.")
+    return go(request, "/users", phrase("Deleted user %(name)s.", name=user.name))
 
 
 # -- one's own profile
@@ -273,6 +291,7 @@ class Profile(Page):
     days: Mapping[str, str]
     shortest: int
     role: Role
+    role_name: str
     place: str
     problem: str
     typed: str
@@ -283,7 +302,7 @@ class Profile(Page):
 @router.get("/profile")
 def profile(request: Request, deps: Here, who: Who) -> Response:
     """The user's own page."""
-    need_browser(who, "view the profile")
+    need_browser(who, phrase("API tokens cannot view the profile."))
     return respond(request, _profile(deps, who), visitor=who)
 
 
@@ -309,6 +328,7 @@ def _profile(
         days=DAYS,
         shortest=SHORTEST,
         role=who.user.role,
+        role_name=ROLE_NAMES[who.user.role],
         place=place,
         problem=problem,
         typed=typed,
@@ -334,32 +354,37 @@ def change_password(
 
     `tokens` says whether the API tokens `stay` or `end`; required where there are any.
     """
-    need_browser(who, "change the password on this page")
+    need_browser(who, phrase("API tokens cannot change the password on this page."))
     try:
         if password != again:
-            raise InputError("The new passwords do not match.")
+            raise InputError(phrase("The new passwords do not match."))
         if tokens not in ("stay", "end") and deps.store.tokens.list(who.user):
-            raise InputError("Select whether to keep or revoke your API tokens.")
-        checked(request, who.user.name, present, "The current password is wrong.")
+            raise InputError(phrase("Select whether to keep or revoke your API tokens."))
+        checked(request, who.user.name, present, phrase("The current password is wrong."))
         _, ended = deps.store.users.set_password(who.user, password, keep_tokens=tokens == "stay")
     except (InputError, GuessingError) as error:
         page = _profile(deps, who, place="password", problem=sentence(error))
         answer = respond(request, page, status_of(error), who)
         answer.headers.update(retry_after(error))
         return answer
-    notice = "Changed your password and signed out your other browsers."
+    notice = phrase("Changed your password and signed out your other browsers.")
     if ended:
-        notice = "Changed your password, signed out your other browsers and revoked your API tokens."
+        notice = phrase("Changed your password, signed out your other browsers and revoked your API tokens.")
     return signed_in(request, who.user, "/profile", notice)
 
 
 @router.post("/profile/sessions/end")
 def end_others(request: Request, deps: Here, who: Who) -> Response:
     """Signs out every browser but this one."""
-    need_browser(who, "end browser sessions")
+    need_browser(who, phrase("API tokens cannot end browser sessions."))
     ended = deps.store.sessions.end_all(who.user, besides=who.secret)
-    browsers = "1 other browser" if ended == 1 else f"{ended:,} other browsers"
-    return go(request, "/profile#browsers", f"Signed out {browsers}.")
+    notice = phrases(
+        "Signed out %(browsers)s other browser.",
+        "Signed out %(browsers)s other browsers.",
+        ended,
+        browsers=integer(ended),
+    )
+    return go(request, "/profile#browsers", notice)
 
 
 @router.post("/profile/tokens")
@@ -367,15 +392,17 @@ def add_token(
     request: Request, deps: Here, who: Who, name: Text = "", kind: Text = "read", days: Text = "90", newest: Text = ""
 ) -> Response:
     """Creates an API token, shown only once. `newest` is of the form, so that a form sent again creates nothing."""
-    need_browser(who, "create API tokens")
+    need_browser(who, phrase("API tokens cannot create API tokens."))
     try:
         if newest != _newest(deps, who):
             raise InputError(
-                "This form was sent already, or your API tokens changed since you opened it. See the list: "
-                "revoke a token whose secret you did not copy, then create a new one."
+                phrase(
+                    "This form was sent already, or your API tokens changed since you opened it. See the list: "
+                    "revoke a token whose secret you did not copy, then create a new one."
+                )
             )
         if days not in DAYS or kind not in ("read", "all"):
-            raise InputError("Select the access and expiry of the API token.")
+            raise InputError(phrase("Select the access and expiry of the API token."))
         token, secret = deps.store.tokens.add(who.user, name, kind == "read", int(days) if days else None)
     except InputError as error:
         page = _profile(deps, who, place="tokens", problem=sentence(error), typed=name[:200])
@@ -386,11 +413,11 @@ def add_token(
 @router.post("/profile/tokens/{token_id:int}/revoke")
 def revoke_token(request: Request, deps: Here, who: Who, token_id: int) -> Response:
     """Revokes one of the user's own tokens."""
-    need_browser(who, "revoke API tokens on this page")
+    need_browser(who, phrase("API tokens cannot revoke API tokens on this page."))
     if token_id not in {api_token.id for api_token in deps.store.tokens.list(who.user)}:
-        raise NotFoundError("The API token was not found. It may have been revoked already.")
+        raise NotFoundError(phrase("The API token was not found. It may have been revoked already."))
     deps.store.tokens.revoke(who.user, token_id)
-    return go(request, "/profile#tokens", "Revoked the API token. Programs that use it are refused.")
+    return go(request, "/profile#tokens", phrase("Revoked the API token. Programs that use it are refused."))
 
 
 # -- the workspace
@@ -435,7 +462,7 @@ def change_workspace(request: Request, deps: Here, who: Who, name: Text = "", zo
         deps.store.workspace.set(name=name, zone=zone)
     except InputError as error:
         return respond(request, _workspace(deps, name[:200], zone[:100], sentence(error)), 422, who)
-    return go(request, "/workspace", "Saved the workspace.")
+    return go(request, "/workspace", phrase("Saved the workspace."))
 
 
 def _workspace(deps: Deps, name: str, zone: str, error: str = "") -> WorkspacePage:
@@ -469,33 +496,45 @@ def _facts(deps: Deps) -> tuple[Fact, ...]:
     """The server's settings; of a secret only whether it is set."""
     settings = {value.setting.name: value for value in deps.settings.shown()}
     titles = {
-        "home": "Home folder",
-        "lake_url": "Tables",
-        "web_url": "Data Center address",
-        "tiktok_url": "TikTok API",
-        "tiktok_auth_url": "TikTok consent page",
-        "tiktok_app_id": "TikTok app ID",
-        "tiktok_secret": "TikTok app secret",
-        "tiktok_level": "TikTok app API level",
-        "secret_key": "Encryption key",
+        "home": phrase("Home folder"),
+        "lake_url": phrase("Tables"),
+        "web_url": phrase("Data Center address"),
+        "tiktok_url": phrase("TikTok API"),
+        "tiktok_auth_url": phrase("TikTok consent page"),
+        "tiktok_app_id": phrase("TikTok app ID"),
+        "tiktok_secret": phrase("TikTok app secret"),
+        "tiktok_level": phrase("TikTok app API level"),
+        "secret_key": phrase("Encryption key"),
     }
     facts = [
-        Fact(title, settings[name].text or _unset(name), f"{settings[name].setting.variable}, {settings[name].source}")
+        Fact(
+            title,
+            _SET if settings[name].text == str.__str__(_SET) else settings[name].text or _unset(name),
+            f"{settings[name].setting.variable}, {_SOURCES.get(settings[name].source, settings[name].source)}",
+        )
         for name, title in titles.items()
     ]
     stored = deps.store.app.get()
     if stored is not None and not (deps.settings.tiktok_app_id or deps.settings.tiktok_secret):
-        entered = f"Entered by {stored.changed_by}"
+        entered = phrase("Entered by %(user)s", user=stored.changed_by)
         place = list(titles).index("tiktok_app_id")
         facts[place : place + 2] = [
             Fact(titles["tiktok_app_id"], stored.app_id, entered),
-            Fact(titles["tiktok_secret"], "(set)", entered),
+            Fact(titles["tiktok_secret"], _SET, entered),
         ]
     redirect = redirect_url(deps.settings)
-    note = "" if redirects_here(deps.settings) else " (another server: users copy the address back)"
-    facts.insert(5, Fact("Redirect URL", redirect + note, settings["tiktok_redirect_url"].setting.variable))
+    if not redirects_here(deps.settings):
+        redirect = phrase("%(address)s (another server: users copy the address back)", address=redirect)
+    facts.insert(5, Fact(phrase("Redirect URL"), redirect, settings["tiktok_redirect_url"].setting.variable))
     return tuple(facts)
 
 
+_SET = Phrase("(set)")
+"""Shown for a secret that is set."""
+
+_SOURCES = {"default": Phrase("default"), "environment": Phrase("environment"), "given": Phrase("given")}
+"""Where the value of a setting is from, if that is no file."""
+
+
 def _unset(name: str) -> str:
-    return "secret.key in the home folder" if name == "secret_key" else "Not set"
+    return phrase("secret.key in the home folder") if name == "secret_key" else phrase("Not set")

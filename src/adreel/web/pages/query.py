@@ -18,9 +18,11 @@ from adreel.datasets.calculated_columns import readable_table
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.export.files import WRITERS
 from adreel.lake.sql_errors import QueryError, token_length
+from adreel.language import phrase
 from adreel.sandbox import AnswerForm, column_of
 from adreel.store import PastQuery, SavedDataset, SavedQuery
 from adreel.store.queries import LONGEST_SQL, is_text
+from adreel.stored_texts import translated
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.wording import sentence
@@ -191,7 +193,9 @@ def words(deps: Here, who: Who) -> Response:
 def words_of_table(deps: Here, who: Who, slug: str) -> Response:
     """The columns of a table that the editor completes, as JSON; none for a dataset without a table."""
     table = _columns(deps, who, slug)
-    return _json({"columns": [{"name": c.name, "title": c.title, "type": c.type} for c in table.columns]})
+    return _json(
+        {"columns": [{"name": c.name, "title": translated(c.title), "type": str(c.type)} for c in table.columns]}
+    )
 
 
 def _json(content: object) -> Response:
@@ -229,7 +233,13 @@ async def download(request: Request, deps: Here, who: Who, sql: Text = "", kind:
     """The whole answer as a file."""
     try:
         if kind not in WRITERS:
-            raise InputError(f"Format {kind[:20]!r} is not available. Available: {', '.join(WRITERS)}.")
+            raise InputError(
+                phrase(
+                    "Format %(format)s is not available. Available: %(formats)s.",
+                    format=repr(kind[:20]),
+                    formats=", ".join(WRITERS),
+                )
+            )
         # Files downloaded here are mostly opened in a spreadsheet.
         return await file_of(request, deps, who, sql, cast("AnswerForm", kind), for_spreadsheet=True)
     except AdreelError as error:
@@ -287,10 +297,14 @@ def save(
     try:
         if act == "replace" and saved.isascii() and saved.isdecimal():
             kept = saved_queries.change(who.guard, int(saved), sql=sql)
-            words = f"Saved the changes to {kept.name}."
+            words = phrase("Saved the changes to %(name)s.", name=kept.name)
         else:
             kept = saved_queries.save(who.guard, name, sql, shared=shared == "yes")
-            words = f"Saved query {kept.name}{', shared with all users' if kept.shared else ''}."
+            words = (
+                phrase("Saved query %(name)s, shared with all users.", name=kept.name)
+                if kept.shared
+                else phrase("Saved query %(name)s.", name=kept.name)
+            )
     except AdreelError as error:
         page = _page(deps, who, sql[:LONGEST_SQL], name=name[:100], save_problem=sentence(error))
         return respond(request, page, status_of(error), who)
@@ -317,14 +331,16 @@ def change_saved(
         stored = deps.store.saved_queries.get(who.user, query_id)
         return respond(request, _edit(who, stored, name[:100], sentence(error)), status_of(error), who)
     seen = query.shared or query.user_id == who.user.id
-    return go(request, f"/query?saved={query.id}" if seen else "/query", f"Saved query {query.name}.")
+    return go(
+        request, f"/query?saved={query.id}" if seen else "/query", phrase("Saved query %(name)s.", name=query.name)
+    )
 
 
 @router.post("/query/saved/{query_id:int}/delete")
 def delete_saved(request: Request, who: Who, query_id: int) -> Response:
     """Deletes a saved query."""
     query = saved_queries.remove(who.guard, query_id)
-    return go(request, "/query", f"Deleted query {query.name}.")
+    return go(request, "/query", phrase("Deleted query %(name)s.", name=query.name))
 
 
 @router.get("/query/history")
@@ -341,7 +357,9 @@ def forget(request: Request, deps: Here, who: Who, past: Text = "") -> Response:
     saved_queries.forget_history(who.guard, int(past) if past.isascii() and past.isdecimal() else None)
     if is_fragment(request):
         return respond(request, QueryHistoryPart(deps.store.query_history.list(who.user)), visitor=who)
-    return go(request, "/query", "Removed the query from your history." if past else "Cleared your history.")
+    return go(
+        request, "/query", phrase("Removed the query from your history.") if past else phrase("Cleared your history.")
+    )
 
 
 def _edit(who: Visitor, query: SavedQuery, name: str, error: str = "") -> EditSaved:
@@ -353,7 +371,7 @@ def _may_share(who: Visitor) -> bool:
 
 
 def _saved_row(who: Visitor, query: SavedQuery) -> SavedRow:
-    owner = "" if query.user_id == who.user.id else query.owner or "a deleted user"
+    owner = "" if query.user_id == who.user.id else query.owner or phrase("a deleted user")
     return SavedRow(query, owner, saved_queries.may_change(who.guard, query))
 
 
@@ -411,7 +429,7 @@ def _columns(deps: Deps, who: Visitor, slug: str) -> Columns:
         table = readable_table(deps.lake, saved, deps.clock())
         schema = table.readable
     except NotFoundError:
-        words = "The dataset has no table yet. Run it first."
+        words = phrase("The dataset has no table yet. Run it first.")
         return Columns(saved.slug, (), (), words)
     table_columns = tuple(ResultColumn(**column_of(field)) for field in schema)
     return Columns(saved.slug, table_columns, _examples(saved.slug, schema.names), "")
@@ -420,20 +438,20 @@ def _columns(deps: Deps, who: Visitor, slug: str) -> Columns:
 def _examples(slug: str, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Example queries: titles and SQL. Money is grouped by currency."""
     examples = [
-        ("First 100 rows", f"select *\nfrom {slug}\nlimit 100"),
-        ("Row count", f"select count(*)\nfrom {slug}"),
+        (phrase("First 100 rows"), f"select *\nfrom {slug}\nlimit 100"),
+        (phrase("Row count"), f"select count(*)\nfrom {slug}"),
     ]
     if {"spend", "currency", "stat_time_day"} <= set(names):
         examples.append(
             (
-                "Cost by day",
+                phrase("Cost by day"),
                 f"select stat_time_day, currency, sum(spend) as spend\nfrom {slug}\ngroup by all\norder by all",
             )
         )
     if {"spend", "currency", "advertiser_id"} <= set(names):
         examples.append(
             (
-                "Cost by ad account",
+                phrase("Cost by ad account"),
                 f"select advertiser_id, currency, sum(spend) as spend\nfrom {slug}\ngroup by all\norder by spend desc",
             )
         )

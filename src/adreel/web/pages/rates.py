@@ -14,6 +14,7 @@ from adreel import exchange_rates
 from adreel.access import RoleRight
 from adreel.errors import InputError
 from adreel.exchange_rates import Direction, RatesChange, RateSeries, in_words, shown_rate
+from adreel.language import integer, phrase, phrases, shown_day
 from adreel.store.exchange_rates import LONGEST_FILE_NAME, LONGEST_VALIDITY
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
@@ -118,7 +119,7 @@ def _imported(
     who.guard.need_role(RoleRight.CHANGE_WORKSPACE)
     try:
         if content is None and not entered.text.strip():
-            raise InputError("Choose a file, or paste its text.")
+            raise InputError(phrase("Choose a file, or paste its text."))
         rate_file = exchange_rates.read_rates(
             entered.text if content is None else content,
             today=deps.clock().date(),
@@ -132,7 +133,16 @@ def _imported(
         signature = _signature(deps, entered)
         if seen == signature:
             exchange_rates.save(who.guard, rate_file, entered.file, replace_all=replace_all)
-            return go(request, RATES, f"Imported {len(rate_file.rates):,} exchange rates.")
+            return go(
+                request,
+                RATES,
+                phrases(
+                    "Imported %(rates)s exchange rate.",
+                    "Imported %(rates)s exchange rates.",
+                    len(rate_file.rates),
+                    rates=integer(len(rate_file.rates)),
+                ),
+            )
         change = exchange_rates.preview(deps.store, rate_file, replace_all=replace_all)
     except InputError as error:
         return respond(request, _page(deps, who, entered, error=sentence(error)), 422, who)
@@ -146,11 +156,17 @@ def change_validity(request: Request, deps: Here, who: Who, valid_days: Text = "
     typed = valid_days.strip()
     try:
         if not (typed.isascii() and typed.isdecimal() and len(typed) < 6):
-            raise InputError(f"{typed[:20]!r} is not a number of days. Enter 1 to {LONGEST_VALIDITY}.")
+            raise InputError(
+                phrase(
+                    "%(typed)s is not a number of days. Enter 1 to %(most)s.",
+                    typed=repr(typed[:20]),
+                    most=LONGEST_VALIDITY,
+                )
+            )
         exchange_rates.set_valid_days(who.guard, int(typed))
     except InputError as error:
         return respond(request, _page(deps, who, RatesFields(), error=sentence(error)), 422, who)
-    return go(request, RATES, "Saved for how many days a rate holds.")
+    return go(request, RATES, phrase("Saved for how many days a rate holds."))
 
 
 @router.post(f"{RATES}/delete")
@@ -161,7 +177,11 @@ def delete_rates(request: Request, deps: Here, who: Who, target: Text = "") -> R
         count = exchange_rates.delete(who.guard, target or None)
     except InputError as error:
         return respond(request, _page(deps, who, RatesFields(), error=sentence(error)), 422, who)
-    return go(request, RATES, f"Deleted {count:,} exchange rate{'' if count == 1 else 's'}.")
+    return go(
+        request,
+        RATES,
+        phrases("Deleted %(rates)s exchange rate.", "Deleted %(rates)s exchange rates.", count, rates=integer(count)),
+    )
 
 
 @router.get(f"{RATES}/export")
@@ -212,7 +232,12 @@ def _signature(deps: Deps, entered: RatesFields) -> str:
 
 
 def _row(series: RateSeries) -> RateRow:
-    gaps = tuple(str(gap.start) if gap.days == 1 else f"{gap.start} to {gap.end}" for gap in series.gaps[-MOST_GAPS:])
+    gaps = tuple(
+        shown_day(gap.start)
+        if gap.days == 1
+        else phrase("%(first)s to %(last)s", first=shown_day(gap.start), last=shown_day(gap.end))
+        for gap in series.gaps[-MOST_GAPS:]
+    )
     return RateRow(
         series=series,
         latest=shown_rate(series.latest.rate),

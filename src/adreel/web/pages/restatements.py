@@ -15,12 +15,21 @@ from starlette.responses import Response
 
 from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.restatement import amount as in_words
-from adreel.datasets.restatement_calendar import CalendarDay, CalendarFigure, RestatementCalendar, calendar
+from adreel.datasets.restatement_calendar import (
+    CalendarDay,
+    CalendarFigure,
+    CalendarVersion,
+    RestatementCalendar,
+    calendar,
+)
 from adreel.dates import Span
 from adreel.errors import InputError
+from adreel.language import in_language, phrase
 from adreel.web.deps import Here, Who
+from adreel.web.pages.changed_rows import rows_address
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.render import Page, respond
+from adreel.web.wording import WEEKDAYS, month_and_day
 
 router = APIRouter()
 
@@ -44,6 +53,11 @@ class CalendarCell:
     is_first: bool
     is_future: bool
 
+    @property
+    def label(self) -> str:
+        """The day of the month, with its month if it is the first that is shown of it."""
+        return month_and_day(self.day) if self.is_first else str(self.day.day)
+
 
 @dataclass(frozen=True, slots=True)
 class RestatedDayRow:
@@ -57,7 +71,7 @@ class RestatedDayRow:
 
 @dataclass(frozen=True, slots=True)
 class MoveRow:
-    """One change of the selected day."""
+    """One change of the selected day; `rows` is the address of its rows, empty if there is no version before."""
 
     version: int
     before: int | None
@@ -65,6 +79,7 @@ class MoveRow:
     read_at: datetime
     advertiser: str
     amount: str
+    rows: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +96,38 @@ class RestatingVersionRow:
 
 @dataclass(frozen=True, slots=True)
 class CalendarLinks:
-    """Addresses of the page for the same figure; `until` is the last day that is shown, None for the latest."""
+    """Addresses of the page for the same figure and ad account.
+
+    `until` is the last day that is shown, None for the latest.
+    """
 
     slug: str
     figure: str
+    advertiser: str
     until: date | None
 
     def at(self, day: date | None = None, until: date | None = None) -> str:
         """The address with another selected day, or other weeks."""
-        pairs = [("figure", self.figure), ("until", until or self.until), ("day", day)]
-        query = urlencode([(name, str(value)) for name, value in pairs if value])
-        base = f"/datasets/{self.slug}/restatements"
-        return f"{base}?{query}" if query else base
+        return calendar_address(self.slug, self.figure, self.advertiser, day=day, until=until or self.until)
+
+
+def calendar_address(
+    slug: str, figure: str, advertiser: str = "", *, day: date | None = None, until: date | None = None
+) -> str:
+    """The address of the page for a figure, of one ad account, with a selected day, or up to a day."""
+    pairs = [("figure", figure), ("advertiser", advertiser), ("until", until), ("day", day)]
+    query = urlencode([(name, str(value)) for name, value in pairs if value])
+    base = f"/datasets/{slug}/restatements"
+    return f"{base}?{query}" if query else base
 
 
 @dataclass(frozen=True, slots=True)
 class Restatements(Page):
-    """The page. `weeks` are rows of the seven days of `span`, and `day` is the selected one."""
+    """The page. `weeks` are rows of seven days, newest first, and `day` is the selected one.
+
+    `shown` are the days of the table among them, `span` all of these weeks. `earlier` is None if the table has no days
+    before them.
+    """
 
     template: ClassVar[str] = "restatements.html"
     head: Heading
@@ -108,16 +138,27 @@ class Restatements(Page):
     versions: tuple[RestatingVersionRow, ...]
     total: str
     span: Span
+    shown: Span
     today: date
+    advertiser: str
+    advertisers: tuple[tuple[str, str], ...]
     day: date | None
     moves: tuple[MoveRow, ...]
-    earlier: date
+    earlier: date | None
     later: date | None
+    weekdays: tuple[str, ...] = WEEKDAYS
 
 
 @router.get("/datasets/{slug}/restatements")
 def restatements(
-    request: Request, deps: Here, who: Who, slug: str, figure: str = "", until: str = "", day: str = ""
+    request: Request,
+    deps: Here,
+    who: Who,
+    slug: str,
+    figure: str = "",
+    advertiser: str = "",
+    until: str = "",
+    day: str = "",
 ) -> Response:
     """The calendar of twelve weeks, and the changes of the selected day."""
     saved = who.guard.dataset(slug)
@@ -126,39 +167,54 @@ def restatements(
     last = _day("until", until) or max(today, selected or today)
     if selected and not until and selected < today - WEEKS * 7 * _DAY:
         last = selected
-    # Whole weeks, from Monday to Sunday.
-    end = last + (6 - last.weekday()) * _DAY
-    span = Span(end - (WEEKS * 7 - 1) * _DAY, end)
-    shown = calendar(deps.store, deps.lake, saved, deps.clock(), key=figure, days=span)
+    span = _whole_weeks(last)
+    shown = calendar(deps.store, deps.lake, saved, deps.clock(), key=figure, advertiser=advertiser, days=span)
     names = advertiser_names(who.guard, saved)
     later = min(span.end + WEEKS * 7 * _DAY, today) if span.end < today else None
     by_day = {each.day: each for each in shown.days}
+    table = shown.table_days or span
+    # Weeks before the first day of the table are left out.
+    weeks = Span(max(span.start, min(table.start - table.start.weekday() * _DAY, span.end - 6 * _DAY)), span.end)
+    of_table = Span(max(weeks.start, table.start), min(weeks.end, max(table.end, weeks.start), today))
+    key = shown.figure.key if shown.figure else ""
     page = Restatements(
         head=heading(deps, who, saved, "restatements", str(request.url.path) + _query(request)),
         calendar=shown,
-        links=CalendarLinks(saved.slug, shown.figure.key if shown.figure else "", later and span.end),
-        weeks=_weeks(shown, span, today),
+        links=CalendarLinks(saved.slug, key, advertiser, later and span.end),
+        weeks=_weeks(shown, weeks, today),
         days=tuple(_day_row(each, shown.figure) for each in reversed(shown.days)),
-        versions=tuple(
-            RestatingVersionRow(
-                each.version,
-                each.before,
-                each.read_at,
-                _words(each.amount, shown.figure) if each.days else "",
-                each.days,
-                "" if each.before is not None else each.state.meaning,
-            )
-            for each in shown.versions
-        ),
+        versions=tuple(_version_row(each, shown.figure) for each in shown.versions),
         total=_words(shown.amount, shown.figure),
         span=span,
+        shown=of_table if of_table.start <= of_table.end else weeks,
         today=today,
+        advertiser=advertiser,
+        advertisers=tuple(
+            sorted(((each, names.get(each, each)) for each in shown.advertisers), key=lambda pair: pair[1].casefold())
+        ),
         day=selected,
-        moves=_moves(by_day.get(selected) if selected else None, shown.figure, names),
-        earlier=span.start - _DAY,
+        moves=_moves(saved.slug, by_day.get(selected) if selected else None, shown.figure, names),
+        earlier=weeks.start - _DAY if table.start < weeks.start else None,
         later=later,
     )
     return respond(request, page, visitor=who)
+
+
+def _whole_weeks(last: date) -> Span:
+    """The weeks of the calendar, from Monday to Sunday, up to that of the day."""
+    end = last + (6 - last.weekday()) * _DAY
+    return Span(end - (WEEKS * 7 - 1) * _DAY, end)
+
+
+def _version_row(version: CalendarVersion, figure: CalendarFigure | None) -> RestatingVersionRow:
+    return RestatingVersionRow(
+        version.version,
+        version.before,
+        version.read_at,
+        _words(version.amount, figure) if version.days else "",
+        version.days,
+        "" if version.before is not None else version.state.meaning,
+    )
 
 
 def _query(request: Request) -> str:
@@ -172,9 +228,13 @@ def _day(name: str, text: str) -> date | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{name}: {text!r} is not a day. Enter a day such as 2026-01-31.") from None
+        raise InputError(
+            phrase("%(field)s: %(text)s is not a day. Enter a day such as 2026-01-31.", field=name, text=repr(text))
+        ) from None
     if not date(2000, 1, 1) <= day <= date(2999, 12, 31):
-        raise InputError(f"{name}: {text!r} is too far away. Enter a day such as 2026-01-31.")
+        raise InputError(
+            phrase("%(field)s: %(text)s is too far away. Enter a day such as 2026-01-31.", field=name, text=repr(text))
+        )
     return day
 
 
@@ -188,7 +248,7 @@ def _weeks(shown: RestatementCalendar, span: Span, today: date) -> tuple[tuple[C
     cells = [
         _cell(span.start + number * _DAY, amounts, most, shown.figure, span.start, today) for number in range(span.days)
     ]
-    return tuple(tuple(cells[number : number + 7]) for number in range(0, len(cells), 7))
+    return tuple(tuple(cells[number : number + 7]) for number in range(0, len(cells), 7))[::-1]
 
 
 def _cell(
@@ -211,14 +271,18 @@ def _cell(
 
 
 def _short(amount: Decimal) -> str:
-    """At most six characters: +1.2k."""
-    size, sign = abs(float(amount)), "+" if amount > 0 else "\N{MINUS SIGN}"
+    """At most six characters where that loses no cent: +1.2k, -60.59."""
+    return in_language(_shortened(amount))
+
+
+def _shortened(amount: Decimal) -> str:
+    size, sign = abs(float(amount)), "+" if amount > 0 else "-"
     for unit, scale in (("M", 1e6), ("k", 1e3)):
         if size >= scale:
-            return f"{sign}{size / scale:.1f}{unit}" if size < 100 * scale else f"{sign}{size / scale:.0f}{unit}"
+            return f"{sign}{size / scale:.{1 if size < 100 * scale else 0}f}{unit}"
     if size == int(size) or size >= 100:
         return f"{sign}{size:.0f}"
-    return f"{sign}{size:.2f}" if size < 10 else f"{sign}{size:.1f}"
+    return f"{sign}{size:.2f}"
 
 
 def _day_row(day: CalendarDay, figure: CalendarFigure | None) -> RestatedDayRow:
@@ -226,7 +290,10 @@ def _day_row(day: CalendarDay, figure: CalendarFigure | None) -> RestatedDayRow:
     return RestatedDayRow(day.day, _words(day.amount, figure), len(versions), day.moves[0].version)
 
 
-def _moves(day: CalendarDay | None, figure: CalendarFigure | None, names: Mapping[str, str]) -> tuple[MoveRow, ...]:
+def _moves(
+    slug: str, day: CalendarDay | None, figure: CalendarFigure | None, names: Mapping[str, str]
+) -> tuple[MoveRow, ...]:
+    key = figure.key if figure else ""
     return tuple(
         MoveRow(
             move.version,
@@ -235,6 +302,9 @@ def _moves(day: CalendarDay | None, figure: CalendarFigure | None, names: Mappin
             move.read_at,
             names.get(move.advertiser_id, move.advertiser_id),
             _words(move.amount, figure),
+            rows_address(slug, move.before, move.version, day=day.day, advertiser=move.advertiser_id, by=key)
+            if day is not None and move.before is not None
+            else "",
         )
         for move in (day.moves if day else ())
     )

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from adreel import pruning
 from adreel.access import RoleRight
 from adreel.errors import InputError
+from adreel.language import Phrase, phrase
 from adreel.store import Retention
 from adreel.store.retention import LEAST_DAYS, LEAST_VERSIONS
 from adreel.web.deps import Here, Who
@@ -52,10 +53,10 @@ class RetentionPage(Page):
 
 
 _FIELDS = {
-    "version_days": ("Versions of tables", "Older versions cannot be restored or compared any more."),
-    "run_days": ("Runs", "Runs of kept versions stay, and the latest of each dataset."),
-    "log_days": ("Logs of runs", "The latest run of each dataset keeps its log."),
-    "audit_days": ("Audit entries", "Who did what."),
+    "version_days": (Phrase("Versions of tables"), Phrase("Older versions cannot be restored or compared any more.")),
+    "run_days": (Phrase("Runs"), Phrase("Runs of kept versions stay, and the latest of each dataset.")),
+    "log_days": (Phrase("Logs of runs"), Phrase("The latest run of each dataset keeps its log.")),
+    "audit_days": (Phrase("Audit entries"), Phrase("Who did what.")),
 }
 
 
@@ -89,7 +90,7 @@ def change_retention(
         ).checked()
         if seen == _signature(policy):
             pruning.change(who.guard, policy)
-            return go(request, "/retention", "Saved the retention policy. It is applied within a day.")
+            return go(request, "/retention", phrase("Saved the retention policy. It is applied within a day."))
         pruned = pruning.preview(who.guard, deps.lake, policy, deps.clock(), seconds=PREVIEW_SECONDS)
     except InputError as error:
         return respond(request, _page(texts, error=sentence(error)), 422, who)
@@ -119,5 +120,5 @@ def _number(name: str, text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal()) or len(text) > 9:
-        raise InputError(f"{name}: {text!r} is not a whole number.")
+        raise InputError(phrase("%(field)s: %(text)s is not a whole number.", field=name, text=repr(text)))
     return int(text)

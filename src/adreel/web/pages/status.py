@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adreel.charts import CardTable
+from adreel.language import integer, phrase
 from adreel.monitoring.status import AppBudget, HomeStatus, home_status
 from adreel.web.deps import Here, Who
 from adreel.web.render import Page, is_fragment, respond
@@ -80,29 +82,37 @@ def _figures(state: HomeStatus, zone: str) -> tuple[BudgetFigure, ...]:
     return tuple(_figure(budget, ZoneInfo(zone)) for budget in state.apps)
 
 
+def _time(time: datetime) -> str:
+    month, day, clock = f"{time:%m}", f"{time:%d}", f"{time:%H:%M}"
+    return phrase("%(month)s-%(day)s %(clock)s", month=month, day=day, clock=clock)
+
+
 def _figure(budget: AppBudget, zone: ZoneInfo) -> BudgetFigure:
-    title = f"Requests of app {budget.app_id} in five minutes"
-    times = [f"{period.began.astimezone(zone):%m-%d %H:%M}" for period in budget.periods]
+    title = phrase("Requests of app %(app_id)s in five minutes", app_id=budget.app_id)
+    times = [_time(period.began.astimezone(zone)) for period in budget.periods]
     series = [
-        {"name": "Sent", "role": "main", "values": [period.sent for period in budget.periods]},
-        {"name": "Refused", "role": "part", "values": [period.refused for period in budget.periods]},
+        {"name": phrase("Sent"), "role": "main", "values": [period.sent for period in budget.periods]},
+        {"name": phrase("Refused"), "role": "part", "values": [period.refused for period in budget.periods]},
     ]
     # Far above all that was sent, it would press the other lines flat.
     if max((period.sent for period in budget.periods), default=0) >= budget.limit_of_period * LIMIT_SHOWN_FROM:
-        series.append({"name": "Limit", "role": "previous", "values": [budget.limit_of_period] * len(times)})
+        series.append({"name": phrase("Limit"), "role": "previous", "values": [budget.limit_of_period] * len(times)})
     format_of_counts = {"unit": "count", "currency": None, "decimals": 0}
     chart = {
         "kind": "line",
         "title": title,
-        "x": {"title": "Time", "type": "text", "values": times},
-        "panels": [{"title": "Requests in five minutes", "format": format_of_counts, "series": series}],
+        "x": {"title": phrase("Time"), "type": "text", "values": times},
+        "panels": [{"title": phrase("Requests in five minutes"), "format": format_of_counts, "series": series}],
     }
     rows = tuple(
-        (time, f"{period.sent:,}", f"{period.refused:,}", f"{budget.limit_of_period:,}")
+        (time, integer(period.sent), integer(period.refused), integer(budget.limit_of_period))
         for time, period in zip(times, budget.periods, strict=True)
         if period.sent
     )
     table = CardTable(
-        f"{title}, without periods that had none", ("Time", "Sent", "Refused", "Limit"), rows, (False, True, True, True)
+        phrase("%(title)s, without periods that had none", title=title),
+        (phrase("Time"), phrase("Sent"), phrase("Refused"), phrase("Limit")),
+        rows,
+        (False, True, True, True),
     )
     return BudgetFigure(budget, json.dumps(chart), table)

@@ -14,7 +14,8 @@ from adreel.datasets import service
 from adreel.datasets.file_kinds import sources_in, text_of
 from adreel.datasets.imports import LONGEST_NAME, Arrival, Brought, arrivals, bring, with_account
 from adreel.datasets.stored import as_file, source_of
-from adreel.errors import ExistsError, InputError
+from adreel.errors import AdreelError, ExistsError, InputError
+from adreel.language import integer, phrase, phrases
 from adreel.store import Account
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
@@ -68,10 +69,10 @@ def _imported(
 ) -> Response:
     page = _import(who)
     name, content = file
-    given, subject = text, name or "The text"
+    given, subject = text, name or phrase("The text")
     try:
         if content is None and not text.strip():
-            raise InputError("Choose a file, or paste its text.")
+            raise InputError(phrase("Choose a file, or paste its text."))
         given = text_of(content, subject) if content is not None else text
         sources = sources_in(given, subject)
     except InputError as error:
@@ -84,8 +85,9 @@ def _imported(
     try:
         brought = bring(who.guard, imports)
     except ExistsError as error:
-        reason = sentence(error).removeprefix("Nothing was imported: ")
-        return respond(request, Import(page.accounts, account, given, reason, ()), 409)
+        # The page itself says that nothing was imported.
+        reason = error.__cause__ if isinstance(error.__cause__, AdreelError) else error
+        return respond(request, Import(page.accounts, account, given, sentence(reason), ()), 409)
     return go(request, "/datasets", _said(brought))
 
 
@@ -99,14 +101,25 @@ def _said(brought: Brought) -> str:
     words = []
     if brought.saved:
         names = ", ".join(dataset.name for dataset in brought.saved[:5]) + (", …" if len(brought.saved) > 5 else "")
-        words.append(f"{_count(len(brought.saved))} imported: {names}.")
+        words.append(
+            phrases(
+                "%(number)s dataset was imported: %(names)s.",
+                "%(number)s datasets were imported: %(names)s.",
+                len(brought.saved),
+                number=integer(len(brought.saved)),
+                names=names,
+            )
+        )
     if brought.there:
-        words.append(f"{_count(len(brought.there))} unchanged.")
+        words.append(
+            phrases(
+                "%(number)s dataset was unchanged.",
+                "%(number)s datasets were unchanged.",
+                len(brought.there),
+                number=integer(len(brought.there)),
+            )
+        )
     return " ".join([*words, *brought.notes])
-
-
-def _count(number: int) -> str:
-    return f"{number:,} dataset{' was' if number == 1 else 's were'}"
 
 
 @router.post("/datasets/{slug}/duplicate")
@@ -129,7 +142,8 @@ def download(who: Who, slug: str) -> Response:
 def convert(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """Turns a dataset of a deprecated report into one of what serves it now; its table is kept."""
     changed, empty = service.convert(who.guard, who.guard.dataset(slug, DatasetRight.EDIT), deps.clock())
-    message = f"{changed.name!r} was converted and keeps its table."
+    message = phrase("%(dataset)s was converted and keeps its table.", dataset=repr(changed.name))
     if empty:
-        message += f" Columns removed because they were always empty: {', '.join(empty)}."
+        removed = phrase("Columns removed because they were always empty: %(columns)s.", columns=", ".join(empty))
+        message = f"{message} {removed}"
     return go(request, f"/datasets/{changed.slug}/settings", message)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from adreel.errors import AdreelError, BusyError
+from adreel.language import Phrase, phrase
 from adreel.web.wording import on_page
 
-BUSY = "A run is queued or running already, so no other run was started."
+BUSY = Phrase("A run is queued or running already, so no other run was started.")
 
 
 def sentence(error: AdreelError) -> str:
@@ -16,7 +17,7 @@ def sentence(error: AdreelError) -> str:
 
 def refusal(error: AdreelError) -> str:
     """Why no run was started: `BUSY` where another run is queued or running, else as `sentence`."""
-    return BUSY if isinstance(error, BusyError) else sentence(error)
+    return str(BUSY) if isinstance(error, BusyError) else sentence(error)
 
 
 def device(agent: str) -> str:
@@ -44,5 +45,5 @@ def device(agent: str) -> str:
     browser = next((title for word, title in browsers if word in agent), "")
     system = next((title for word, title in systems if word in agent), "")
     if browser and system:
-        return f"{browser} on {system}"
-    return browser or system or agent[:60] or "Unknown browser"
+        return phrase("%(browser)s on %(system)s", browser=browser, system=system)
+    return browser or system or agent[:60] or phrase("Unknown browser")

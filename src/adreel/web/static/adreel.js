@@ -82,9 +82,50 @@
     window.setTimeout(() => delete form.dataset.sent, 5000);
   });
 
-  // <select data-submit> or <input data-submit> sends its form when it changes.
+  // <select data-submit> sends its form when it changes: at once by mouse or touch, and by keyboard, where each arrow
+  // key is a change, on Enter or when it loses focus (WCAG 3.2.2). What changed is announced, and focus stays.
+  let byKeyboard = false;
+  let announced = null;
+  const pending = new Set();
+  document.addEventListener("keydown", () => { byKeyboard = true; }, true);
+  document.addEventListener("pointerdown", () => { byKeyboard = false; }, true);
+
+  const send = (menu) => {
+    pending.delete(menu);
+    const label = menu.labels?.[0]?.firstChild?.textContent.trim() ?? "";
+    announced = { id: menu.id, label, choice: menu.selectedOptions?.[0]?.textContent.trim() ?? menu.value };
+    menu.form.requestSubmit();
+  };
   document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+    if (!event.target.matches("[data-submit]")) return;
+    if (byKeyboard) pending.add(event.target);
+    else send(event.target);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !pending.has(event.target)) return;
+    event.preventDefault();
+    send(event.target);
+  });
+  document.addEventListener("focusout", (event) => {
+    if (!pending.delete(event.target)) return;
+    if (!event.target.selectedOptions?.[0]?.defaultSelected) send(event.target);
+  });
+
+  let focused = "";
+  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
+  document.addEventListener("htmx:after:settle", () => {
+    if (!announced) return;
+    const menu = document.getElementById(announced.id);
+    if (!menu) return;
+    if (document.activeElement === document.body) (document.getElementById(focused) ?? menu).focus();
+    const words = document.createElement("p");
+    words.className = "visually-hidden";
+    words.textContent = [
+      phrase("%(menu)s: %(choice)s.", { menu: announced.label, choice: announced.choice }),
+      menu.form?.querySelector("[data-outcome]")?.textContent.trim() ?? "",
+    ].join(" ");
+    document.getElementById("notes")?.replaceChildren(words);
+    announced = null;
   });
 
   // [data-refresh] reloads by itself, so it keeps what the person has ticked, selected and opened. Open menus and
@@ -129,11 +170,11 @@
     const before = button.textContent;
     try {
       await navigator.clipboard.writeText(source.value ?? source.textContent);
-      button.textContent = "Copied";
+      button.textContent = phrase("Copied");
     } catch {
       window.getSelection().selectAllChildren(source);
       if (source.select) source.select();
-      button.textContent = "Selected";
+      button.textContent = phrase("Selected");
     }
     window.setTimeout(() => { button.textContent = before; }, 1500);
   });

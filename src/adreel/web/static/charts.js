@@ -78,18 +78,33 @@
     const shape = { signDisplay: signed ? "exceptZero" : "auto" };
     const decimals = { minimumFractionDigits: format.decimals, maximumFractionDigits: format.decimals };
     if (format.unit === "money" && /^[A-Z]{3}$/.test(format.currency || "")) {
-      const money = new Intl.NumberFormat("en", { ...shape, ...decimals });
+      const money = new Intl.NumberFormat(locale(), { ...shape, ...decimals });
       return (value) => `${money.format(value)} ${format.currency}`;
     }
-    const number = new Intl.NumberFormat("en", { ...shape, ...decimals });
+    const number = new Intl.NumberFormat(locale(), { ...shape, ...decimals });
     return (value) => number.format(value) + (format.unit === "percent" ? " %" : "");
   }
 
-  const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  const compact = new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: 1 });
   // Axis labels below 1 need two significant digits.
-  const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
+  const small = new Intl.NumberFormat(locale(), { maximumSignificantDigits: 2 });
+  const shareText = new Intl.NumberFormat(locale(), { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false });
   const short = (format) => (value) =>
     (Math.abs(value) < 1 ? small : compact).format(value) + (format.unit === "percent" ? " %" : "");
+
+  // Days and months come as 2026-11-30 and 2026-11, which English keeps; on an axis a day has no year.
+  const isEnglish = locale() === "en";
+  const written = (options) => {
+    const format = new Intl.DateTimeFormat(locale(), { ...options, timeZone: "UTC" });
+    return (day) => format.format(new Date(`${day}T00:00:00Z`));
+  };
+  const DAYS = written({ dateStyle: "medium" });
+  const DAYS_OF_AXIS = written({ day: "2-digit", month: "2-digit" });
+  const MONTHS = written({ month: "short", year: "numeric" });
+  const dayText = (day) => (isEnglish || !/^\d{4}-\d\d-\d\d$/.test(day) ? day : DAYS(day));
+  const axisDay = (day) => (isEnglish ? day.slice(5) : dayText(day) === day ? day : DAYS_OF_AXIS(day));
+  const axisText = (axis, value) =>
+    (axis.type === "day" ? dayText(value) : axis.type === "month" && !isEnglish ? MONTHS(`${value}-01`) : value);
 
   // -- parts of options
 
@@ -97,7 +112,7 @@
     animation: !calm(),
     color: style.colours,
     textStyle: { color: style.text, fontFamily: getComputedStyle(document.body).fontFamily },
-    aria: { enabled: true, label: { description: `${plain(chart.title)}. The table below has the same figures.` } },
+    aria: { enabled: true, label: { description: phrase("%(title)s. The table below has the same figures.", { title: plain(chart.title) }) } },
   });
 
   const tooltip = (style, element, more) => ({
@@ -154,7 +169,7 @@
       hideOverlap: true,
       // Up to 12 names are all shown; of more, as many as fit.
       interval: axis.type === "text" && axis.values.length <= 12 ? 0 : "auto",
-      formatter: axis.type === "day" ? (day) => day.slice(5)
+      formatter: axis.type === "day" ? axisDay : axis.type === "month" ? (month) => axisText(axis, month)
         : (text) => (axis.type === "text" && axis.values.length <= 12 ? folded(text, Math.max(36, width / axis.values.length - 6)) : plain(text)),
     },
     ...more,
@@ -221,13 +236,14 @@
       trigger: "axis",
       formatter: (points) => {
         const place = points[0].dataIndex;
-        const lines = [chart.x.values[place] + (opened.has(place) ? " (in progress)" : "")];
+        const day = axisText(chart.x, chart.x.values[place]);
+        const lines = [opened.has(place) ? phrase("%(day)s (in progress)", { day }) : day];
         for (const panel of panels) {
           const format = formatter(panel.format);
           for (const series of panel.series) {
             const value = series.values[place];
-            const day = series.role === "previous" && chart.previous_x ? ` (${chart.previous_x[place]})` : "";
-            if (value !== null && value !== undefined) lines.push(`${plain(series.name)}${day}: ${format(value)}`);
+            const before = series.role === "previous" && chart.previous_x ? ` (${dayText(chart.previous_x[place])})` : "";
+            if (value !== null && value !== undefined) lines.push(`${plain(series.name)}${before}: ${format(value)}`);
           }
         }
         return lines.join("\n");
@@ -246,8 +262,8 @@
     const format = formatter(panel.format);
     const shares = chart.shares || [];
     const valueText = (place) => {
-      const share = shares[place];
-      return format(series.values[place]) + (share === undefined || share === null ? "" : ` (${share.toFixed(1)} %)`);
+      const part = shares[place];
+      return format(series.values[place]) + (part === undefined || part === null ? "" : ` (${shareText.format(part)} %)`);
     };
     const right = 14 + Math.max(...series.values.map((value, place) => (value === null ? 0 : widthOf(valueText(place)))));
     const room = Math.max(80, Math.min(300, (element.clientWidth - right) * 0.55));
@@ -285,7 +301,7 @@
       tooltip: tooltip(style, element, {
         trigger: "axis",
         axisPointer: { type: "shadow" },
-        formatter: (points) => [plain(chart.x.values[points[0].dataIndex]),
+        formatter: (points) => [plain(axisText(chart.x, chart.x.values[points[0].dataIndex])),
           ...points.filter((point) => point.value !== null && point.value !== undefined).map((point) => `${point.seriesName}: ${format(point.value)}`)].join("\n"),
       }),
     }, 244 + above];
@@ -334,7 +350,7 @@
       tooltip: tooltip(style, element, {
         trigger: "axis",
         axisPointer: { type: "shadow" },
-        formatter: (points) => [chart.x.values[points[0].dataIndex],
+        formatter: (points) => [axisText(chart.x, chart.x.values[points[0].dataIndex]),
           ...points.filter((point) => point.value).map((point) => `${point.seriesName}: ${format(point.value)}`)].join("\n"),
       }),
     }, 264 + above];
@@ -394,7 +410,7 @@
       }],
       tooltip: tooltip(style, element, {
         trigger: "item",
-        formatter: ({ data: { tile } }) => `${plain(tile.name)}\n${given(tile.value) ? `${plain(panel.title)}: ${format(tile.value)}` : "No rows"}`,
+        formatter: ({ data: { tile } }) => `${plain(tile.name)}\n${given(tile.value) ? `${plain(panel.title)}: ${format(tile.value)}` : phrase("No rows")}`,
       }),
     }, size * height + 8];
   }
@@ -406,7 +422,7 @@
   function draw(element) {
     const chart = JSON.parse(element.dataset.chart);
     if (!window.echarts || !KINDS[chart.kind]) {
-      element.textContent = "This browser cannot draw the chart. See the figures in the table.";
+      element.textContent = phrase("This browser cannot draw the chart. See the figures in the table.");
       return;
     }
     const [options, height] = KINDS[chart.kind](chart, look(), element);

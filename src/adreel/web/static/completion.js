@@ -35,7 +35,12 @@ window.completed = (editor, list, status, suggestions, before) => {
     list.hidden = false;
     place();
     activate(0);
-    status.textContent = `${items.length} suggestion${items.length === 1 ? "" : "s"}. Arrow keys choose, Enter inserts.`;
+    status.textContent = phrases(
+      "%(suggestions)s suggestion. Arrow keys choose, Enter inserts.",
+      "%(suggestions)s suggestions. Arrow keys choose, Enter inserts.",
+      items.length,
+      { suggestions: items.length },
+    );
   }
 
   function option(item, index) {

@@ -12,7 +12,7 @@
   // Sends the new place; a card whose place is not kept goes back to where it was.
   async function keep(card, undo) {
     const place = placeOf(card);
-    status.textContent = `${titleOf(card)}: place ${place} of ${cards().length}`;
+    status.textContent = phrase("%(chart)s: place %(place)s of %(charts)s", { chart: titleOf(card), place, charts: cards().length });
     try {
       const answer = await fetch(`${board.dataset.board}/pins/${card.dataset.pin}/move`, {
         method: "POST",
@@ -22,7 +22,7 @@
       if (!answer.ok) throw new Error(answer.statusText);
     } catch {
       undo();
-      status.textContent = `${titleOf(card)} could not be moved. Try again.`;
+      status.textContent = phrase("%(chart)s could not be moved. Try again.", { chart: titleOf(card) });
     }
   }
 
@@ -40,7 +40,10 @@
     const all = cards();
     const other = all[all.indexOf(card) + step];
     if (!other) {
-      status.textContent = `${titleOf(card)} is already the ${step < 0 ? "first" : "last"} chart.`;
+      const values = { chart: titleOf(card) };
+      status.textContent = step < 0
+        ? phrase("%(chart)s is already the first chart.", values)
+        : phrase("%(chart)s is already the last chart.", values);
       return;
     }
     const button = event.submitter;

@@ -12,7 +12,9 @@
     const target = visible[place + steps];
     if (!target) return;
     if (steps < 0) target.before(item); else target.after(item);
-    say(formOf(item), `${titleOf(item)}: ${place + steps + 1} of ${visible.length}`);
+    say(formOf(item), phrase("%(column)s: %(place)s of %(columns)s", {
+      column: titleOf(item), place: place + steps + 1, columns: visible.length,
+    }));
   };
 
   document.addEventListener("input", (event) => {
@@ -94,7 +96,7 @@
     if (!button || button.disabled) return;
     const before = button.textContent;
     button.disabled = true;
-    let words = "Copy failed. Export a file instead.";
+    let words = phrase("Copy failed. Export a file instead.");
     try {
       const { text, rows, total } = await fetched(button.dataset.copyRows);
       let copied = true;
@@ -103,8 +105,12 @@
       } catch {
         copied = copyPlain(text);
       }
-      const count = `${rows.toLocaleString("en")} row${rows === 1 ? "" : "s"}`;
-      if (copied) words = rows < total ? `Copied the first ${count} of ${total.toLocaleString("en")}` : `Copied ${count}`;
+      const values = { rows: rows.toLocaleString(locale()), total: total.toLocaleString(locale()) };
+      if (copied && rows < total) {
+        words = phrases("Copied the first %(rows)s row of %(total)s", "Copied the first %(rows)s rows of %(total)s", rows, values);
+      } else if (copied) {
+        words = phrases("Copied %(rows)s row", "Copied %(rows)s rows", rows, values);
+      }
     } catch {
       // The words already say that nothing was copied.
     }

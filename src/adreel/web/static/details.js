@@ -36,7 +36,7 @@
     if (!error) return;
     const note = document.createElement("p");
     note.className = "text-secondary";
-    note.textContent = "The form has changed. Load preview again.";
+    note.textContent = phrase("The form has changed. Load preview again.");
     error.replaceWith(note);
   };
 
@@ -240,11 +240,11 @@
     try {
       const { isKept, key } = await send(body);
       if (isKept && body === fields()) sessionStorage.removeItem(unsent);
-      if (isKept) say(key ? "Draft saved" : "", key);
+      if (isKept) say(key ? phrase("Draft saved") : "", key);
       if (isKept) remember();
     } catch {
       typed = true;
-      say("Draft not saved: no connection");
+      say(phrase("Draft not saved: no connection"));
     }
   };
   for (const kind of ["input", "change"]) {
@@ -253,7 +253,7 @@
       sessionStorage.setItem(unsent, JSON.stringify({ user: form().dataset.user, body: fields() }));
       if (kind === "change") return;
       typed = true;
-      say("Saving draft…");
+      say(phrase("Saving draft…"));
       window.clearTimeout(waiting);
       waiting = window.setTimeout(keep, 1000);
     }, true);

@@ -22,7 +22,7 @@
   const sent = (item) => {
     const list = listOf(item);
     settle(list);
-    announce(`${item.dataset.title}: place ${place(item) + 1} of ${list.children.length}.`);
+    announce(phrase("%(metric)s: place %(place)s of %(places)s.", { metric: item.dataset.title, place: place(item) + 1, places: list.children.length }));
     list.dispatchEvent(new Event("change", { bubbles: true }));
   };
 

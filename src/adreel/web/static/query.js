@@ -110,7 +110,8 @@
 
   const cells = () => [...document.querySelectorAll(".answer-table tbody tr")].map((row) => [...row.cells]);
   const textOf = (cell) => cell.textContent.trim();
-  const isNull = (cell) => cell.firstElementChild !== null && cell.textContent.trim() === "null";
+  // Of all values, only that which is no value is an element.
+  const isNull = (cell) => cell.firstElementChild !== null;
   const repeats = (x) => {
     const names = cells().map((row) => textOf(row[x]));
     return new Set(names).size < names.length;
@@ -131,7 +132,12 @@
       const of = split === null ? title(y) : textOf(row[split]);
       if (!series.has(of)) series.set(of, new Map());
       if (series.get(of).has(name)) {
-        return { problem: `${title(x)} ${name} has several rows${split === null ? "" : ` of ${of}`}. ${split === null ? "Choose what to split by, or group" : "Group"} the rows in SQL.` };
+        const values = { column: title(x), value: name, series: of };
+        return {
+          problem: split === null
+            ? phrase("%(column)s %(value)s has several rows. Choose what to split by, or group the rows in SQL.", values)
+            : phrase("%(column)s %(value)s has several rows of %(series)s. Group the rows in SQL.", values),
+        };
       }
       if (!names.includes(name)) names.push(name);
       const text = textOf(row[y]).replaceAll(",", "");
@@ -139,9 +145,10 @@
       series.get(of).set(name, isNull(row[y]) || text === "" || Number.isNaN(Number(text)) ? null : Number(text));
     }
     const notes = [];
-    if (series.size > MOST_SERIES) notes.push(`The first ${MOST_SERIES} of ${series.size} values of ${title(split)}.`);
+    const first = (most, all, column) => phrase("The first %(most)s of %(all)s values of %(column)s.", { most, all, column });
+    if (series.size > MOST_SERIES) notes.push(first(MOST_SERIES, series.size, title(split)));
     const most = kind === "bars" ? MOST_BARS : names.length;
-    if (names.length > most) notes.push(`The first ${most} of ${names.length} values of ${title(x)}.`);
+    if (names.length > most) notes.push(first(most, names.length, title(x)));
     const shown = names.slice(0, most);
     const isDay = shown.every((name) => /^\d{4}-\d{2}-\d{2}$/.test(name));
     const lines = [...series].slice(0, MOST_SERIES).map(([name, values]) => ({
@@ -149,12 +156,12 @@
       role: split === null ? "main" : "part",
       values: shown.map((value) => (values.has(value) ? values.get(value) : null)),
     }));
-    if (document.querySelector("[data-more]")) notes.push("Of the rows that are shown.");
+    if (document.querySelector("[data-more]")) notes.push(phrase("Of the rows that are shown."));
     return {
       notes,
       chart: {
         kind: kind === "line" ? "line" : lines.length === 1 && !isDay ? "bars" : "grouped",
-        title: `${title(y)} by ${title(x)}`,
+        title: phrase("%(figure)s by %(column)s", { figure: title(y), column: title(x) }),
         x: { title: title(x), type: isDay ? "day" : "text", values: shown },
         panels: [{ title: title(y), format: { unit: "number", currency: null, decimals }, series: lines }],
       },
@@ -184,7 +191,7 @@
     try {
       await loaded(box.dataset.echarts);
     } catch {
-      note.textContent = "The chart could not be loaded. The table has the figures.";
+      note.textContent = phrase("The chart could not be loaded. The table has the figures.");
       return;
     }
     canvas.dataset.chart = JSON.stringify(result.chart);

@@ -62,12 +62,12 @@
     } else {
       const own = [];
       for (const table of new Set(uses.values())) own.push(...(await columnsOf(table)).map((column) => column_(column, table)));
-      const terms = [...FUNCTIONS.map((text) => ({ text: `${text}(`, label: text, kind: "function" })), ...WORDS.map((text) => ({ text, label: text, kind: "SQL" }))];
+      const terms = [...FUNCTIONS.map((text) => ({ text: `${text}(`, label: text, kind: phrase("function") })), ...WORDS.map((text) => ({ text, label: text, kind: "SQL" }))];
       items = [...own, ...known.map(table_), ...(word.length > 1 || asked ? terms : [])];
     }
     return ranked(items, word);
   }
-  const table_ = (table) => ({ text: table.name, label: table.name, kind: "table", more: table.title === table.name ? "" : table.title });
+  const table_ = (table) => ({ text: table.name, label: table.name, kind: phrase("table"), more: table.title === table.name ? "" : table.title });
   const column_ = (column, table) => ({ text: quoted(column.name), label: column.name, kind: column.type, more: column.title || table });
 
   // Names that begin with the word first, then those with it inside, then those with it in their title.
