@@ -37,6 +37,7 @@ STEPS_OF_FORM = "a step of a form; what it leads to is recorded when it is sent"
 
 PAGES_WITHOUT: dict[str, str] = {
     "POST /theme": "the look of one browser, kept in its cookie",
+    "POST /language": "the language of one browser, kept in its cookie",
     "POST /datasets/form": STEPS_OF_FORM,
     "POST /datasets/form/advertisers": NO_DECISION,
     "POST /datasets/form/formula": READS_ONLY,

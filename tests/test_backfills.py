@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adreel.access import Actor, Guard
+from adreel.language import PSEUDO, speaking
 from adreel.notify.observe import observe
 from adreel.notify.sending import Message, Outcome
 from adreel.notify.ticking import deliver
@@ -153,6 +155,15 @@ def test_a_paused_backfill_reads_no_further_slice_and_goes_on_where_it_stood(des
     days = [run.dates for run in desk.finish()]
     assert days[0] == ("2026-05-05", "2026-08-02")
     assert (desk.backfill.state, desk.backfill.reason) == (BackfillState.DONE, "")
+
+
+def test_what_is_kept_of_a_pause_in_another_language_is_english(desk: BackfillDesk) -> None:
+    desk.dataset()
+    desk.start()
+    desk.tick()
+    with speaking(PSEUDO):
+        desk.backfill_orders.pause(Guard(desk.store, Actor(None)), desk.backfill)
+    assert (desk.backfill.reason, desk.runs[-1].error) == ("Paused.", "Cancelled before it started.")
 
 
 def test_a_slice_that_is_read_while_its_backfill_is_paused_counts(desk: BackfillDesk) -> None:

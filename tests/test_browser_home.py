@@ -39,3 +39,28 @@ def test_a_person_finds_the_restatement_of_yesterday_with_the_keyboard(chromium:
             assert amount is not None
             moves = [int(text.replace(",", "")) for text in changes.locator("td.cell-number").all_inner_texts()]
             assert amount == f"{day}: {sum(moves):+,}"
+
+
+def test_a_menu_is_sent_by_keyboard_with_enter_only_and_keeps_the_focus(chromium: Browser, tmp_path: Path) -> None:
+    with opened(make_home(tmp_path / "home", advertisers=3, ads=6, days=40)) as town:
+        admin = town.store.users.add_first("admin", PASSWORD)
+        daily = town.dataset(town.connect("Shop", admin), admin)
+        town.run(daily)
+        town.later(1)
+        town.run(daily)
+        with visiting(chromium, town, "admin") as person:
+            page = person.page
+            person.goto(f"/datasets/{daily.slug}/restatements")
+            menu = page.get_by_label("Metric")
+            before = menu.input_value()
+            address = page.url
+            menu.focus()
+            menu.press("ArrowDown")
+            chosen = menu.input_value()
+            assert chosen != before
+            assert page.url == address
+            menu.press("Enter")
+            page.wait_for_url("**figure=*")
+            expect(menu).to_be_focused()
+            expect(menu).to_have_value(chosen)
+            expect(page.locator("#notes")).to_contain_text("Metric: ")

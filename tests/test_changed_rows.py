@@ -84,10 +84,23 @@ def test_a_row_counts_if_it_holds_to_the_filters_in_one_of_the_versions(lake: La
     for asked, words in (
         ({"day": day(1), "where": (Filter("nothing", "=", "1"),)}, "Column nothing"),
         ({"day": day(1), "by": "ad_id"}, "no metric of both versions"),
-        ({}, "Select the day"),
     ):
         with pytest.raises(InputError, match=words):
             read(lake, **asked)
+
+
+def test_without_a_day_rows_of_all_days_are_there_and_can_be_kept_by_owner_and_day(lake: Lake) -> None:
+    put(lake, "run1", "replace", [row("a", 1, 1), row("b", 2, 5), row("c", 1, 1, advertiser="2")])
+    put(lake, "run2", "replace", [row("a", 1, 9), row("b", 2, 6), row("c", 1, 4, advertiser="2")])
+    assert read(lake, by="spend")[1] == [("a", 1, 9), ("c", 1, 4), ("b", 5, 6)]
+    asked = ChangedRowsQuery(by="spend", owner="advertiser_id", unit="advertiser_id", sums=("spend",))
+    with lake.changed_rows("ads", 0, 1, asked) as reader:
+        assert reader.places() == {("1", day(1)): 1, ("1", day(2)): 1, ("2", day(1)): 1}
+        assert reader.head().sums == {"spend": {"1": 9, "2": 3}}
+        reader.keep([("1", day(2)), ("2", day(1))])
+        head = reader.head()
+        assert (head.total, head.sums) == (2, {"spend": {"1": 1, "2": 3}})
+        assert [(part.after or {})["ad_id"] for part in reader.rows(0, 9)] == ["c", "b"]
 
 
 def test_rows_whose_key_repeats_cannot_be_matched(lake: Lake) -> None:
@@ -161,9 +174,12 @@ def test_page_api_and_command_line_have_the_same_rows_by_names(twice: Site) -> N
         "diff", "spend", "--rows", "--day", DAY, "--by", "conversion", "--limit", "1000", "--json"
     ) == (json.loads(answer.text) | {"limit": 1000})
     text = visit.words(BASE, before=0, after=1, day=DAY, by="conversion")
-    assert f"{len(expected)} rows changed, 0 added, 0 removed; the largest change first." in text
+    assert f"{len(expected)} rows changed, 0 added, 0 removed. The largest change in Conversions comes first." in text
     first = page["items"][0]
-    assert f"{first['names']['ad_id']} {first['key']['ad_id']}" in text
+    assert f"Change of all {len(expected)} rows" in text
+    assert text.index(first["names"]["ad_id"]) < text.index(f"Ad ID {first['key']['ad_id']}")
+    header = visit.good(BASE, before=0, after=1, day=DAY).partition('<th scope="row"><div>')[2].partition("</th>")[0]
+    assert first["key"]["ad_id"] not in header
     assert (
         f"difference/rows?before=0&amp;after=1&amp;day={DAY}"
         in visit.fragment("GET", "/datasets/spend/difference", {"before": 0, "after": 1}).text
@@ -198,7 +214,6 @@ def test_changed_rows_are_filtered_and_exported_whole(twice: Site, tmp_path: Pat
 
 def test_what_cannot_be_compared_is_said_on_the_page(twice: Site) -> None:
     visit = twice.visit("admin")
-    assert "Select the day whose changed rows to show." in visit.words(BASE)
     assert "No rows changed" in visit.words(BASE, day="2026-01-01")
     for query in ({"before": 7, "after": 9, "day": DAY}, {"before": 1, "after": 0}, {"day": "x"}, {"after": "x"}):
         assert 'role="alert"' in visit.good(BASE, **query), query

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adreel.language import PSEUDO, speaking
 from adreel.scheduling import first_times, read_schedule
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Form, form_of, posted_values
@@ -246,3 +247,6 @@ def test_a_wrong_schedule_is_told_at_its_field_in_the_words_of_the_field(
     assert [(problem.menu, problem.title) for problem in form.problems] == [(menu, title)]
     assert form.problems[0].words.startswith(words)
     assert form.scheduling.at == changes.get("schedule__at", "06:00") or form.scheduling.tab == "advanced"
+    with speaking(PSEUDO):
+        elsewhere = shown({"schedule": {"every": "2 weeks", "on": ["monday"], "at": "06:00"}}, **changes)
+    assert [problem.menu for problem in elsewhere.problems] == [menu]

@@ -27,16 +27,18 @@ from adreel.datasets.presets import GROUP_TITLES, SETS
 from adreel.datasets.validation import check, parse
 from adreel.dates import PERIODS, WEEKDAYS
 from adreel.errors import Problem
+from adreel.language import PSEUDO, speaking
 from adreel.pipeline.estimate import estimate
 from adreel.pipeline.plan import make_plan
 from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.tiktok.rate_limit import limits_for
 from adreel.web.assets import Assets
+from adreel.web.forms.dates import PERIOD_TITLES, PERIOD_WORDS
 from adreel.web.forms.fields import FormFields, fields_of, ids_in, tags_in, tags_text
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.pickers import twin_table
-from adreel.web.forms.problems import readable
+from adreel.web.forms.problems import OBJECTS, readable
 from adreel.web.forms.sections import TITLES, FormSection
 from adreel.web.render import Pages
 from form_page import sent
@@ -473,6 +475,13 @@ def test_continue_leads_to_the_next_pane_or_says_what_is_lacking_in_this_one() -
     assert undone.open_section == "details"
     assert {problem.menu for problem in undone.problems} == {"data_level", "metrics"}
     assert section(undone, "details").lacking == "Choose a data level and at least one metric"
+    with speaking(PSEUDO):
+        elsewhere = posted(report="performance", account="demo", pane="details", do="continue details")
+        assert section(elsewhere, "details").order == "⟦Choose ⟦⟦a data level⟧ and ⟦at least one metric⟧⟧⟧"
+        assert [problem.words for problem in elsewhere.problems] == [
+            "⟦Choose ⟦a data level⟧⟧.",
+            "⟦Choose ⟦at least one metric⟧⟧.",
+        ]
     # It goes on saying so while one thing after the other is mended, and says nothing of other panes.
     half = form_of(FormFields.of([*sent(shown(undone)), ("data_level", "ad")]), AROUND)
     assert {problem.menu for problem in half.problems} == {"metrics"}
@@ -784,3 +793,9 @@ def test_no_template_and_no_code_of_the_form_knows_a_report_by_name() -> None:
     for path in (*code, *(web / "templates").glob("*details*.html")):
         text = path.read_text()
         assert not [name for name in names if json.dumps(name) in text or f"'{name}'" in text], path.name
+
+
+def test_every_period_and_every_required_menu_has_its_words() -> None:
+    assert tuple(PERIOD_TITLES) == tuple(PERIOD_WORDS) == PERIODS
+    required = {menu.name for report in catalog.REPORTS.values() for menu in report.menus if menu.required}
+    assert required <= set(OBJECTS)

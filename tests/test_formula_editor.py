@@ -171,6 +171,8 @@ def test_a_percentage_gets_its_factor_by_a_click(site: Site) -> None:
     feedback = typed(visit, page, "clicks / impressions", calc__unit="percent")
     assert "factor 100" in feedback
     assert 'value="calc percent"' in feedback
+    money = words_of(typed(visit, page, "spend / clicks", calc__unit="percent"))
+    assert "The formula gives an amount of money, not a percent; choose the automatic format." in money
     page = pressed(visit, page, "calc percent", calc__formula="clicks / impressions", calc__unit="percent")
     assert dict(sent(page))["calc.formula"].strip() == "100 * (clicks / impressions)"
     assert "Gives percent" in words_of(page)
@@ -186,6 +188,13 @@ def test_suggestions_know_what_marketers_say_and_have_no_rates(site: Site, words
     assert name in names
     assert len(names) <= 8
     assert "ctr" not in names
+
+
+@pytest.mark.parametrize(("words", "name"), [("click", "clicks"), ("spe", "spend"), ("cost", "spend")])
+def test_the_first_suggestion_is_the_selected_metric_that_begins_so(site: Site, words: str, name: str) -> None:
+    visit = site.visit("admin")
+    answer = visit.fragment("POST", f"/datasets/form/metrics?q={words}", data(sent(opened(visit))))
+    assert answer.json()["metrics"][0]["name"] == name
 
 
 def test_a_half_written_formula_is_in_the_draft(site: Site) -> None:

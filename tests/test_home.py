@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import sqlite3
@@ -114,6 +115,52 @@ def test_page_command_line_and_api_show_one_calendar(site: Site) -> None:
     late = exact(site.home.good("restatements", "spend", "--since", since, "--json").stdout)
     assert [day["day"] for day in late["days"]] == [since]
     assert asked(program(site), "/datasets/spend/restatements", since=since) == late
+
+
+def test_the_calendar_of_one_ad_account_is_the_same_everywhere_and_leads_to_its_rows(site: Site) -> None:
+    asking, visit, base = program(site), site.visit("admin"), "/datasets/spend/restatements"
+    whole = asked(asking, base, figure="conversion")
+    advertisers = {move["advertiser_id"] for day in whole["days"] for move in day["moves"]}
+    assert len(advertisers) > 1
+    total = Decimal(0)
+    for advertiser_id in sorted(advertisers):
+        own = asked(asking, base, figure="conversion", advertiser=advertiser_id)
+        by_command = site.home.good(
+            "restatements", "spend", "--metric", "conversion", "--advertiser", advertiser_id, "--json"
+        )
+        assert exact(by_command.stdout) == own
+        assert {move["advertiser_id"] for day in own["days"] for move in day["moves"]} == {advertiser_id}
+        total += own["amount"]
+    assert total == whole["amount"]
+    day, move = whole["days"][-1]["day"], whole["days"][-1]["moves"][0]
+    page = visit.good(base, figure="conversion", advertiser=move["advertiser_id"], day=day)
+    (address,) = set(re.findall(r'href="(/datasets/spend/difference/rows[^"]+)">View rows', page))
+    assert f'<option value="{move["advertiser_id"]}" selected>' in page
+    rows = visit.words(html.unescape(address))
+    assert f"Restated rows on {day}" in rows or f"Changed rows on {day}" in rows
+    assert f"{int(move['amount']):+,}" in rows.partition("Change of")[2][:80]
+    asking.bad("GET", base, 422, params={"advertiser": "1"})
+    assert "has no days of ad account 1" in site.home.bad("restatements", "spend", "--advertiser", "1")[1]
+
+
+def test_metrics_without_a_restatement_are_named_and_weeks_begin_with_the_table(site: Site) -> None:
+    calendar = asked(program(site), "/datasets/spend/restatements")
+    nothing = [figure for figure in calendar["figures"] if not figure["restated"]]
+    assert nothing
+    assert {figure["metric"] for figure in calendar["figures"]} == set(METRICS)
+    visit = site.visit("admin")
+    page = visit.good("/datasets/spend/restatements")
+    for figure in nothing:
+        title = f"{figure['title']} ({figure['currency']})" if figure["currency"] else figure["title"]
+        assert f"{title}: nothing restated</option>" in page
+        own = visit.words("/datasets/spend/restatements", figure=figure["key"])
+        assert f"{title}: nothing restated, {calendar['table_days']['start']} to" in own
+    days = re.findall(r'hidden">(20[\d-]{8}): ', page)
+    first, last = date.fromisoformat(calendar["table_days"]["start"]), site.home.now.date()
+    monday = first - timedelta(days=first.weekday())
+    assert min(days) == str(monday)
+    assert max(days) == str(last), "days to come are none"
+    assert days[0] > days[-1], "the newest week is not the first"
 
 
 def test_what_is_no_figure_or_day_is_refused_everywhere(site: Site) -> None:
@@ -240,7 +287,7 @@ def test_home_shows_cost_in_one_currency_at_the_rates_of_each_day_or_says_what_i
         )
     assert own["week"]["amount"] == sum(day["amount"] or 0 for day in own["days"][-7:])
     assert "Cost (EUR, converted)" in visit.part("/home/spend", convert="EUR").text
-    assert 'hx-get="/home/spend?convert=EUR"' in visit.good("/home", convert="EUR")
+    assert re.search(r'id="home-converted" value="EUR"', visit.good("/home", convert="EUR"))
     asking.good("PUT", "/rates", json={"csv": "\n".join(["date,from,to,rate", *lines[:-1]]), "replace": True})
     answer = asked(asking, "/home", convert="EUR")["spend"]
     assert f"{codes[-1]}: {days[-1]}." in answer["conversion_refusal"]
@@ -307,6 +354,20 @@ def test_a_restore_counts_no_restatement_twice(small: Home) -> None:
     assert summed(again) == summed(once)
     assert [version["state"] for version in again["versions"]] == ["compared", "restored", "compared", "first"]
     assert again["versions"][0]["before"] == 1
+
+
+def test_a_new_dataset_of_the_same_ad_accounts_hides_no_restatement(small: Home) -> None:
+    small.good("run", "-f", small.file(metrics=METRICS, dates=DATES))
+    small.later(1)
+    small.good("run", "spend")
+    before = exact(small.good("restatements", "--json").stdout)
+    assert before["totals"]
+    longer = {"name": "Longer", "metrics": METRICS, "dates": {"start": "today-40", "end": "yesterday"}}
+    small.good("run", "-f", small.file("l.yaml", **longer))
+    with open_site(small) as site:
+        assert {account["dataset"] for account in asked(program(site), "/home")["spend"]["accounts"]} == {"longer"}
+        after = asked(program(site), "/home")["restated"]
+    assert (after["figures"], after["totals"]) == (before["figures"], before["totals"])
 
 
 def test_an_ad_account_that_comes_later_or_was_skipped_is_not_restated(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from adreel.access import Actor, Guard
 from adreel.errors import ExitCode
 from adreel.lake import Lake
+from adreel.language import PSEUDO, speaking
 from adreel.pipeline.orders import Orders
 from adreel.store import SUCCESSFUL, Role, RunState, Store
 from api_home import program
@@ -375,6 +376,17 @@ def test_a_restore_is_an_entry_of_its_own_at_its_own_time(small: Home, site: Sit
     assert "Restored version 0" in detail
     assert f"Restored version 0 as version 2: {count} rows read on 2026-11-22 at 12:00 UTC." in " ".join(detail.split())
     assert "{" not in detail
+
+
+def test_what_is_kept_of_a_restore_in_another_language_is_english(small: Home, site: Site) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS))
+    small.good("run", "spend")
+    with speaking(PSEUDO):
+        orders = Orders(site.settings, site.store, clock=lambda: small.now)
+        orders.restore(Guard(site.store, Actor(None)), site.store.datasets.get("spend"), 0)
+    notes = small.json("history", "spend")[0]["notes"]
+    assert notes
+    assert "⟦" not in "".join(notes)
 
 
 NEXT_RUNS = {

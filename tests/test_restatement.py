@@ -148,6 +148,43 @@ def test_no_number_anywhere_is_a_sum_over_currencies(site: Site) -> None:
             assert f"{total.normalize():f}" not in text
 
 
+def test_restated_rows_are_those_of_days_that_were_complete_and_add_up_in_each_currency(site: Site) -> None:
+    difference = exact(site.home.good("diff", "spend", "0", "1", "--json").stdout)
+    asking, visit, base = program(site), site.visit("admin"), "/datasets/spend/difference/rows"
+    every = exact(asking.ask("GET", base, params={"limit": 1000}).text)
+    own = exact(asking.ask("GET", base, params={"limit": 1000, "restated": True, "by": "spend:USD"}).text)
+    by_command = site.home.good(
+        "diff", "spend", "--rows", "--restated", "--by", "spend:USD", "--limit", "1000", "--json"
+    )
+    assert exact(by_command.stdout) == own
+    counts = {kind["kind"]: kind["rows"] for kind in own["day_kinds"]}
+    assert counts["restated"] == own["total"] == sum(item["day_kind"] == "restated" for item in every["items"])
+    assert counts["incomplete"] > 0
+    assert sum(counts.values()) == every["total"]
+    totals = {
+        metric["name"]: {total["currency"]: total["change"] for total in metric["totals"]} for metric in own["columns"]
+    }
+    for name in ("spend", "impressions", "conversion"):
+        sums = {part["currency"]: part["restated"] for part in _metric(difference, name)["sums"]}
+        assert {code: total for code, total in totals.get(name, {}).items() if total} == {
+            code: total for code, total in sums.items() if total
+        }, name
+    sizes: dict[str, list[Any]] = defaultdict(list)
+    for item in every["items"]:
+        spend = [(value["after"] or 0) - (value["before"] or 0) for value in item["values"] if value["name"] == "spend"]
+        sizes[item["currency"]].append(abs(sum(spend)))
+    assert list(sizes) == sorted(CURRENCIES), "a currency is in two places"
+    assert all(steps == sorted(steps, reverse=True) for steps in sizes.values())
+    first = exact(asking.ask("GET", base, params={"limit": 1, "by": "spend:USD"}).text)["items"][0]
+    assert first["currency"] == "USD"
+    page = visit.words(base, before=0, after=1, by="conversion")
+    assert f"{own['total']} rows changed" in page
+    assert f"left out, by their days: {counts['incomplete']} incomplete" in page
+    whole = visit.words(base, before=0, after=1, by="spend:USD", rows="all")
+    assert "Rows are grouped by currency: USD, EUR, INR, JPY. In each, the largest change in Cost comes first." in whole
+    assert "was incomplete" in whole
+
+
 @pytest.mark.parametrize("method", ["upsert", "partition"])
 def test_a_metric_taken_out_of_a_dataset_keeps_its_history_and_its_place_in_comparisons(
     tmp_path: Path, method: str

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from adreel.language import PSEUDO, speaking
 from adreel.scheduling import Meaning, meaning_of, read_schedule
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -86,3 +87,9 @@ def test_times_stand_beside_those_of_the_zone_and_a_change_of_its_clocks_is_said
 def test_a_start_in_the_future_is_the_first_time() -> None:
     schedule_meaning = meaning({"every": "6 hours", "start": "2026-12-24 09:00"})
     assert schedule_meaning.times[0].values() == {"utc": "2026-12-24T09:00:00Z", "local": "2026-12-24T10:00:00+01:00"}
+
+
+def test_a_cron_expression_is_explained_in_english_only_and_a_recurrence_in_every_language() -> None:
+    with speaking(PSEUDO):
+        assert meaning("0 6 * * 1").words == "⟦Cron: 0 6 * * 1 (UTC)⟧"
+        assert meaning({"every": "week", "on": ["friday"]}).words == "⟦⟦Every week⟧ on ⟦Friday⟧ at 00:00 UTC⟧"

@@ -135,7 +135,7 @@ def open_site(home: Home) -> Iterator[Site]:
 
 def words_of(page: str) -> str:
     """The visible text of a page, without tags, in one line."""
-    body = re.sub(r"(?s)<(script|style|head)\b.*?</\1>", " ", page)
+    body = re.sub(r"(?s)<(script|style|head)\b.*?</\1>|<p [^>]*\bhidden>.*?</p>", " ", page)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
