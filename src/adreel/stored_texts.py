@@ -37,7 +37,7 @@ class Pattern:
     translation: str
 
     def translated(self, text: str, depth: int, *, loose: bool) -> str | None:
-        """The text in the other language, if it was made from this message, with sentences as values only if `loose`."""
+        """The text in the other language, if it was made from this message; values are sentences only if `loose`."""
         match = self.expression.fullmatch(text)
         if match is None or (not loose and any(map(_SENTENCE.search, match.groups()))):
             return None
