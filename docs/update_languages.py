@@ -46,15 +46,15 @@ WRITTEN = datetime(2026, 11, 30, tzinfo=UTC)
 
 def extracted() -> Catalog:
     """All messages, each with the files that it is in."""
-    found = Catalog(project="adreel", charset="utf-8", creation_date=WRITTEN, revision_date=WRITTEN)
+    messages = Catalog(project="adreel", charset="utf-8", creation_date=WRITTEN, revision_date=WRITTEN)
     # babel warns of every f-string in a call, though only the first argument is a message, and ruff finds those (INT).
     with redirect_stderr(io.StringIO()):
-        messages = list(extract_from_dir(SOURCE, METHODS, OPTIONS, KEYWORDS))
-    for file, _, message, _, _ in messages:
-        found.add(message, locations=[(file, 1)])
+        texts = list(extract_from_dir(SOURCE, METHODS, OPTIONS, KEYWORDS))
+    for file, _, message, _, _ in texts:
+        messages.add(message, locations=[(file, 1)])
     for text in filter(None, map(str, _records())):
-        found.add(text, locations=[("catalog", 1)])
-    return found
+        messages.add(text, locations=[("catalog", 1)])
+    return messages
 
 
 def _records() -> Iterator[str]:
@@ -112,14 +112,14 @@ def _translated(message: Message | None) -> bool:
 def main() -> int:
     """Updates the files, or checks them."""
     template = extracted()
-    found = 0
+    lines = 0
     for path, texts in catalogues():
         if "--check" not in sys.argv:
             update(path, texts, template)
         for line in problems(texts, template):
-            found += 1
+            lines += 1
             sys.stdout.write(f"{path.parent.parent.name}: {line}\n")
-    return 1 if found else 0
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

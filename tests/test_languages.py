@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adreel import catalog
 from adreel.language import (
     LANGUAGES,
     PSEUDO,
@@ -145,8 +146,8 @@ NAMES = frozenset(
     re.findall(
         r"\w+",
         "adreel TikTok UTC ID API SQL CSV Excel Parquet JSON JSONL TSV kB MB GB EUR USD INR JPY GBP Deutsch English "
-        "Spend by ad Never run demo admin eddy vera Rows Every morning Media Team testclient DSA LIVE SKAdNetwork "
-        "Python SQLite deltalake duckdb fastapi http pyarrow sqlalchemy starlette date from to rate",
+        "Spend by ad Never run program demo admin eddy vera Rows Every morning Media Team testclient DSA LIVE "
+        "SKAdNetwork Python SQLite deltalake duckdb fastapi http pyarrow sqlalchemy starlette date from to rate",
     )
 )
 """Names of things, units, and what the home above has called so."""
@@ -168,6 +169,7 @@ def looked_at(site: Site, path: str) -> set[str]:
     texts = Texts()
     page = visit.get(path)
     assert page.status_code in (200, 422)
+    assert "_(" not in page.text, "a call in place of its message"
     texts.feed(page.text)
     for part in texts.parts:
         texts.feed(visit.part(part).text)
@@ -175,8 +177,9 @@ def looked_at(site: Site, path: str) -> set[str]:
 
 
 def data_words(site: Site) -> set[str]:
-    """Words of ad accounts, campaigns and ads."""
+    """Words of ad accounts, campaigns, ads and columns."""
     names = [each["name"] for each in site.home.door("state")["advertisers"]]
+    names += catalog.metrics()
     names += [row["column_name"] for row in site.home.rows("DESCRIBE spend_by_ad")]
     rows = site.home.rows("SELECT DISTINCT ad_name AS ad, campaign_name AS campaign FROM spend_by_ad")
     names += [str(value) for row in rows for value in row.values()]

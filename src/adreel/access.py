@@ -225,9 +225,9 @@ class Guard:
         """Raises ForbiddenError, which names users to ask, if the actor does not have the right."""
         if not self.may(right, resource):
             words = _words_of(right)
-            action = phrase(words.one, name=repr(resource.name))
+            action = phrase(words.singular, name=repr(resource.name))
             self._refuse_read_only(right, action)
-            self._refuse_role(words.many, EDITORS)
+            self._refuse_role(words.plural, EDITORS)
             raise ForbiddenError(self._lack(right, resource, action))
 
     def need_role(self, right: RoleRight) -> None:
@@ -358,10 +358,10 @@ class Guard:
         raise ForbiddenError(
             phrase(
                 words,
-                allowed=listed(_ROLE_NAMES[role].many for role in Role if role in roles),
+                allowed=listed(_ROLE_NAMES[role].plural for role in Role if role in roles),
                 action=action,
                 user=user.name,
-                role=_ROLE_NAMES[user.role].one,
+                role=_ROLE_NAMES[user.role].singular,
                 admins=", ".join(admins[:3]),
             )
         )
@@ -421,44 +421,44 @@ def _read_only(action: str) -> ForbiddenError:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _ActionName:
     """Words for one, and for several; what is done to one has a place for its name."""
 
-    one: Phrase
-    many: Phrase
+    singular: Phrase
+    plural: Phrase
 
 
 _ROLE_NAMES = {
-    Role.ADMIN: _Words(Phrase("an administrator"), Phrase("administrators")),
-    Role.EDITOR: _Words(Phrase("an editor"), Phrase("editors")),
-    Role.VIEWER: _Words(Phrase("a viewer"), Phrase("viewers")),
+    Role.ADMIN: _ActionName(Phrase("an administrator"), Phrase("administrators")),
+    Role.EDITOR: _ActionName(Phrase("an editor"), Phrase("editors")),
+    Role.VIEWER: _ActionName(Phrase("a viewer"), Phrase("viewers")),
 }
 
 
-def _words_of(right: AccountRight | DatasetRight) -> _Words:
+def _words_of(right: AccountRight | DatasetRight) -> _ActionName:
     # Rights of both kinds with one value are equal.
     return _WITH_ACCOUNTS[right] if isinstance(right, AccountRight) else _WITH_DATASETS[right]
 
 
 _WITH_ACCOUNTS = {
-    AccountRight.SEE: _Words(Phrase("see account %(name)s"), Phrase("see accounts")),
-    AccountRight.USE: _Words(
+    AccountRight.SEE: _ActionName(Phrase("see account %(name)s"), Phrase("see accounts")),
+    AccountRight.USE: _ActionName(
         Phrase("use account %(name)s"), Phrase("use accounts for estimates, previews and datasets")
     ),
-    AccountRight.SHARE: _Words(Phrase("share account %(name)s"), Phrase("share accounts")),
-    AccountRight.EDIT: _Words(Phrase("edit account %(name)s"), Phrase("edit accounts")),
-    AccountRight.DELETE: _Words(Phrase("delete account %(name)s"), Phrase("delete accounts")),
+    AccountRight.SHARE: _ActionName(Phrase("share account %(name)s"), Phrase("share accounts")),
+    AccountRight.EDIT: _ActionName(Phrase("edit account %(name)s"), Phrase("edit accounts")),
+    AccountRight.DELETE: _ActionName(Phrase("delete account %(name)s"), Phrase("delete accounts")),
 }
 
 _WITH_DATASETS = {
-    DatasetRight.SEE: _Words(Phrase("see dataset %(name)s"), Phrase("see datasets")),
-    DatasetRight.RUN: _Words(Phrase("run dataset %(name)s"), Phrase("run datasets")),
+    DatasetRight.SEE: _ActionName(Phrase("see dataset %(name)s"), Phrase("see datasets")),
+    DatasetRight.RUN: _ActionName(Phrase("run dataset %(name)s"), Phrase("run datasets")),
     # What a restore brings back is a version of the dataset's table.
-    DatasetRight.RESTORE: _Words(
+    DatasetRight.RESTORE: _ActionName(
         Phrase("restore versions of dataset %(name)s"), Phrase("restore versions of datasets")
     ),
-    DatasetRight.EDIT: _Words(Phrase("edit dataset %(name)s"), Phrase("edit datasets")),
-    DatasetRight.DELETE: _Words(Phrase("delete dataset %(name)s"), Phrase("delete datasets")),
+    DatasetRight.EDIT: _ActionName(Phrase("edit dataset %(name)s"), Phrase("edit datasets")),
+    DatasetRight.DELETE: _ActionName(Phrase("delete dataset %(name)s"), Phrase("delete datasets")),
 }
 
 _WITH_RUNS = {

@@ -459,10 +459,10 @@ class _RateReader:
     def _refuse(self) -> None:
         if self._problems:
             more = len(self._problems) - MOST_PROBLEMS
-            told = self._problems[:MOST_PROBLEMS]
+            sentences = self._problems[:MOST_PROBLEMS]
             if more > 0:
-                told.append(phrase("There are %(more)s more errors.", more=integer(more)))
-            raise InputError(" ".join(told))
+                sentences.append(phrase("There are %(more)s more errors.", more=integer(more)))
+            raise InputError(" ".join(sentences))
 
 
 def _rounded(number: Decimal) -> Decimal:

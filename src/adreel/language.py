@@ -79,14 +79,14 @@ def gettext(message: str, /) -> str:
     return catalogue(language()).gettext(raw) if raw else raw
 
 
-def phrases(one: str, many: str, number: int, /, **values: object) -> str:
+def phrases(singular: str, several: str, number: int, /, **values: object) -> str:
     """The form of a message for a number, in the language in force, with its values."""
-    return plural(one, many, number) % isolated(values)
+    return plural(singular, several, number) % isolated(values)
 
 
-def plural(one: str, many: str, number: int, /) -> str:
+def plural(singular: str, several: str, number: int, /) -> str:
     """The form of a message for a number, its placeholders as they are."""
-    return catalogue(language()).ngettext(one, many, number)
+    return catalogue(language()).ngettext(singular, several, number)
 
 
 def isolated(values: Mapping[str, object]) -> Mapping[str, object]:

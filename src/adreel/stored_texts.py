@@ -63,8 +63,8 @@ def _sentences(code: str, text: str, depth: int) -> str:
     parts = _SENTENCE.split(text)
     done = []
     while parts:
-        length, found = _beginning(code, parts, depth)
-        done.append(found)
+        length, sentence = _beginning(code, parts, depth)
+        done.append(sentence)
         parts = parts[length:]
     return " ".join(done)
 
@@ -73,9 +73,9 @@ def _beginning(code: str, parts: list[str], depth: int) -> tuple[int, str]:
     """How many of the sentences make a message, and what it is in the other language; one as it is if none fits."""
     for loose in (False, True):
         for length in range(len(parts), 0, -1):
-            found = _whole(code, " ".join(parts[:length]), depth, loose=loose)
-            if found is not None:
-                return length, found
+            sentence = _whole(code, " ".join(parts[:length]), depth, loose=loose)
+            if sentence is not None:
+                return length, sentence
     return 1, parts[0]
 
 
@@ -84,9 +84,9 @@ def _whole(code: str, text: str, depth: int, *, loose: bool) -> str | None:
     if (exact := book.exact.get(text)) is not None:
         return exact
     fitting = (pattern.translated(text, depth, loose=loose) for pattern in book.candidates(text))
-    found = next((result for result in fitting if result is not None), None)
-    if found is not None or ": " not in text or depth >= DEEPEST:
-        return found
+    sentence = next((result for result in fitting if result is not None), None)
+    if sentence is not None or ": " not in text or depth >= DEEPEST:
+        return sentence
     # What precedes a colon is the name of a setting, of an ad account or of another thing.
     name, _, rest = text.partition(": ")
     reason = _whole(code, rest, depth + 1, loose=loose)
@@ -117,8 +117,8 @@ class Book:
     def candidates(self, text: str) -> Iterator[Pattern]:
         """The messages that the text may have been made from, those with the most letters first."""
         first, last = text.split(" ")[0], text.rsplit(" ", 1)[-1]
-        found = chain(self.by_beginning.get(first, ()), self.by_end.get(last, ()), self.others)
-        return iter(sorted(found, key=lambda pattern: -pattern.letters))
+        patterns = chain(self.by_beginning.get(first, ()), self.by_end.get(last, ()), self.others)
+        return iter(sorted(patterns, key=lambda pattern: -pattern.letters))
 
 
 @cache

@@ -93,24 +93,24 @@ def rotate_app(connection: Connection, keys: Keys) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Credential:
     """What is said if the app's ID or secret is missing, and if it cannot be one."""
 
     missing: Phrase
     invalid: Phrase
 
 
-_APP_ID = _Entry(
+_APP_ID = _Credential(
     Phrase("The app ID is missing. Copy it from the app in TikTok's developer portal."),
     Phrase("The app ID is not valid. Copy it from TikTok's developer portal as one word, without spaces."),
 )
-_SECRET = _Entry(
+_SECRET = _Credential(
     Phrase("The secret is missing. Copy it from the app in TikTok's developer portal."),
     Phrase("The secret is not valid. Copy it from TikTok's developer portal as one word, without spaces."),
 )
 
 
-def _word(text: str, entry: _Entry) -> str:
+def _word(text: str, entry: _Credential) -> str:
     """The text without spaces around it. InputError, which does not repeat it, if it cannot be an ID or a secret."""
     word = text.strip()
     if not word:

@@ -148,8 +148,8 @@ def _message(message: str, /, **values: object) -> Markup:
     return Markup(gettext(message)) % isolated(values)  # noqa: S704 - our own messages
 
 
-def _plural_message(one: str, many: str, number: int, /, **values: object) -> Markup:
-    return Markup(plural(one, many, number)) % isolated({"num": number, **values})  # noqa: S704 - our own messages
+def _plural_message(singular: str, several: str, number: int, /, **values: object) -> Markup:
+    return Markup(plural(singular, several, number)) % isolated({"num": number, **values})  # noqa: S704 - our own messages
 
 
 def respond(request: Request, page: Page, status: int = 200, visitor: Visitor | None = None) -> HTMLResponse:

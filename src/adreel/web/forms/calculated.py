@@ -529,7 +529,7 @@ def suggestions(fields: FormFields, words: str) -> tuple[Suggestion, ...]:
     offers = fit.offers.get(_metrics_menu(fit.values), {}) if fit else {}
     refused = frozenset(name for name, offer in offers.items() if offer.refusal is not None)
     selected = frozenset(texts(fit.values.get(_metrics_menu(fit.values)))) if fit else frozenset()
-    found = [metric for metric in search_metrics(words[:_LONGEST_WORDS], "", refused) if metric.additive]
+    additive = [metric for metric in search_metrics(words[:_LONGEST_WORDS], "", refused) if metric.additive]
     beginning = words.strip().lower()
 
     def later(metric: Metric) -> tuple[bool, bool, bool]:
@@ -537,7 +537,7 @@ def suggestions(fields: FormFields, words: str) -> tuple[Suggestion, ...]:
         begins = metric.name.startswith(beginning)
         return metric.name in refused, not begins, not (begins and metric.name in selected)
 
-    metrics = sorted(found, key=later)
+    metrics = sorted(additive, key=later)
 
     def standing(name: str) -> str:
         return phrase("not available") if name in refused else "" if name in selected else phrase("not selected")

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from adreel.access import RoleRight
 from adreel.auditing import FORMATS, AuditSearch, details_text, entries, exported
 from adreel.errors import InputError
-from adreel.store.audit import AuditAction, AuditEntry
+from adreel.store.audit import OPERATOR, AuditAction, AuditEntry
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.pages.wording import sentence
@@ -43,6 +43,7 @@ class AuditPage(Page):
     pages: int
     search: AuditSearch
     names: tuple[str, ...]
+    operator: str
     actions: tuple[AuditAction, ...]
     formats: tuple[str, ...]
     query: str
@@ -105,6 +106,7 @@ def _page(
         pages=max(1, -(-total // PER_PAGE)),
         search=shown or search,
         names=deps.store.audit.names(),
+        operator=OPERATOR,
         actions=tuple(AuditAction),
         formats=FORMATS,
         query=urlencode([*given, *(("action", name) for name in search.action)]),
