@@ -358,7 +358,8 @@ class _Shape:
         )
         lacking = self._lacking(every, report)
         tried_in = frozenset(TITLES) if tried else tried_sections(fields, lacking)
-        shown_problems, missing = shown_at_menus(every, report, self._values, tried_in=tried_in)
+        at_saving = frozenset(refused) - frozenset(outcome.problems)
+        shown_problems, missing = shown_at_menus(every, report, self._values, tried_in=tried_in, at_saving=at_saving)
         beside = names_beside(report) if report else frozenset()
         dates = self._dates(report, outcome.problems) if report else None
         update = self._update(outcome.described, planned)

@@ -211,11 +211,17 @@ def _given(menu: str, values: Mapping[str, Any]) -> Any:
 
 
 def shown_at_menus(
-    problems: Iterable[Problem], report: Report | None, values: Mapping[str, Any], *, tried_in: Collection[str] = ()
+    problems: Iterable[Problem],
+    report: Report | None,
+    values: Mapping[str, Any],
+    *,
+    tried_in: Collection[str] = (),
+    at_saving: Collection[Problem] = (),
 ) -> tuple[tuple[Said, ...], tuple[str, ...]]:
     """What to say at the menus, and the titles of what is only missing.
 
     Nobody is told of an empty field before they tried to save, or to leave one of the panes `tried_in`.
+    What only saving found, `at_saving`, has a reason of its own even where the form has emptied the menu.
     """
     titles = {**{menu.name: menu.title for menu in (report.menus if report else ())}, **_TITLES}
     shown: dict[Said, None] = {}
@@ -225,7 +231,7 @@ def shown_at_menus(
         title = titles.get(problem.menu) or titles.get(root, root)
         is_missing = _is_missing(problem, values)
         if not is_missing or section_of(problem.menu) in tried_in:
-            is_to_fill = is_missing and _is_required(problem, report, values)
+            is_to_fill = is_missing and problem not in at_saving and _is_required(problem, report, values)
             words = f"{to_fill([problem], report, values)}." if is_to_fill else sentence(problem)
             shown[Said(problem.menu, title, words)] = None
         else:
