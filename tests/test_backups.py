@@ -8,7 +8,7 @@ import re
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from adreel.store.audit import AuditAction, AuditFilter
 from adreel.store.drafts import DraftWriter
 from adreel.worker.schedules import enqueue_due
 from api_home import program, table
-from home import Home, make_home
+from home import Home, copied, make_home
 from people import CHEAP
 from postgres import PostgresServer
 from s3_server import object_store
@@ -42,9 +42,25 @@ def quiet(_: str) -> None:
     """Nobody reads the progress."""
 
 
+@pytest.fixture(scope="module")
+def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("filled") / "home")
+    home.add_account()
+    with open_site(home) as site:
+        fill(site)
+    return home
+
+
 @pytest.fixture
-def filled(site: Site) -> Site:
+def filled(filled_home: Home, tmp_path: Path) -> Iterator[Site]:
     """A home with three datasets, of one two versions, of one none, and of one a table that outlived it."""
+    home = copied(filled_home, tmp_path / "home")
+    home.later(0)
+    with open_site(home) as site:
+        yield site
+
+
+def fill(site: Site) -> None:
     asking = program(site)
     slug = table(site, asking, dates=DATES)
     site.home.later(1)
@@ -61,7 +77,6 @@ def filled(site: Site) -> Site:
     site.store.drafts.keep(
         site.store.users.get("admin"), DraftWriter("key", "tab", 0), "Half done", [("name", "Half done")]
     )
-    return site
 
 
 def _values() -> dict[str, Any]:

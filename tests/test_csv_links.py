@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,17 +22,24 @@ from adreel.store.audit import AuditAction, AuditFilter
 from adreel.web.link_turns import MOST_OF_LINK, MOST_WRONG
 from adreel.web.request_log import RequestLog
 from api_home import program
-from home import Home
+from home import Home, copied, make_home
 from web_home import ADDRESS, Site, Visit, open_site, words_of
 
 LINKS = "/datasets/spend/links"
 
 
-@pytest.fixture
-def ran(home: Home) -> Iterator[Site]:
-    """A dataset that ran once."""
+@pytest.fixture(scope="module")
+def ran_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("ran") / "home")
+    home.add_account()
     home.good("run", "-f", home.file(metrics=["ad_name", "spend", "clicks"]))
-    with open_site(home) as site:
+    return home
+
+
+@pytest.fixture
+def ran(ran_home: Home, tmp_path: Path) -> Iterator[Site]:
+    """A dataset that ran once."""
+    with open_site(copied(ran_home, tmp_path / "home")) as site:
         yield site
 
 

@@ -19,7 +19,7 @@ from adreel.language import PSEUDO, speaking
 from adreel.pipeline.orders import Orders
 from adreel.store import SUCCESSFUL, Role, RunState, Store
 from api_home import program
-from home import Home, make_home
+from home import Home, copied, make_home
 from web_home import Site, open_site, words_of
 
 FOUR_DAYS = {"start": "2026-11-16", "end": "2026-11-19"}
@@ -27,11 +27,16 @@ OTHER = ("--start", "2026-11-18", "--end", "2026-11-18")
 TOTALS: dict[str, Any] = {"time_dimension": None, "dates": FOUR_DAYS}
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Home:
-    home = make_home(tmp_path / "home", advertisers=2, ads=4)
+@pytest.fixture(scope="module")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("small") / "home", advertisers=2, ads=4)
     home.add_account()
     return home
+
+
+@pytest.fixture
+def small(small_home: Home, tmp_path: Path) -> Home:
+    return copied(small_home, tmp_path / "home")
 
 
 @pytest.fixture

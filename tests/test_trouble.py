@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from adreel.datasets.verification import checked_in
@@ -31,27 +32,36 @@ from adreel.lake import Lake
 from adreel.pipeline.run import Watch
 from adreel.store import Progress, Store
 from adreel.store.file_locks import FileLocks
-from home import Home, make_home
+from home import Home, copied, make_home
 from running import Hurry, Tampered, latest, left_behind, log_of, questions, run, settings_of, table
 
 REPORT = "report/integrated"
 
 
-@pytest.fixture
-def calm(tmp_path: Path) -> Home:
-    """A home whose dataset `spend` has run once without trouble."""
-    home = make_home(tmp_path / "home", ads=10)
+@pytest.fixture(scope="module")
+def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("fresh") / "home", ads=10)
     home.add_account()
+    return home
+
+
+@pytest.fixture(scope="module")
+def calm_home(fresh_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = copied(fresh_home, tmp_path_factory.mktemp("calm") / "home")
     home.good("run", "-f", home.file())
     return home
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Home:
+def calm(calm_home: Home, tmp_path: Path) -> Home:
+    """A home whose dataset `spend` has run once without trouble."""
+    return copied(calm_home, tmp_path / "home")
+
+
+@pytest.fixture
+def fresh(fresh_home: Home, tmp_path: Path) -> Home:
     """A home in which nothing has run yet."""
-    home = make_home(tmp_path / "home", ads=10)
-    home.add_account()
-    return home
+    return copied(fresh_home, tmp_path / "home")
 
 
 def same(home: Home) -> bool:
@@ -572,24 +582,33 @@ DAMAGES: dict[str, Callable[[Home], None]] = {
 }
 
 
+FORTY_DAYS: dict[str, Any] = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
+
+
+@pytest.fixture(scope="module")
+def whole(fresh_home: Home, tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+    """The table of forty days of hours, as a run without trouble makes it."""
+    home = copied(fresh_home, tmp_path_factory.mktemp("whole") / "home")
+    run(home, home.file(**FORTY_DAYS))
+    return table(home)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_only_damaged_or_foreign_files_beside_the_parts_are_read_again(fresh: Home, damage: str) -> None:
-    hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
-    stopped_after(fresh, fresh.file(**hours), 100)
+def test_only_damaged_or_foreign_files_beside_the_parts_are_read_again(
+    fresh: Home, whole: pa.Table, damage: str
+) -> None:
+    stopped_after(fresh, fresh.file(**FORTY_DAYS), 100)
     assert len(list((fresh.path / "lake" / "_runs").glob("*/*/finished.json"))) >= 2
     before = questions(fresh)
     DAMAGES[damage](fresh)
-    report = run(fresh, fresh.file(**hours))
+    report = run(fresh, fresh.file(**FORTY_DAYS))
     assert (report.resumed, report.state, report.verification["verified"]) == (True, "verified", True)
     again = Counter(questions(fresh)) - Counter(before)
     pages = 1 if damage.startswith("a part") else 0
     assert sum(again.values()) + len(before) - len(set(before)) <= 120 - len(set(before)) + pages
     assert len(set(questions(fresh))) == 120
     assert left_behind(fresh) == []
-    whole = make_home(fresh.path.parent / "whole", ads=10)
-    whole.add_account()
-    run(whole, whole.file(**hours))
-    assert table(fresh).equals(table(whole))
+    assert table(fresh).equals(whole)
 
 
 @pytest.mark.parametrize("changes", [{"plan": "0" * 32}, {"now": "yesterday"}, {"advertisers": 3}])
@@ -608,14 +627,13 @@ def test_a_run_of_another_adreel_is_read_again_entirely(fresh: Home, changes: di
 
 
 def test_requests_that_a_killed_process_did_not_store_are_counted(fresh: Home) -> None:
-    hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
-    stopped_after(fresh, fresh.file(**hours), 100)
+    stopped_after(fresh, fresh.file(**FORTY_DAYS), 100)
     with closing(sqlite3.connect(fresh.path / "adreel.db")) as database, database:
         database.execute("UPDATE runs SET requests = 0, pages = 0")
     finished = (fresh.path / "lake" / "_runs").glob("*/*/finished.json")
     sent = max(json.loads(record.read_text())["requests"] for record in finished)
     before = len(fresh.requests(REPORT))
-    report = run(fresh, fresh.file(**hours))
+    report = run(fresh, fresh.file(**FORTY_DAYS))
     assert report.requests == sent + len(fresh.requests(REPORT)) - before
     assert sent >= 32, "a chunk that was finished"
 

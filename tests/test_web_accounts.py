@@ -13,7 +13,7 @@ import sqlalchemy
 
 from adreel.simulator import access_token
 from adreel.store import Account, AccountStatus, AdvertiserInfo, Level, Role, RunOutcome, RunState, new_run_id
-from home import make_home
+from home import Home, copied, make_home
 from web_home import Site, Visit, open_site, path_of, words_of
 
 
@@ -31,10 +31,9 @@ def dataset(site: Site, account: Account, name: str) -> Any:
     return site.store.datasets.create(name, account=account, spec='{"report": "ads"}')
 
 
-@pytest.fixture
-def full(tmp_path: Path) -> Iterator[Site]:
-    """Four accounts: of ada, bob, both and nobody; made a month apart."""
-    with open_site(make_home(tmp_path / "home")) as site:
+@pytest.fixture(scope="module")
+def full_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    with open_site(make_home(tmp_path_factory.mktemp("full") / "home")) as site:
         ada, bob = site.user("ada"), site.user("bob")
         alpha = add_account(site, "Alpha", owner="Berlin Office", user=ada)
         site.home.now += timedelta(days=40)
@@ -47,6 +46,13 @@ def full(tmp_path: Path) -> Iterator[Site]:
         dataset(site, alpha, "Spend of Alpha")
         dataset(site, gamma, "Clicks")
         dataset(site, gamma, "Ads")
+    return site.home
+
+
+@pytest.fixture
+def full(full_home: Home, tmp_path: Path) -> Iterator[Site]:
+    """Four accounts: of ada, bob, both and nobody; made a month apart."""
+    with open_site(copied(full_home, tmp_path / "home")) as site:
         yield site
 
 

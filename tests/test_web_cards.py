@@ -7,13 +7,14 @@ import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adreel.lake import Lake
 from api_home import program
-from home import Home
+from home import Home, copied, make_home
 from running import Tampered
 from web_home import Site, open_site, words_of
 
@@ -21,12 +22,19 @@ BASE = "/datasets/spend"
 EVIL = '</script><img src=x onerror="alert(1)">{b|x}'
 
 
-@pytest.fixture
-def site(home: Home) -> Iterator[Site]:
-    """Ads by day of three accounts in three currencies."""
+@pytest.fixture(scope="module")
+def ran_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("ran") / "home")
+    home.add_account()
     metrics = ["spend", "impressions", "clicks", "conversion", "reach", "video_play_actions", "video_watched_2s"]
     home.good("run", "-f", home.file(metrics=metrics, dates={"start": "today-9", "end": "yesterday"}))
-    with open_site(home) as opened:
+    return home
+
+
+@pytest.fixture
+def site(ran_home: Home, tmp_path: Path) -> Iterator[Site]:
+    """Ads by day of three accounts in three currencies."""
+    with open_site(copied(ran_home, tmp_path / "home")) as opened:
         yield opened
 
 
@@ -220,11 +228,18 @@ LEVELS = [
 ]
 
 
-@pytest.fixture
-def levels(home: Home) -> Iterator[Site]:
-    """Ads by day with the campaigns and ad groups that they belong to."""
+@pytest.fixture(scope="module")
+def levels_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("levels") / "home")
+    home.add_account()
     home.good("run", "-f", home.file(metrics=LEVELS, dates={"start": "today-9", "end": "yesterday"}))
-    with open_site(home) as opened:
+    return home
+
+
+@pytest.fixture
+def levels(levels_home: Home, tmp_path: Path) -> Iterator[Site]:
+    """Ads by day with the campaigns and ad groups that they belong to."""
+    with open_site(copied(levels_home, tmp_path / "home")) as opened:
         yield opened
 
 

@@ -30,17 +30,24 @@ from adreel.store import Level, Phase, Progress, Role, RunOutcome, RunState, Sav
 from adreel.store.file_locks import FileLocks
 from adreel.web.pages.data import Look, look_of
 from api_home import program
-from home import Home
+from home import Home, copied, make_home
 from web_home import Site, Visit, open_site, words_of
 
 BASE = "/datasets/spend"
 
 
-@pytest.fixture
-def ran(home: Home) -> Iterator[Site]:
-    """A dataset that ran once."""
+@pytest.fixture(scope="module")
+def ran_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("ran") / "home")
+    home.add_account()
     home.good("run", "-f", home.file(description="What each ad cost.", tags=["daily"]))
-    with open_site(home) as site:
+    return home
+
+
+@pytest.fixture
+def ran(ran_home: Home, tmp_path: Path) -> Iterator[Site]:
+    """A dataset that ran once."""
+    with open_site(copied(ran_home, tmp_path / "home")) as site:
         yield site
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,15 +16,16 @@ from adreel.datasets.kept_tables import where_kept
 from adreel.lake import Lake
 from adreel.store import Level, Role, RunState, SavedDataset
 from adreel.store.file_locks import FileLocks
-from home import Home
+from home import Home, copied, make_home
 from web_home import Site, Visit, open_site, words_of
 
 MOST_BYTES = 40_000
 
 
-@pytest.fixture
-def three(home: Home) -> Iterator[Site]:
-    """Three datasets: one with a table, one that failed, one that never ran."""
+@pytest.fixture(scope="module")
+def three_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("three") / "home")
+    home.add_account()
     home.good("run", "-f", home.file("a.yaml", name="Ads by day", tags=["daily", "core"]))
     home.door(
         "trouble", {"kind": "code", "code": 40002, "message": "No such field", "times": 0, "path": "campaign/get"}
@@ -32,7 +34,13 @@ def three(home: Home) -> Iterator[Site]:
     home.bad("run", "-f", home.file("b.yaml", name="Campaigns", report="campaigns", **campaigns))
     home.door("calm", {})
     home.good("datasets", "create", "-f", home.file("c.yaml", name="Zeroth hour", tags=["core"]))
-    with open_site(home) as site:
+    return home
+
+
+@pytest.fixture
+def three(three_home: Home, tmp_path: Path) -> Iterator[Site]:
+    """Three datasets: one with a table, one that failed, one that never ran."""
+    with open_site(copied(three_home, tmp_path / "home")) as site:
         yield site
 
 

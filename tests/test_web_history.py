@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +16,28 @@ from adreel.errors import ExitCode
 from adreel.lake import Lake
 from adreel.store import Level, LogLine, Role, RunOutcome, RunState, SavedDataset
 from adreel.store.file_locks import FileLocks
-from home import Home
+from home import Home, copied, make_home
 from running import Tampered
 from web_home import Site, open_site, words_of
 
 BASE = "/datasets/spend"
 
 
-@pytest.fixture
-def twice(home: Home) -> Iterator[Site]:
-    """A dataset that ran on two days: the second found conversions that came late, a new day, and one day less."""
+@pytest.fixture(scope="module")
+def twice_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = make_home(tmp_path_factory.mktemp("twice") / "home")
+    home.add_account()
     home.good("run", "-f", home.file())
     home.later(1)
     home.good("run", "spend")
+    return home
+
+
+@pytest.fixture
+def twice(twice_home: Home, tmp_path: Path) -> Iterator[Site]:
+    """A dataset that ran on two days: the second found conversions that came late, a new day, and one day less."""
+    home = copied(twice_home, tmp_path / "home")
+    home.later(0)
     with open_site(home) as site:
         yield site
 
