@@ -281,6 +281,12 @@ class Person:
         """Chromium itself says of an answer like that in its console that the resource failed."""
         self.expected.append(f"the server responded with a status of {status} ")
 
+    def take_faults(self) -> list[str]:
+        """What went wrong since the last look, but for what was expected."""
+        wrong = [fault for fault in self.faults if not any(words in fault for words in self.expected)]
+        self.faults.clear()
+        return wrong
+
     def goto(self, path: str) -> None:
         """Opens a page by its address, and waits until its scripts have run."""
         self.page.goto(path, wait_until="load")
@@ -340,5 +346,5 @@ def visiting(browser: Browser, town: Town, user: User | str | None = None, **opt
         yield person
     finally:
         context.close()
-    wrong = [fault for fault in faults if not any(words in fault for words in person.expected)]
+    wrong = person.take_faults()
     assert not wrong, "\n".join(wrong)
