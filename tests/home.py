@@ -26,9 +26,6 @@ from typer.testing import CliRunner, Result
 from adreel.cli import CommandContext, app
 from adreel.simulator import WorldConfig, access_token, create_app
 from adreel.simulator.server import serve_on
-from statements import compile_statements_once
-
-compile_statements_once()
 
 # Typer builds all commands for each call, which takes 35 ms, and the tests make thousands of calls.
 typer.testing._get_command = functools.cache(get_command)  # type: ignore[attr-defined]
