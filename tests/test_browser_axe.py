@@ -23,6 +23,8 @@ from home import make_home
 
 AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 
+MIDDLE = (1024, 768)
+
 chromium = browser.chromium
 
 ADDRESSES: Mapping[str, str] = MappingProxyType(
@@ -153,6 +155,14 @@ def reader(chromium: Browser, town: Town) -> Iterator[Person]:
         yield person
 
 
+@pytest.fixture(scope="module")
+def german(chromium: Browser, town: Town) -> Iterator[Person]:
+    """The administrator with a browser in German, whose words are longer than ours."""
+    with visiting(chromium, town, "admin", reduced_motion="reduce", locale="de-DE") as person:
+        person.expect_refusal(422)
+        yield person
+
+
 def routes() -> set[str]:
     """The paths of all pages and parts of pages."""
     contexts = [route for router in ROUTERS for route in iter_route_contexts(router.routes)]
@@ -172,6 +182,21 @@ def test_a_page_is_accessible(reader: Person, town: Town, route: str) -> None:
     look(reader.page)
     wrong = reader.take_faults()
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("route", ADDRESSES)
+def test_a_page_in_german_fits_every_screen(german: Person, town: Town, route: str) -> None:
+    page = german.page
+    newest = town.store.runs.list(town.store.datasets.get("spend_by_ad"), limit=1)[0]
+    german.goto(ADDRESSES[route].format(run_id=newest.id, share=town.store.dashboards.get(1).share))
+    expect(page.locator(".htmx-request, [aria-busy=true]")).to_have_count(0)
+    faults = []
+    for width, height in (WIDE, MIDDLE, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        faults += [f"{width}: {fault}" for fault in clipped(page)]
+        if page.evaluate("document.scrollingElement.scrollWidth") > width:
+            faults.append(f"{width}: too wide because of {wide(page)}")
+    assert not (faults := [*faults, *german.take_faults()]), "\n".join(faults)
 
 
 def test_the_first_visit_is_accessible(chromium: Browser, tmp_path: Path) -> None:

@@ -102,6 +102,9 @@ def _value(value: str, depth: int) -> str:
         return shown_days(*map(date.fromisoformat, days.groups()))
     if "; " in value:
         return "; ".join(_value(part, depth) for part in value.split("; "))
+    parts = value.split(", ")
+    if len(parts) > 1 and all(part in _book(language()).exact for part in parts):
+        return ", ".join(_book(language()).exact[part] for part in parts)
     return _sentences(language(), value, depth + 1) if depth < DEEPEST else value
 
 
