@@ -38,6 +38,7 @@
     note.className = "text-secondary";
     note.textContent = phrase("The form has changed. Load preview again.");
     error.replaceWith(note);
+    announce(note.textContent);
   };
 
   // -- panes: one is open at a time, and the form says which
@@ -117,7 +118,10 @@
 
   // A morph closes what the answer has closed.
   document.addEventListener("htmx:after:settle", (event) => {
-    if (event.target.closest?.("#preview")) readExamples();
+    if (event.target.closest?.("#preview")) {
+      readExamples();
+      announce(document.querySelector("#preview [data-outcome]")?.innerText ?? "");
+    }
     if (!isOurs(event.target) || event.target.matches(part_)) return;
     remember();
     for (const id of opened) {
