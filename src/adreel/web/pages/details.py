@@ -405,7 +405,8 @@ def _sums(dataset: Dataset, table: pa.Table) -> Sums:
     ]
     full = [name for name in named if table.num_rows and not table[name].null_count]
     sums = {name: Decimal(str(pc.sum(table[name]).as_py())) for name in full}
-    return Sums("", sums, str(currencies.pop()) if len(currencies) == 1 else "")
+    several = len(currencies) > 1
+    return Sums("", sums, str(currencies.pop()) if len(currencies) == 1 else "", several)
 
 
 def _last_sums(deps: Deps, saved: SavedDataset | None) -> Sums:
@@ -417,7 +418,8 @@ def _last_sums(deps: Deps, saved: SavedDataset | None) -> Sums:
     checksums, currencies = verification.get("checksums", ()), verification.get("currencies", ())
     totals = verification.get("totals", {}).items()
     sums = {name: Decimal(str(pair["actual"])) for name, pair in totals if name not in checksums}
-    return Sums(phrase("the rows of the last run"), sums, currencies[0] if len(currencies) == 1 else "")
+    currency = currencies[0] if len(currencies) == 1 else ""
+    return Sums(phrase("the rows of the last run"), sums, currency, several_currencies=len(currencies) > 1)
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
