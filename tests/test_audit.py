@@ -281,8 +281,10 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     step(backfill, lambda: post("/datasets/daily/backfills/pause"), Action.BACKFILL_PAUSE, "Daily")
     step(backfill, lambda: post("/datasets/daily/backfills/resume"), Action.BACKFILL_RESUME, "Daily")
     step(backfill, lambda: post("/datasets/daily/backfills/cancel"), Action.BACKFILL_CANCEL, "Daily")
-    address = {"url": "json://hook.example.org/secret", "name": "Ops"}
-    step("POST /notifications/{scope}", lambda: post("/notifications/workspace", address), Action.ADDRESS_ADD, "Ops")
+    address = {"url": "json://hook.example.org/secret", "name": "Ops", "scope": "workspace"}
+    step("POST /notifications", lambda: post("/notifications", address), Action.ADDRESS_ADD, "Ops")
+    own_address = "POST /datasets/{slug}/notifications"
+    step(own_address, lambda: post("/datasets/daily/notifications", address), Action.ADDRESS_ADD, "Ops")
     number = store.addresses.list()[0].id
     board, own = "POST /dashboards/{dashboard_id:int}", "/dashboards/1"
     morning = {"name": "Morning"}
@@ -296,7 +298,7 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     step(f"{delivery}/remove", lambda: post(f"{own}/deliveries/1/remove"), Action.DASHBOARD_DELIVERY, "M")
     step(f"{board}/delete", lambda: post(f"{own}/delete"), Action.DASHBOARD_DELETE, "M")
     sent = f"/notifications/{number}/test"
-    step("POST /notifications/{address_id:int}/test", lambda: post(sent), Action.ADDRESS_TEST, "Ops", 422)
+    step("POST /notifications/{address_id:int}/test", lambda: post(sent), Action.ADDRESS_TEST, "Ops")
     gone = f"/notifications/{number}/remove"
     step("POST /notifications/{address_id:int}/remove", lambda: post(gone), Action.ADDRESS_REMOVE, "Ops")
     step("POST /datasets/{slug}/delete", lambda: post(f"/datasets/{slug}/delete"), Action.DATASET_DELETE, "Renamed")

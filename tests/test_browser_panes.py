@@ -219,19 +219,26 @@ def test_metrics_are_ordered_and_a_formula_is_written_by_keyboard_and_back_finds
         expect(page.get_by_role("listbox", name="Metrics").get_by_role("option").first).to_contain_text(
             "Adds to cart (website)"
         )
+        expect(editor).not_to_have_attribute("aria-activedescendant", "calc-completion-0")
+        page.keyboard.press("ArrowDown")
+        expect(editor).to_have_attribute("aria-activedescendant", "calc-completion-0")
         page.keyboard.press("Enter")
         expect(editor).to_have_value("web_event_add_to_cart")
         page.keyboard.type(" / clcks")
         expect(page.locator("#calc-check mark")).to_have_text("clcks")
+        expect(editor).to_have_attribute("aria-invalid", "true")
         page.keyboard.press("Escape")
         for _ in "lcks":
             page.keyboard.press("Backspace")
         page.keyboard.type("licks")
         expect(page.get_by_role("button", name="Add Adds to cart (website)")).to_be_visible()
+        expect(editor).not_to_have_attribute("aria-invalid", "true")
         page.keyboard.press("Escape")
+        page.get_by_role("button", name="Add Adds to cart (website)").press("Enter")
+        expect(page.locator("#notes")).to_contain_text("Added Adds to cart (website).")
+        expect(editor).to_be_focused()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("listitem").filter(has_text="web_event_add_to_cart / clicks")).to_be_visible()
-        expect(page.get_by_role("button", name="New formula")).to_be_focused()
+        expect(page.get_by_role("listitem").filter(has_text="web_event_add_to_cart / clicks")).to_be_focused()
         expect(columns.last).to_have_text("carts_per_click")
         # The page is left, and Back finds the form as it was.
         expect(page.get_by_text("Draft saved")).to_be_visible()

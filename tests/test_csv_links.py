@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from adreel.datasets.csv_links import reach_warning
 from adreel.lake import Lake
 from adreel.logs import log_handler
 from adreel.settings import Settings
@@ -179,6 +180,31 @@ def test_links_are_asked_for_only_so_often(ran: Site) -> None:
     assert stranger.get(path).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("address", "is_private"),
+    [
+        ("http://localhost:8765", True),
+        ("http://192.168.1.5:8765", True),
+        ("http://[fd00::1]", True),
+        ("https://adreel", True),
+        ("https://adreel.local/x", True),
+        ("https://adreel.example.org", False),
+        ("https://8.8.8.8", False),
+    ],
+)
+def test_an_address_that_google_cannot_reach_is_warned_of(address: str, is_private: bool) -> None:
+    assert ("Google Sheets cannot reach" in reach_warning(address)) is is_private
+
+
+def test_the_export_menu_leads_to_the_links_which_say_that_google_cannot_reach_this_server(ran: Site) -> None:
+    visit = ran.visit("admin")
+    for page in ("/datasets/spend", "/datasets/spend/data"):
+        assert '/datasets/spend/links">Google Sheets (link)…</a>' in visit.good(page)
+    assert "Google Sheets cannot reach localhost" in words_of(visit.good(LINKS))
+    result = ran.home.good("links", "create", "spend", "By command")
+    assert "Google Sheets cannot reach localhost" in " ".join(result.stderr.split())
+
+
 def test_viewers_and_read_only_tokens_make_no_links_and_only_makers_and_editors_revoke_them(ran: Site) -> None:
     account = ran.store.accounts.get("demo")
     viewer, editor = ran.user("vera", Role.VIEWER), ran.user("eddy", Role.EDITOR)
@@ -186,7 +212,8 @@ def test_viewers_and_read_only_tokens_make_no_links_and_only_makers_and_editors_
         ran.store.shares.set(account, user, Level.READ)
     visit = ran.visit(viewer)
     assert visit.post(LINKS, {"name": "x", "days": "30"}).status_code == 403
-    assert "Share as CSV link" not in visit.good("/datasets/spend/data")
+    assert "Google Sheets (link)" not in visit.good("/datasets/spend/data")
+    assert "Google Sheets (link)" not in visit.good("/datasets/spend")
     assert "Create link" not in visit.good(LINKS)
     assert program(ran, read_only=True).bad("POST", "/datasets/spend/links", 403, json={"name": "x"})
     new_link(ran.visit("admin"))

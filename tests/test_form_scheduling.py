@@ -119,7 +119,7 @@ def test_a_unit_that_is_chosen_begins_with_a_number_that_is_not_refused() -> Non
 
 
 WRONG: list[dict[str, str | tuple[str, ...]]] = [
-    {"schedule__at": "7:15pm"},
+    {"schedule__at": "7:15h"},
     {"schedule__every": "-2"},
     {"schedule__start": "soon"},
     {"schedule__tab": "advanced", "schedule__typed": "yes", "schedule__cron": "0 25 * * *"},
@@ -227,10 +227,10 @@ def test_active_hours_of_an_interval_keep_the_runs_in_them(step: str, begin: int
         ({"schedule__every": "60"}, "schedule.every", "Every", "Enter a whole number from 1 to 52."),
         ({"schedule__start": "soon"}, "schedule.start", "Start (UTC)", "'soon' is not a time;"),
         (
-            {"schedule__tab": "advanced", "cron__how": "at", "cron__at": "7pm"},
+            {"schedule__tab": "advanced", "cron__how": "at", "cron__at": "7h"},
             "schedule.time",
             "Time (UTC)",
-            "'7pm' is not a time of the day; write for example 06:30.",
+            "'7h' is not a time of the day; write for example 06:30.",
         ),
         (
             {"schedule__tab": "advanced", "cron__how": "at", "cron__at": ""},
@@ -250,3 +250,90 @@ def test_a_wrong_schedule_is_told_at_its_field_in_the_words_of_the_field(
     with speaking(PSEUDO):
         elsewhere = shown({"schedule": {"every": "2 weeks", "on": ["monday"], "at": "06:00"}}, **changes)
     assert [problem.menu for problem in elsewhere.problems] == [menu]
+
+
+@pytest.mark.parametrize(
+    ("typed", "times"),
+    [
+        ("5am", ["05:00"]),
+        ("5 p.m.", ["17:00"]),
+        ("6:30", ["06:30"]),
+        ("6:30 PM, 12am", ["00:00", "18:30"]),
+        ("12 pm 9:05am", ["09:05", "12:00"]),
+    ],
+)
+def test_times_of_twelve_hours_are_taken(typed: str, times: list[str]) -> None:
+    form = shown({"schedule": {"every": "day", "at": "06:00"}}, schedule__at=typed)
+    assert not form.problems
+    assert form.scheduling.meaning is not None
+    assert sorted({f"{time.utc:%H:%M}" for time in form.scheduling.meaning.times}) == times
+
+
+@pytest.mark.parametrize("typed", ["13pm", "0am", "6:60 am", "am", "5 bm"])
+def test_what_is_no_time_of_twelve_hours_is_refused(typed: str) -> None:
+    form = shown({"schedule": {"every": "day", "at": "06:00"}}, schedule__at=typed)
+    assert [problem.menu for problem in form.problems] == ["schedule.at"]
+
+
+def test_the_time_in_the_zone_of_the_workspace_is_beside_the_field() -> None:
+    values = {"schedule": {"every": "day", "at": ["06:00", "18:00"]}}
+    assert shown(values).scheduling.clock == (
+        "06:00, 18:00 UTC is 07:00, 19:00 in Europe/Berlin now, and moves by the hour that clocks there change."
+    )
+    tokyo = form_of(fields_of(DAILY | values), replace(AROUND, zone="Asia/Tokyo"))
+    assert tokyo.scheduling.clock == "06:00, 18:00 UTC is 15:00, 03:00 in Asia/Tokyo."
+    assert form_of(fields_of(DAILY | values), AROUND).scheduling.clock == ""
+
+
+ONE: dict[str, Any] = {"advertisers": ["7000000000000000001"]}
+"""The ad account in UTC-08:00, whose day ends at 08:00 UTC."""
+
+BY_AGE: dict[str, Any] = {"report_type": "audience", "data_level": "adgroup", "audience_dimensions": ["age"]}
+"""A report that TikTok completes 16 hours after the end of the day."""
+
+
+@pytest.mark.parametrize(
+    ("values", "late"),
+    [
+        (
+            {"schedule": {"every": "day", "at": "05:00"}},
+            (
+                "At 05:00 UTC, yesterday is not over in UTC-08:00 (2 of 3 ad accounts). "
+                "The earliest time with all figures is 10:00 UTC (11:00 in Europe/Berlin now)."
+            ),
+        ),
+        (
+            {"schedule": {"every": "day", "at": "09:00"}} | ONE,
+            (
+                "At 09:00 UTC, TikTok has not completed yesterday in UTC-08:00 (1 of 1 ad accounts). "
+                "The earliest time with all figures is 10:00 UTC (11:00 in Europe/Berlin now)."
+            ),
+        ),
+        (
+            {
+                "schedule": "0 9 * * *",
+                "report_type": "audience",
+                "data_level": "adgroup",
+                "audience_dimensions": ["age"],
+            }
+            | ONE,
+            (
+                "At 09:00 UTC, TikTok has not completed yesterday in UTC-08:00 (1 of 1 ad accounts). "
+                "TikTok completes it by 00:00 UTC of the next day."
+            ),
+        ),
+        ({"schedule": {"every": "day", "at": "10:00"}}, ""),
+        ({"schedule": {"every": "day", "at": ["05:00", "15:00"]}}, ""),
+        ({"schedule": {"every": "hour"}}, ""),
+        ({"schedule": "*/15 * * * *"}, ""),
+        ({"schedule": None}, ""),
+        ({"schedule": {"every": "day", "at": "05:00"}, "advertisers": ["7000000000000000003"]}, ""),
+        ({"schedule": {"every": "day", "at": "05:00"}, "dates": {"start": "2026-11-01", "end": "2026-11-05"}}, ""),
+    ],
+)
+def test_a_time_before_tiktok_has_yesterday_is_warned_of_with_the_earliest_good_one(
+    values: dict[str, Any], late: str
+) -> None:
+    form = shown(values)
+    assert not form.problems
+    assert form.scheduling.late == late

@@ -152,6 +152,11 @@ def test_an_example_has_the_sums_of_the_first_rows_or_of_the_last_run(site: Site
     assert "Gives money in EUR . With the sums of the first rows: 1000 * 12.50 / 5 = 2,500.00 EUR" in feedback
     feedback = words_of(typed(visit, page, "spend / clicks", calc__sums=sums.replace('"5"', '"0"')))
     assert "empty: it divides by zero" in feedback
+    several = json.dumps({"currency": "", "several_currencies": True, "sums": {"clicks": "5"}})
+    feedback = words_of(typed(visit, page, "spend / clicks", calc__sums=several))
+    assert "No example: Cost is in several currencies, so it has no sum." in feedback
+    lacking = words_of(typed(visit, page, "spend / impressions", calc__sums=several.replace("true", "false")))
+    assert "No example: the first rows have no sum of Cost and Impressions." in lacking
     for odd in ("[]", "{", '{"currency": 1, "sums": {"spend": "1e999999", "clicks": "NaN"}}', "9" * 200_000):
         assert "Load preview for an example" in typed(visit, page, "spend / clicks", calc__sums=odd)
     preview = visit.fragment("POST", "/datasets/preview", data(sent(page))).text

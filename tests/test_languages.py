@@ -147,7 +147,8 @@ NAMES = frozenset(
         r"\w+",
         "adreel TikTok UTC ID API SQL CSV Excel Parquet JSON JSONL TSV kB MB GB EUR USD INR JPY GBP Deutsch English "
         "Spend by ad Never run program demo admin eddy vera Rows Every morning Media Team testclient DSA LIVE "
-        "SKAdNetwork Python SQLite deltalake duckdb fastapi http pyarrow sqlalchemy starlette date from to rate",
+        "SKAdNetwork Python SQLite deltalake duckdb fastapi http pyarrow sqlalchemy starlette date from to rate "
+        "Microsoft Slack Teams",
     )
 )
 """Names of things, units, and what the home above has called so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import tempfile
 import threading
@@ -12,9 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -26,7 +30,8 @@ from adreel.access import Actor, Guard
 from adreel.clock import wall_clock
 from adreel.datasets.status import Status, standing
 from adreel.errors import ForbiddenError, InputError, NotFoundError
-from adreel.notify.schemes import read_url, redacted, shown
+from adreel.notify.mail import MailServer, Security, mail_url, read_recipients
+from adreel.notify.schemes import read_url, redacted, shown, webhook_url
 from adreel.notify.sending import Message, Outcome, sender
 from adreel.notify.subscriptions import NewSubscription, Subscriptions
 from adreel.notify.ticking import deliver, tick
@@ -611,6 +616,7 @@ class Hook:
     status: int = 200
     location: str = ""
     answers: threading.Event = field(default_factory=threading.Event)
+    path: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -620,6 +626,7 @@ def hook() -> Iterator[Hook]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            hook.path = self.path
             hook.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             hook.answers.wait(20)
             self.send_response(hook.status)
@@ -690,28 +697,32 @@ def test_a_redirect_does_not_reach_a_refused_network(tmp_path: Path, hook: Hook)
 class Mails:
     """Takes mails, as aiosmtpd calls it."""
 
+    port: int
     contents: list[bytes] = field(default_factory=list)
+
+    @property
+    def received(self) -> list[EmailMessage]:
+        return [message_from_bytes(content, policy=policy.default) for content in self.contents]
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.contents.append(envelope.content)
         return "250 OK"
 
 
-def test_a_mail_has_a_subject_and_plain_text(tmp_path: Path) -> None:
-    from email import message_from_bytes, policy
-
-    mails = Mails()
+@pytest.fixture
+def mails() -> Iterator[Mails]:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(mails, hostname="127.0.0.1", port=port)
+        mails = Mails(free.getsockname()[1])
+    controller = Controller(mails, hostname="127.0.0.1", port=mails.port)
     controller.start()
-    try:
-        url = f"mailto://127.0.0.1:{port}?from=adreel@example.org&to=ops@example.org"
-        outcome = sender(settings_in(tmp_path))(url, MESSAGE, True)
-    finally:
-        controller.stop()
-    assert outcome == Outcome(True)
-    mail = message_from_bytes(mails.contents[0], policy=policy.default)
+    yield mails
+    controller.stop()
+
+
+def test_a_mail_has_a_subject_and_plain_text(tmp_path: Path, mails: Mails) -> None:
+    url = f"mailto://127.0.0.1:{mails.port}?from=adreel@example.org&to=ops@example.org"
+    assert sender(settings_in(tmp_path))(url, MESSAGE, True) == Outcome(True)
+    (mail,) = mails.received
     assert (mail["Subject"], mail["To"]) == (MESSAGE.title, "ops@example.org")
     part = mail.get_body(("plain",))
     assert part is not None
@@ -772,27 +783,181 @@ def until(holds: Callable[[], bool]) -> None:
 def test_the_pages_add_test_and_remove_an_address_and_never_show_it(site: Site, hook: Hook) -> None:
     visit = site.visit("admin")
     url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
-    form = {"url": url, "name": "Ops", "kinds": ["failed", "restated"], "threshold": "100"}
-    assert visit.sent("/notifications/workspace", form) == "/notifications"
+    form = {"url": url, "name": "Ops", "kinds": ["failed", "restated"], "threshold": "100", "scope": "workspace"}
+    assert visit.sent("/notifications", form) == "/notifications"
     page = visit.good("/notifications")
     assert "Ops json://127.0.0.1/**** Run failed, Restated Restated: from 100 values No messages yet" in words_of(page)
     (address,) = site.store.addresses.list()
+    assert page.count(f'action="/notifications/{address.id}/test"') == 2, "one in the message that it was added"
     hook.bodies.clear()
     assert visit.sent(f"/notifications/{address.id}/test") == "/notifications"
     assert len(hook.bodies) == 1
     hook.status = 403
     try:
-        answer = visit.post(f"/notifications/{address.id}/test")
+        assert visit.sent(f"/notifications/{address.id}/test") == "/notifications"
     finally:
         hook.status = 200
-    assert answer.status_code == 422
-    assert "The test message to Ops failed" in words_of(answer.text)
-    refused = visit.post("/notifications/workspace", {"url": f"file:///{TOKEN}", "name": "Mine"})
-    assert refused.status_code == 422
-    assert 'value="Mine"' in refused.text
-    assert TOKEN not in page + answer.text + refused.text
+    failed = visit.good("/notifications")
+    assert "The test message to Ops failed" in words_of(failed)
+    assert TOKEN not in page + failed
     visit.sent(f"/notifications/{address.id}/remove")
     assert site.store.addresses.list() == ()
+
+
+MAIL = {
+    "way": "mail",
+    "recipients": "ops@example.org; ada@example.org",
+    "host": "smtp.example.org",
+    "security": "tls",
+    "user": "adreel@example.org",
+    "password": "p@ss:w/rd",
+}
+
+
+def test_an_e_mail_is_filled_in_by_fields_and_its_server_is_offered_for_the_next_recipient(site: Site) -> None:
+    visit = site.visit("admin")
+    visit.sent("/notifications", MAIL | {"scope": "workspace"})
+    (address,) = site.store.addresses.list()
+    assert (address.name, address.shown) == ("ops@example.org, ada@example.org", "mailtos://smtp.example.org/****")
+    url = site.store.addresses.url(address)
+    assert url.startswith("mailtos://adreel%40example.org:p%40ss%3Aw%2Frd@smtp.example.org:465?")
+    page = visit.good("/notifications")
+    assert f"Same mail server as {address.name}" in words_of(page)
+    assert "p@ss" not in page
+    visit.sent("/notifications", {"way": "mail", "recipients": "max@example.org", "server": str(address.id)})
+    again = site.store.addresses.list()[1]
+    assert site.store.addresses.url(again) == url.replace("ops%40example.org%2Cada%40example.org", "max%40example.org")
+    assert again.user_id is not None
+    site.user("eve")
+    theirs = site.visit("eve")
+    assert "Same mail server" not in words_of(theirs.good("/notifications"))
+    taken = theirs.post("/notifications", {"way": "mail", "recipients": "eve@example.org", "server": str(address.id)})
+    assert taken.status_code == 422
+    assert len(site.store.addresses.list()) == 2
+
+
+def test_who_owns_no_dataset_begins_with_all_that_is_visible(site: Site) -> None:
+    site.home.good("datasets", "create", "-f", site.home.file())
+    visit = site.visit("admin")
+    assert 'name="reach" value="all" checked' in visit.good("/notifications")
+    add_dataset(site.store, site.store.accounts.list()[0], "mine", owner=site.store.users.get("admin"))
+    assert 'name="reach" value="own" checked' in visit.good("/notifications")
+
+
+def test_a_mail_of_the_fields_arrives_from_the_sender_at_its_recipients(tmp_path: Path, mails: Mails) -> None:
+    server = MailServer("127.0.0.1", str(mails.port), Security.NONE, sender="adreel@example.org")
+    recipients = read_recipients("ops@example.org, ada@example.org")
+    assert sender(settings_in(tmp_path))(mail_url(server, recipients), MESSAGE, True) == Outcome(True)
+    assert [(mail["From"], mail["To"]) for mail in mails.received] == [
+        ("adreel@example.org", recipient) for recipient in recipients
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "words"),
+    [
+        (MAIL | {"recipients": ""}, "recipients", "Recipients: enter an e-mail address"),
+        (MAIL | {"recipients": "ops"}, "recipients", "'ops' is not an e-mail address"),
+        (MAIL | {"host": "a b"}, "host", "Mail server: enter its name"),
+        (MAIL | {"port": "99999"}, "port", "Port: enter a number"),
+        (MAIL | {"user": "adreel"}, "sender", "Sender: enter the e-mail address"),
+        (MAIL | {"user": ""}, "user", "User: enter the user"),
+        (MAIL | {"threshold": "much"}, "threshold", "The threshold 'much' is not valid"),
+        ({"way": "slack", "slack": "https://example.org/"}, "slack", "https://hooks.slack.com/"),
+        ({"way": "slack", "slack": "https://hooks.slack.com/x"}, "slack", "Copy it again from the service"),
+        ({"way": "teams", "teams": "https://x.webhook.office.com/webhookb2/1"}, "teams", "Microsoft has retired"),
+        ({"way": "webhook", "webhook": "hooks"}, "webhook", "Webhook: enter an address"),
+        ({"way": "url", "url": "file:///etc"}, "url", "The address must begin with one of"),
+    ],
+)
+def test_a_refused_form_names_its_field_and_keeps_what_was_typed_but_no_password(
+    site: Site, typed: dict[str, str], field: str, words: str
+) -> None:
+    sent = {"name": "Mine", "kinds": "failed", "scope": "personal", "user": "adreel@example.org"} | typed
+    answer = site.visit("admin").post("/notifications", sent)
+    assert answer.status_code == 422
+    assert words in words_of(answer.text)
+    (invalid,) = re.findall(r'<input [^>]*aria-invalid="true"[^>]*>', answer.text)
+    assert f'id="personal-{field}"' in invalid
+    assert "autofocus" in invalid
+    assert f'name="way" value="{typed["way"]}" checked' in answer.text
+    assert "p@ss" not in answer.text
+    for name, value in sent.items():
+        if name not in ("password", "way", "scope", "kinds", "security"):
+            assert f'name="{name}"' in answer.text
+            assert f'value="{value}"' in answer.text
+    assert answer.text.count('name="kinds" value="failed" checked') == 2
+    assert answer.text.count('name="kinds" value="restated" checked') == 1, "the other form is as it was"
+    assert site.store.addresses.list() == ()
+
+
+@pytest.mark.parametrize("way", ["slack", "teams", "webhook", "url"])
+def test_an_e_mail_address_typed_elsewhere_leads_to_the_e_mail_fields(site: Site, way: str) -> None:
+    answer = site.visit("admin").post("/notifications", {"way": way, way: "ada@example.org", "name": "Ada"})
+    assert answer.status_code == 422
+    assert 'name="way" value="mail" checked' in answer.text
+    assert 'name="recipients" type="text" value="ada@example.org"' in answer.text
+    assert "For an e-mail address, choose its mail server, too." in words_of(answer.text)
+
+
+_WORKFLOW = (
+    "workflows/643e69f8/triggers/manual/paths/invoke?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=KOu-6R"
+)
+
+
+@pytest.mark.parametrize(
+    ("way", "url", "start"),
+    [
+        ("slack", f"https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/{TOKEN}", "slack://T1JJ3T3L2/A1BRTD4JD/"),
+        ("slack", "https://hooks.slack.com/triggers/T123ABC/1234567/abcdef", "slack://T123ABC/1234567/abcdef/"),
+        ("teams", f"https://prod-1.logic.azure.com:443/{_WORKFLOW}", "workflow://prod-1.logic.azure.com:443/643e69f8/"),
+        (
+            "teams",
+            f"https://a1.f4.environment.api.powerplatform.com:443/powerautomate/automations/direct/{_WORKFLOW}",
+            "workflow://a1.f4.environment.api.powerplatform.com:443/643e69f8/",
+        ),
+        ("webhook", "https://hooks.example.org/x?a=b&token=c", "jsons://hooks.example.org/x?-a=b&-token=c"),
+        ("webhook", "http://127.0.0.1:9/x", "json://127.0.0.1:9/x"),
+    ],
+)
+def test_the_address_that_a_service_shows_is_taken_as_it_is(site: Site, way: str, url: str, start: str) -> None:
+    site.visit("admin").sent("/notifications", {"way": way, way: url})
+    (address,) = site.store.addresses.list()
+    saved_url = site.store.addresses.url(address)
+    assert saved_url.startswith(start)
+    if way != "webhook":
+        program_of(site, "admin").good("POST", "/notifications", 201, json={"url": url})
+        assert site.store.addresses.url(site.store.addresses.list()[1]) == saved_url, "the API takes it, too"
+
+
+def test_a_webhook_receives_the_parameters_of_its_address(tmp_path: Path, hook: Hook) -> None:
+    url = webhook_url(f"http://127.0.0.1:{hook.port}/x?key=a%20b&to=c")
+    assert sender(settings_in(tmp_path))(url, MESSAGE, True) == Outcome(True)
+    assert parse_qs(urlsplit(hook.path).query) == {"key": ["a b"], "to": ["c"]}
+
+
+def test_an_address_for_a_dashboard_is_added_on_the_way_and_chosen_in_its_dialog(site: Site) -> None:
+    visit = site.visit("admin")
+    board = visit.sent("/dashboards", {"name": "Morning"})
+    number = board.rpartition("/")[2]
+    assert f'href="/notifications?dashboard={number}#personal-add"' in visit.good(board)
+    form = visit.good("/notifications", dashboard=number)
+    assert "to send Morning to" in words_of(form)
+    typed = {"way": "webhook", "webhook": "nothing", "dashboard": number}
+    refused = visit.post("/notifications", typed)
+    assert f'name="dashboard" value="{number}"' in refused.text
+    onward = visit.post("/notifications", typed | {"webhook": "https://hooks.example.org/x"}).headers["location"]
+    (address,) = site.store.addresses.list()
+    assert onward == f"{board}?send={address.id}"
+    page = visit.good(onward)
+    assert re.search(r'<dialog id="deliveries"[^>]* data-at-once>', page)
+    assert f'<option value="{address.id}" selected>' in page
+    site.store.workspace.set(zone="Europe/Berlin")
+    visit.sent(f"{board}/deliveries", {"address": str(address.id), "at": "08:00", "weekdays": ["0"]})
+    page = words_of(visit.good(board))
+    assert f"Morning is sent to {address.name} at 08:00 (Europe/Berlin)." in page
+    assert "Monday at 08:00 (Europe/Berlin)" in page
+    assert "Time (Europe/Berlin)" in page
 
 
 def test_open_incidents_of_one_kind_and_dataset_are_told_apart_by_run_days_and_text(site: Site) -> None:
@@ -818,8 +983,8 @@ def test_a_viewer_has_only_their_own_addresses(site: Site) -> None:
     assert "Ops" not in words_of(visit.good("/notifications"))
     assert visit.post(f"/notifications/{workspace.id}/test").status_code == 404
     assert visit.post(f"/notifications/{workspace.id}/remove").status_code == 404
-    assert visit.post("/notifications/workspace", {"url": "json://hook.example.org/"}).status_code == 403
-    assert visit.sent("/notifications/personal", {"url": "json://hook.example.org/x"}) == "/notifications"
+    assert visit.post("/notifications", {"url": "json://hook.example.org/", "scope": "workspace"}).status_code == 403
+    assert visit.sent("/notifications", {"url": "json://hook.example.org/x"}) == "/notifications"
 
 
 def test_the_api_adds_lists_tests_and_removes_addresses(site: Site, hook: Hook) -> None:

@@ -169,6 +169,10 @@ def test_a_schedule_that_is_none_names_the_key_and_the_reason(value: Any, faults
     assert faults_of(value) == [(f"schedule{key}", reason) for key, reason in faults]
 
 
+def test_a_file_takes_times_of_twelve_hours_too() -> None:
+    assert read({"every": "day", "at": ["5am", "6:30 p.m."]}) == read({"every": "day", "at": ["05:00", "18:30"]})
+
+
 def test_a_dataset_without_a_schedule_is_run_by_hand() -> None:
     assert faults_of("manual") == []
     assert read_schedule("manual", lambda *_: None) is None

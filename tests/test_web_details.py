@@ -363,6 +363,26 @@ def test_settings_show_what_is_saved_and_change_it(site: Site) -> None:
     assert "Settings saved." in words_of(visit.good(f"/datasets/{dataset.slug}"))
 
 
+def test_saved_settings_offer_a_run_unless_one_is_due_soon(site: Site) -> None:
+    dataset, visit = saved(site), site.visit("admin")
+    base = f"/datasets/{dataset.slug}"
+
+    def notice_of(**changes: str) -> str:
+        visit.sent(f"{base}/settings", data(settings_of(visit, dataset, **changes)))
+        match = re.search(r'<div class="alert[^"]* notice".*?</div>', visit.good(base), re.DOTALL)
+        assert match is not None
+        assert "Settings saved. The next run uses them." in words_of(match[0])
+        return match[0]
+
+    weekly = {"schedule.tab": "basic", "schedule.unit": "week", "schedule.at": "06:00"}
+    notice = notice_of(**weekly)
+    assert f'action="{base}/run"' in notice
+    assert "Run now" in words_of(notice)
+    assert f'action="{base}/run"' in notice_of(**{"schedule.unit": "manual"})
+    minutes = {"schedule.unit": "minute", "schedule.every": "15"}
+    assert "Run now" not in notice_of(**(weekly | minutes))
+
+
 def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentence(site: Site) -> None:
     dataset, visit = saved(site), site.visit("admin")
     pairs = settings_of(visit, dataset, data_level="campaign", id_dimension="campaign_id")

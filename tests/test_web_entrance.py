@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -46,6 +47,26 @@ def test_every_page_of_a_new_home_redirects_to_the_set_up(unused: Site) -> None:
         answer = visit.client.get(path)
         assert answer.url.path == "/setup", path
         assert "Create the administrator" in words_of(answer.text)
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "words"),
+    [
+        ({"password": PASSWORD, "again": "another one"}, "again", "The passwords do not match."),
+        ({"password": "short", "again": "short"}, "password", "A password must have 10"),
+        ({"name": "\t"}, "name", "cannot name"),
+    ],
+)
+def test_a_refused_set_up_marks_its_field_and_has_the_focus_there(
+    unused: Site, form: dict[str, str], field: str, words: str
+) -> None:
+    answer = unused.visit().post("/setup", {"name": "Ada", "password": PASSWORD, "again": PASSWORD} | form)
+    assert answer.status_code == 422
+    assert words in words_of(answer.text)
+    (marked,) = re.findall(r"<input [^>]*aria-invalid[^>]*>", answer.text)
+    assert f'name="{field}"' in marked
+    assert 'aria-invalid="true"' in marked
+    assert re.findall(r"<input [^>]*autofocus[^>]*>", answer.text) == [marked]
 
 
 def test_only_the_first_visitor_becomes_the_administrator(unused: Site) -> None:

@@ -100,6 +100,15 @@ class InputError(AdreelError):
     lasts = True
 
 
+class FieldError(InputError):
+    """The input of one field of a form is invalid; `field` is its name."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """The message says what to enter, also where there is no form."""
+        self.field = field
+        super().__init__(message)
+
+
 def did_you_mean(names: str | Iterable[str] | None) -> str:
     """A question that names similar valid values, given in a list or separated by commas; empty if there are none."""
     listed = names.split(", ") if isinstance(names, str) else list(names or ())

@@ -417,8 +417,8 @@ def notifications_add(
         typer.Option("--kind", metavar="KIND", help="failed, check_failed, warnings, reconnect, stale or restated."),
     ] = None,
     threshold: Annotated[
-        str, typer.Option(metavar="SIZE", help="Least restatement, such as 5% of a sum, or 100 values.")
-    ] = "5%",
+        str, typer.Option(metavar="SIZE", help="Least restatement, such as 0.1% of a sum, or 100 values.")
+    ] = "0.1%",
     file: Annotated[
         Path | None,
         typer.Option("-f", "--file", metavar="FILE", help="Read the address from a file.", exists=True, dir_okay=False),

@@ -56,6 +56,8 @@ def create(
         link, secret = csv_links.create_link(home.guard, lake, saved, link_name, table_look, days, session.clock())
         say(f"Created the link {link.name!r} (ID {link.id}). The formula for Google Sheets is shown only once.")
         say(f"Today, {csv_links.size_of(lake, saved, table_look, session.clock())}")
+        if warning := csv_links.reach_warning(home.settings.web_url):
+            say(warning)
         typer.echo(csv_links.formula(home.settings.web_url, secret))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from adreel.access import Actor, DatasetRight, Guard, RoleRight
 from adreel.datasets.calculated_columns import readable_table
@@ -17,6 +19,9 @@ from adreel.store import ExportLink, SavedDataset, Store
 
 SHEETS_CELLS = 10_000_000
 """Cells of a Google spreadsheet (source: Google Drive Help, "Files you can store in Google Drive")."""
+
+PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
+"""Endings of host names that no public server has (source: RFC 6761, 6762, 8375, and ICANN's .internal)."""
 
 LONGEST_SECRET = 100
 """Characters of an address that can be a link's secret."""
@@ -43,6 +48,22 @@ def path_of(secret: str) -> str:
 def formula(web_url: str, secret: str) -> str:
     """What a person puts in a cell of Google Sheets."""
     return f'=IMPORTDATA("{web_url.rstrip("/")}{path_of(secret)}")'
+
+
+def reach_warning(web_url: str) -> str:
+    """Why Google cannot read a link at this address of the Data Center: its host is only of a private network."""
+    host = urlsplit(web_url).hostname or ""
+    try:
+        is_private = not ip_address(host).is_global
+    except ValueError:
+        is_private = "." not in host or host.endswith(PRIVATE_NAMES)
+    if not is_private:
+        return ""
+    return phrase(
+        "Google Sheets cannot reach %(host)s, which is not on the internet. Set ADREEL_WEB_URL to the public address "
+        "of the Data Center, or use the link with programs on this network.",
+        host=host,
+    )
 
 
 def create_link(

@@ -102,11 +102,11 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
     logger, lines = logging.getLogger("apprise"), _FailureLines()
     logger.handlers, logger.propagate = [lines], False
     logger.setLevel(logging.DEBUG)
-    plugin = apprise.Apprise.instantiate(order["url"], asset=asset, suppress_exceptions=True)
+    plugin: Any = apprise.Apprise.instantiate(order["url"], asset=asset, suppress_exceptions=True)
     if plugin is None:
         return {"accepted": False, "invalid": True, "reason": " ".join(lines.lines)[-LONGEST_REASON:]}
     if not order["title"]:
-        return {"accepted": True, "reason": ""}
+        return {"accepted": True, "reason": "", "url": plugin.url(privacy=False)}
     gate = _ConnectionCheck(order["allowed"], private=order["private"])
     sys.addaudithook(gate.hook)
     if type(plugin).__name__ == "NotifyEmail":

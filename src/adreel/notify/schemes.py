@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
-from adreel.errors import InputError
+from adreel.errors import FieldError
 from adreel.language import integer, phrase
+from adreel.notify.mail import is_mail_address
 
 SERVERS = (
     "mailto", "mailtos", "json", "jsons", "form", "forms", "xml", "xmls", "gotify", "gotifys", "matrix", "matrixs",
@@ -34,6 +35,13 @@ OPTIONS = frozenset(
 )
 """Options of an address. Others could make the server read a file (`template`, `pgppub`), or are not needed."""
 
+WEBHOOK_HOSTS = re.compile(
+    r"hooks\.slack(-gov)?\.com|discord(app)?\.com|chat\.googleapis\.com"
+    r"|.+\.logic\.azure\.[a-z]{2,12}|.+\.(power|apps)platform(\.[a-z0-9-]{2,24}){1,3}",
+    re.IGNORECASE,
+)
+"""Hosts whose https addresses apprise knows as those of services: Slack, Discord, Google Chat, and Teams workflows."""
+
 LONGEST = 2_000
 
 _HIDDEN = "****"
@@ -41,44 +49,89 @@ _SHORTEST_SECRET = 3
 
 
 def read_url(text: str) -> str:
-    """An address as a person gives it, checked. InputError, which never quotes it, if it is not allowed."""
+    """An address as a person gives it, checked. InputError, which never quotes it, if it is not allowed.
+
+    An https address that a service gives for its webhooks stays as it is: apprise turns it into one of its own.
+    """
     url = text.strip()
     if not url:
-        raise InputError(
-            phrase("The address is empty. Enter one such as mailto://user:password@example.org?to=ops@example.org")
+        raise FieldError(
+            "url",
+            phrase("The address is empty. Enter one such as mailto://user:password@example.org?to=ops@example.org"),
+        )
+    if is_mail_address(url):
+        raise FieldError(
+            "recipients",
+            phrase(
+                "An e-mail address needs its mail server, too: "
+                "mailtos://user:password@mail.example.org?to=ops@example.org"
+            ),
         )
     if len(url) > LONGEST or not url.isprintable() or re.search(r"\s", url):
-        raise InputError(
+        raise FieldError(
+            "url",
             phrase(
                 "The address must be one line without spaces, of at most %(characters)s characters.",
                 characters=integer(LONGEST),
-            )
+            ),
         )
     scheme = _scheme(url)
+    if is_service_webhook(url):
+        _check_options(url)
+        return url
     if scheme in ("http", "https"):
-        raise InputError(
+        raise FieldError(
+            "url",
             phrase(
                 "Addresses do not begin with %(scheme)s://. For a webhook that receives JSON, enter "
                 "%(json_scheme)s://host/path. For other services see docs/notifications.md.",
                 scheme=scheme,
                 json_scheme="jsons" if scheme == "https" else "json",
-            )
+            ),
         )
     if scheme not in SCHEMES:
-        raise InputError(
-            phrase("The address must begin with one of %(schemes)s, followed by ://.", schemes=", ".join(SCHEMES))
+        raise FieldError(
+            "url",
+            phrase("The address must begin with one of %(schemes)s, followed by ://.", schemes=", ".join(SCHEMES)),
         )
+    _check_options(url)
+    return url
+
+
+def is_service_webhook(url: str) -> bool:
+    """Whether it is an https address of a service that apprise knows."""
+    try:
+        parts = urlsplit(url.strip())
+        return parts.scheme == "https" and WEBHOOK_HOSTS.fullmatch(parts.hostname or "") is not None
+    except ValueError:
+        return False
+
+
+def webhook_url(text: str) -> str:
+    """The address of a webhook, such as https://hooks.example.org/path, as apprise's for JSON. FieldError."""
+    url = text.strip()
+    scheme = _scheme(url)
+    if is_service_webhook(url) or scheme in ("json", "jsons"):
+        return url
+    if scheme not in ("http", "https") or not _parts(url).hostname or " " in url:
+        raise FieldError("webhook", phrase("Webhook: enter an address such as https://hooks.example.org/path."))
     parts = _parts(url)
-    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+    # apprise sends on only those parameters that begin with a minus.
+    query = "&".join(f"-{parameter}" for parameter in parts.query.split("&") if parameter)
+    return urlunsplit((scheme.replace("http", "json"), parts.netloc, parts.path, query, ""))
+
+
+def _check_options(url: str) -> None:
+    for name, _ in parse_qsl(_parts(url).query, keep_blank_values=True):
         # Headers, form fields and parameters of a webhook begin with a sign; a plus is read as a space.
         if name.lower() not in OPTIONS and not name.startswith((" ", "+", "-", ":")):
-            raise InputError(
+            raise FieldError(
+                "url",
                 phrase(
                     "The option %(option)s of the address is not allowed. See docs/notifications.md.",
                     option=repr(name[:30]),
-                )
+                ),
             )
-    return url
 
 
 def shown(url: str) -> str:
@@ -122,9 +175,10 @@ def _parts(url: str) -> SplitResult:
         # Raises ValueError for what is no port; a service has a token in its place.
         _ = parts.port if parts.scheme.lower() in SERVERS else None
     except ValueError:
-        raise InputError(
+        raise FieldError(
+            "url",
             phrase(
                 "The address cannot be read. Encode special characters of user names and passwords, such as %%40 for @."
-            )
+            ),
         ) from None
     return parts

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from adreel.errors import InputError
+from adreel.errors import FieldError
 from adreel.language import phrase
 from adreel.notify.schemes import redacted
 from adreel.settings import Settings
@@ -73,8 +73,11 @@ def sender(settings: Settings) -> Send:
     return send
 
 
-def check_url(url: str) -> None:
-    """Raises InputError, without the address, if apprise cannot read it. Nothing is sent."""
+def check_url(url: str) -> str:
+    """The address in apprise's own form, if it is a service's https address; else as it is. Nothing is sent.
+
+    Raises InputError, without the address, if apprise cannot read it.
+    """
     answer = _asked({"url": url, "title": "", "body": "", "over": False, "allowed": [], "private": False})
     if answer is None or not answer.get("accepted"):
         reason = translated(redacted(str((answer or {}).get("reason", "")), url))
@@ -83,7 +86,8 @@ def check_url(url: str) -> None:
             "docs/notifications.md has examples.",
             scheme=url.partition("://")[0],
         )
-        raise InputError(f"{message} ({reason})" if reason else message)
+        raise FieldError("url", f"{message} ({reason})" if reason else message)
+    return str(answer["url"]) if url.startswith("https://") else url
 
 
 def _asked(order: dict[str, object]) -> dict[str, object] | None:

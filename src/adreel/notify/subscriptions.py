@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from adreel.access import DatasetRight, Guard, RoleRight
-from adreel.errors import ForbiddenError, InputError, NotFoundError
+from adreel.errors import FieldError, ForbiddenError, InputError, NotFoundError
 from adreel.language import in_english, phrase
+from adreel.notify.mail import SCHEMES as MAIL_SCHEMES
+from adreel.notify.mail import readdressed
 from adreel.notify.messages import MessageWriter
 from adreel.notify.routing import Audience
 from adreel.notify.schemes import read_url, shown
@@ -26,7 +28,7 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class NewSubscription:
-    """What is asked for: kinds by their names, none for all; a threshold such as `5%` or `100`."""
+    """What is asked for: kinds by their names, none for all; a threshold such as `0.1%` or `100`."""
 
     url: str
     name: str = ""
@@ -70,15 +72,8 @@ class Subscriptions:
 
     def add(self, wanted: NewSubscription, *, dataset: SavedDataset | None = None, personal: bool = False) -> Address:
         """Saves an address: of a dataset, of the actor, or of the workspace. InputError, ForbiddenError."""
+        self.need_right(dataset, personal=personal)
         user = self._guard.actor.user
-        if dataset is not None:
-            self._guard.need(DatasetRight.EDIT, dataset)
-        elif personal:
-            self._guard.need_role(RoleRight.CHANGE_SELF)
-            if user is None:
-                raise InputError(phrase("The operator of this machine has no personal addresses. Set ADREEL_USER."))
-        else:
-            self._guard.need_role(RoleRight.CHANGE_WORKSPACE)
         owner = user if personal and dataset is None else None
         url, kinds, threshold = read_url(wanted.url), read_kinds(wanted.kinds), read_threshold(wanted.threshold)
         same = [
@@ -89,7 +84,7 @@ class Subscriptions:
         ]
         if len(same) >= MOST:
             raise InputError(phrase("There are %(addresses)s addresses already. Remove one first.", addresses=MOST))
-        check_url(url)
+        url = check_url(url)
         return self._store.addresses.add(
             NewAddress(
                 name=wanted.name.strip() or shown(url).removesuffix("/****"),
@@ -103,6 +98,35 @@ class Subscriptions:
                 owned_only=wanted.owned_only,
             )
         )
+
+    def need_right(self, dataset: SavedDataset | None, *, personal: bool) -> None:
+        """Raises ForbiddenError unless the actor may add an address there; InputError if nobody is the actor."""
+        if dataset is not None:
+            self._guard.need(DatasetRight.EDIT, dataset)
+        elif personal:
+            self._guard.need_role(RoleRight.CHANGE_SELF)
+            if self._guard.actor.user is None:
+                raise InputError(phrase("The operator of this machine has no personal addresses. Set ADREEL_USER."))
+        else:
+            self._guard.need_role(RoleRight.CHANGE_WORKSPACE)
+
+    def mail_servers(self) -> tuple[Address, ...]:
+        """The e-mail addresses whose mail server the actor may use for other recipients.
+
+        Those that they added themselves, and for administrators, those of the workspace.
+        """
+        user = self._guard.actor.user
+        mine = [
+            address for address in self.all() if address.is_workspace or user is None or address.added_by == user.id
+        ]
+        return tuple(address for address in mine if address.shown.partition("://")[0] in MAIL_SCHEMES)
+
+    def same_server(self, address_id: int, recipients: tuple[str, ...]) -> str:
+        """The URL of the mail server of one of these addresses for other recipients. Raises FieldError."""
+        for address in self.mail_servers():
+            if address.id == address_id:
+                return readdressed(self._store.addresses.url(address), recipients)
+        raise FieldError("server", phrase("Mail server: that address was removed. Enter a mail server."))
 
     def get(self, address_id: int) -> Address:
         """An address that the actor may change; NotFoundError for every other."""
@@ -164,16 +188,17 @@ def read_kinds(names: Iterable[str]) -> tuple[IncidentKind, ...]:
 
 
 def read_threshold(text: str) -> Threshold:
-    """A threshold such as `5%` of a sum, or `100` values; empty for the default. InputError for what is none."""
+    """A threshold such as `0.1%` of a sum, or `100` values; empty for the default. InputError for what is none."""
     if not text.strip():
         return Threshold()
-    match = re.fullmatch(r"(\d{1,7}(?:\.\d{1,3})?)\s*(%?)", text.strip())
+    match = re.fullmatch(r"(\d{1,7}(?:\.\d{1,3})?)\s*(%?)", text.strip().replace(",", "."))
     if match is None or not float(match[1]) or ("." in match[1] and not match[2]):
-        raise InputError(
+        raise FieldError(
+            "threshold",
             phrase(
-                "The threshold %(threshold)s is not valid. Enter a percentage such as 5%%, or a number of values.",
+                "The threshold %(threshold)s is not valid. Enter a percentage such as 0.1%%, or a number of values.",
                 threshold=repr(text[:20]),
-            )
+            ),
         )
     return Threshold(float(match[1])) if match[2] else Threshold(None, int(match[1]))
 

@@ -27,6 +27,7 @@ Fault = Callable[[str, str], None]
 
 _EVERY = re.compile(r"(?:(?P<number>\d{1,4})\s+)?(?P<unit>[a-z]+?)s?", re.ASCII)
 _TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)", re.ASCII)
+_TWELVE_HOURS = re.compile(r"(?P<hour>1[0-2]|0?[1-9])(:(?P<minute>[0-5]\d))?\s*(?P<half>[ap])\.?m\.?", re.ASCII | re.I)
 _BETWEEN = re.compile(r"(?P<begin>\d{1,2})(?::00)?\s*-\s*(?P<end>\d{1,2})(?::00)?", re.ASCII)
 _CRON_FIELDS = (Phrase("minute"), Phrase("hour"), Phrase("day of month"), Phrase("month"), Phrase("day of week"))
 MOST = {Unit.MINUTE: 24 * 60, Unit.HOUR: 24 * 31, Unit.DAY: 366, Unit.WEEKDAY: 1, Unit.WEEK: 52, Unit.MONTH: 24}
@@ -222,11 +223,21 @@ def _at(value: Any, fault: Fault) -> tuple[time, ...]:
     return tuple(moments)
 
 
+def of_24_hours(text: str) -> str:
+    """A text in which times such as `5am`, `5 p.m.` or `6:30 pm` are written as `05:00`, `17:00` and `18:30`."""
+    return _TWELVE_HOURS.sub(_of_24_hours, text)
+
+
+def _of_24_hours(match: re.Match[str]) -> str:
+    hour = int(match["hour"]) % 12 + (12 if match["half"].lower() == "p" else 0)
+    return f"{hour:02}:{match['minute'] or '00'}"
+
+
 def _time(value: Any) -> time | None:
     # YAML reads 06:30 without quotes as the number 390, of base 60.
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
         return time(value // 60, value % 60)
-    match = _TIME.fullmatch(str(value).strip())
+    match = _TIME.fullmatch(of_24_hours(str(value).strip()))
     if match is None or int(match["hour"]) > 23 or int(match["minute"]) > 59:
         return None
     return time(int(match["hour"]), int(match["minute"]))

@@ -108,9 +108,12 @@ class IncidentKind(TextEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The least restatement to hear of: `percent` of the sum of a metric, or so many `values`; one of them is None."""
+    """The least restatement to hear of: `percent` of the sum of a metric, or so many `values`; one of them is None.
 
-    percent: float | None = 5.0
+    The sum is the table's, so a restatement of a few days is a small part of it: 2 % of a week are 0.5 % of a month.
+    """
+
+    percent: float | None = 0.1
     values: int | None = None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from adreel.errors import InputError, RetryError
+from adreel.errors import FieldError, RetryError
 from adreel.language import integer, phrase
 
 if TYPE_CHECKING:
@@ -56,12 +56,13 @@ class Passwords:
         """
         plain = unicodedata.normalize("NFKC", password)
         if not SHORTEST <= len(plain) <= LONGEST:
-            raise InputError(
+            raise FieldError(
+                "password",
                 phrase(
                     "A password must have %(shortest)s to %(longest)s characters; choose another.",
                     shortest=SHORTEST,
                     longest=integer(LONGEST),
-                )
+                ),
             )
         _refuse_common(plain, name)
         return self._work(password)
@@ -117,12 +118,15 @@ def _refuse_common(password: str, name: str) -> None:
     if estimate["guesses"] >= GUESSES:
         return
     if any(match.get("dictionary_name") == "user_inputs" for match in estimate["sequence"]):
-        raise InputError(phrase("The password is too easy to guess: it is close to the user's name. Choose another."))
-    raise InputError(
+        raise FieldError(
+            "password", phrase("The password is too easy to guess: it is close to the user's name. Choose another.")
+        )
+    raise FieldError(
+        "password",
         phrase(
             "The password is too easy to guess: it is a common one, or made of common parts. Choose "
             "several unrelated words."
-        )
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -20,8 +21,10 @@ from adreel.charts.labels import cell
 from adreel.datasets.menus import level_words
 from adreel.datasets.restatement import amount
 from adreel.datasets.runs import started_by
+from adreel.enumerations import TextEnum
 from adreel.language import (
     LANGUAGES,
+    Phrase,
     decimal,
     gettext,
     in_language,
@@ -52,6 +55,45 @@ UNKNOWN = "\N{EN DASH}"
 """Shown for a value that is not known."""
 
 
+class NextStep(TextEnum):
+    """What a notice offers to do next: the button's `label`, and the address that it posts to."""
+
+    label: str
+    path: str
+
+    TEST = "test", Phrase("Send a test"), "/notifications/{}/test"
+    RUN = "run", Phrase("Run now"), "/datasets/{}/run"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is said once on the next page; `subject` is what the offer is about: a number or slug."""
+
+    text: str
+    failed: bool = False
+    offer: NextStep | None = None
+    subject: str = ""
+
+    @property
+    def action(self) -> str:
+        """The address that the button of the offer posts to."""
+        return self.offer.path.format(self.subject) if self.offer else ""
+
+    def as_cookie(self) -> str:
+        """As the browser keeps it until the next page."""
+        return quote(":".join((str(int(self.failed)), self.offer or "", self.subject, str(self.text))))
+
+    @staticmethod
+    def read(cookie: str) -> Notice | None:
+        """From the browser; None without one, or for what is none."""
+        match = re.fullmatch(r"([01]):([a-z]*):([a-z0-9_-]*):(.+)", unquote(cookie), re.DOTALL)
+        if match is None:
+            return None
+        failed, offer, subject, text = match.groups()
+        next_step = NextStep(offer) if offer in set(NextStep) and subject else None
+        return Notice(text[:500], failed == "1", next_step, subject)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What a page's template gets; the template has the same name. Fragments of pages are pages without a frame."""
@@ -67,7 +109,7 @@ class Shell:
     workspace: str
     zone: str
     path: str
-    notice: str
+    notice: Notice | None
     theme: str
     language: str
     find_made_up: Callable[[], MadeUp | None]
@@ -172,7 +214,7 @@ def shell_of(request: Request, visitor: Visitor | None) -> Shell:
         workspace=workspace.name,
         zone=workspace.zone,
         path=_shown_path(request.url.path),
-        notice=unquote(request.cookies.get(NOTICE, ""))[:500],
+        notice=Notice.read(request.cookies.get(NOTICE, "")),
         theme=theme if theme in THEMES else "auto",
         language=language(),
         find_made_up=lambda: deps.made_up,
@@ -194,14 +236,14 @@ def is_opened(request: Request) -> bool:
     return not is_fragment(request) and "text/html" in request.headers.get("accept", "")
 
 
-def go(request: Request, path: str, notice: str = "") -> Response:
+def go(request: Request, path: str, notice: str | Notice = "") -> Response:
     """Redirects the browser to another page of the Data Center, which shows `notice` once."""
     answer = Response(status_code=204, headers={"HX-Redirect": path}) if is_fragment(request) else None
     response = answer or RedirectResponse(path, 303)
     if notice:
         response.set_cookie(
             NOTICE,
-            quote(str(notice)),
+            (notice if isinstance(notice, Notice) else Notice(notice)).as_cookie(),
             max_age=60,
             path="/",
             httponly=True,

@@ -51,13 +51,15 @@ class AddressBody(Body):
     """A new notification address."""
 
     url: SecretStr = Field(
-        max_length=2_000, description="An apprise URL.", examples=["jsons://hooks.example.org/t0ken"]
+        max_length=2_000,
+        description="An apprise URL, or the webhook URL of Slack, Discord, Google Chat or a Teams workflow.",
+        examples=["jsons://hooks.example.org/t0ken"],
     )
     scope: Literal["workspace", "dataset", "user"] = Field("user", description=_SCOPE)
     dataset: str = Field("", max_length=100, description="Slug of the dataset, for the scope dataset.")
     name: str = Field("", max_length=100, description="Default: the masked address.", examples=["Ops"])
     kinds: list[IncidentKind] = Field(default_factory=list, max_length=20, description="Empty for all.")
-    threshold: str = Field("5%", max_length=12, examples=["5%"])
+    threshold: str = Field("0.1%", max_length=12, examples=["0.1%"])
     owned_only: bool = True
 
 

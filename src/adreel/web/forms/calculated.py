@@ -25,7 +25,7 @@ from adreel.datasets.menus import Offer
 from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.datasets.values import scalar, texts
 from adreel.errors import Problem, did_you_mean
-from adreel.language import Phrase, in_language, phrase
+from adreel.language import Phrase, in_language, listed, phrase, phrases
 from adreel.web.forms.buttons import PressedButton, moved
 from adreel.web.forms.fields import FormFields, values_of
 from adreel.web.forms.sections import BETWEEN
@@ -59,12 +59,13 @@ _UNDER_WAY = "formula_under_way"
 class Sums:
     """Sums by metric that an example is computed from; `source` says of which rows, such as "the first rows".
 
-    `currency` is that of the money; empty if it is unknown.
+    `currency` is that of the money; empty if it is unknown. Money of `several_currencies` has no sum.
     """
 
     source: str = ""
     values: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     currency: str = ""
+    several_currencies: bool = False
 
     @staticmethod
     def of_preview(text: str) -> Sums:
@@ -72,7 +73,8 @@ class Sums:
         try:
             given = json.loads(text[:_LONGEST_SUMS])
             sums = {name: Decimal(value) for name, value in given["sums"].items() if _PLAIN_NUMBER.fullmatch(value)}
-            return Sums(phrase("the first rows"), sums, scalar(given["currency"])[:10])
+            several = given.get("several_currencies") is True
+            return Sums(phrase("the first rows"), sums, scalar(given["currency"])[:10], several)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Sums()
 
@@ -80,7 +82,8 @@ class Sums:
     def text(self) -> str:
         """As `of_preview` reads it; empty if there are none."""
         sums = {name: f"{value:f}" for name, value in self.values.items()}
-        return json.dumps({"currency": self.currency, "sums": sums}) if sums else ""
+        given = {"currency": self.currency, "several_currencies": self.several_currencies, "sums": sums}
+        return json.dumps(given) if sums else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,17 +425,30 @@ def _example(formula: str, read: ReadFormula, sums: Sums) -> tuple[str, str]:
         return "", phrase("Load preview for an example with figures.")
     lacking = [name for name in _parts(read) if name not in sums.values]
     if lacking:
-        return "", phrase(
-            "No example: %(rows)s have no sum of %(metrics)s.",
-            rows=sums.source,
-            metrics=", ".join(str(_title(name)) for name in lacking),
-        )
+        return "", _no_sum(lacking, sums)
     value = value_of(read.expression, sums.values)
     unit = {"account_currency": "money", "percent": "percent"}.get(str(read.unit))
     result = (
         phrase("empty: it divides by zero") if value is None else amount(float(value), unit, sums.currency or None, 2)
     )
     return f"{_with_figures(formula, sums.values)} = {result}", ""
+
+
+def _no_sum(lacking: Sequence[str], sums: Sums) -> str:
+    """Why there is no example: metrics without a sum."""
+    money = [name for name in lacking if name in catalog.metrics() and catalog.metrics()[name].type == "money"]
+    if money and sums.several_currencies:
+        return phrases(
+            "No example: %(metrics)s is in several currencies, so it has no sum.",
+            "No example: %(metrics)s are in several currencies, so they have no sum.",
+            len(money),
+            metrics=_titles(money),
+        )
+    return phrase("No example: %(rows)s have no sum of %(metrics)s.", rows=sums.source, metrics=_titles(lacking))
+
+
+def _titles(names: Iterable[str]) -> str:
+    return listed(str(_title(name)) for name in names)
 
 
 def _with_figures(formula: str, values: Mapping[str, Decimal]) -> str:

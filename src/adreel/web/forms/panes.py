@@ -9,11 +9,13 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
+from adreel.connections import covered
 from adreel.datasets import lookback, menus
 from adreel.datasets.advertisers import names_of
 from adreel.datasets.dataset import Dataset
@@ -33,6 +35,7 @@ from adreel.web.forms.buttons import PressedButton, TakenOut, moved
 from adreel.web.forms.calculated import CalculatedPane, Sums, calculated_after, calculated_pane, entries_of
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
 from adreel.web.forms.fields import FormFields, advertiser_ids, carried, left_behind, values_of
+from adreel.web.forms.lateness import late_yesterday
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
@@ -363,7 +366,13 @@ class _Shape:
         beside = names_beside(report) if report else frozenset()
         dates = self._dates(report, outcome.problems) if report else None
         update = self._update(outcome.described, planned)
-        scheduling = schedule_pane(fields, around.now, around.zone, planned.estimate if planned else None)
+        scheduling = schedule_pane(
+            fields,
+            around.now,
+            around.zone,
+            planned.estimate if planned else None,
+            partial(self._late, outcome.dataset),
+        )
         lines = {
             "credentials": credentials_line(fields.text("account"), self._status(), len(around.advertisers)),
             "details": details_line(report, self._chosen, _titles(panes), dates, len(entries_of(self._values))),
@@ -547,17 +556,28 @@ class _Shape:
         if menu is None:
             return None
         faulty = any(problem.menu.split(".")[0] == menu.name for problem in problems)
-        given, account = self._values.get("advertisers"), self._around.account
-        selection = tuple(given) if isinstance(given, list) else account.selection if account else None
         return dates_pane(
             menu,
             self._chosen,
             self._fields,
             None if faulty else dates_of(self._values.get(menu.name)),
-            offsets_of(self._around.advertisers, selection),
+            offsets_of(self._around.advertisers, self._selection),
             self._around.now,
             self._around.zone,
         )
+
+    def _late(self, dataset: Dataset | None, moment: datetime) -> str:
+        """What a run of the dataset at that time would read too early."""
+        if dataset is None:
+            return ""
+        readable = covered(self._around.advertisers, self._selection).advertisers
+        return late_yesterday(dataset, readable, moment, self._around.zone)
+
+    @property
+    def _selection(self) -> tuple[str, ...] | None:
+        """The ids of the ad accounts that are chosen; None for all."""
+        given, account = self._values.get("advertisers"), self._around.account
+        return tuple(given) if isinstance(given, list) else account.selection if account else None
 
     def _lookback_text(self, dataset: Dataset | None, planned: Planned | None) -> str:
         """The look-back window with its price, as far as it is known; empty for a report without dates."""

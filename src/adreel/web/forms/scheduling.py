@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from adreel.datasets.values import scalar, texts
 from adreel.dates import WEEKDAYS
@@ -16,7 +17,8 @@ from adreel.language import Phrase, phrase, phrases
 from adreel.pipeline.estimate import Estimate
 from adreel.scheduling import Cron, Meaning, Schedule, Unit, meaning_of, next_time, read_schedule, written
 from adreel.scheduling.durations import read_duration, read_retry, written_duration
-from adreel.scheduling.reading import MOST
+from adreel.scheduling.meaning import RunTime
+from adreel.scheduling.reading import MOST, of_24_hours
 from adreel.scheduling.schedule import MOST_RETRIES, SHORTEST_MINUTES, Retry
 
 if TYPE_CHECKING:
@@ -147,6 +149,26 @@ class SchedulePane:
     stale: tuple[str, ...]
     meaning: Meaning | None
     load: str
+    late: str
+
+    @property
+    def clock(self) -> str:
+        """What the chosen times are in the zone of the workspace now; empty without such times, and for UTC."""
+        meaning = self.meaning
+        if meaning is None or not meaning.times or meaning.zone == "UTC":
+            return ""
+        zone = ZoneInfo(meaning.zone)
+        first, times = meaning.times[0].utc, _times_of_a_day(meaning)
+        facts = {
+            "utc": ", ".join(f"{time.utc:%H:%M}" for time in times),
+            "local": ", ".join(f"{time.local:%H:%M}" for time in times),
+            "zone": meaning.zone,
+        }
+        if len({first.replace(month=month, day=1).astimezone(zone).utcoffset() for month in (1, 7)}) > 1:
+            return phrase(
+                "%(utc)s UTC is %(local)s in %(zone)s now, and moves by the hour that clocks there change.", **facts
+            )
+        return phrase("%(utc)s UTC is %(local)s in %(zone)s.", **facts)
 
     @property
     def units(self) -> Titled:
@@ -485,7 +507,7 @@ def _picks(fields: FormFields) -> Picks:
     none = {kind: begin[kind] if kind == days else () for kind in begin}
     return Picks(
         how=fields.last("cron.how", first.how),
-        at=fields.text("cron.at", first.at),
+        at=of_24_hours(fields.text("cron.at", first.at)),
         step=fields.last("cron.step", first.step),
         begin=fields.text("cron.begin"),
         end=fields.text("cron.end"),
@@ -511,7 +533,7 @@ def _schedule_value(fields: FormFields) -> Any:
     if unit in (Unit.MINUTE, Unit.HOUR):
         begin, end = fields.text("schedule.begin"), fields.text("schedule.end")
         return value | ({"between": f"{begin or '0'}-{end or '24'}"} if begin or end else {})
-    value["at"] = fields.text("schedule.at", FIRST_TIME).replace(",", " ").split() or [""]
+    value["at"] = of_24_hours(fields.text("schedule.at", FIRST_TIME)).replace(",", " ").split() or [""]
     if unit == Unit.WEEK:
         value["on"] = list(fields.all("schedule.on")) or [WEEKDAYS[0]]
     if unit == Unit.MONTH:
@@ -604,14 +626,24 @@ def _duration_text(text: str) -> str:
 # -- the pane
 
 
-def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estimate | None) -> SchedulePane:
-    """The pane; `zone` is the workspace's, and `estimate` that of a run, if it is known."""
+def schedule_pane(
+    fields: FormFields,
+    now: datetime,
+    zone: str,
+    estimate: Estimate | None,
+    late_at: Callable[[datetime], str] = lambda _: "",
+) -> SchedulePane:
+    """The pane; `zone` is the workspace's, and `estimate` that of a run, if it is known.
+
+    `late_at` says what a run at a time would read too early, or nothing; it is asked for the last run of a day.
+    """
     value = _schedule_value(fields)
     faults: list[str] = []
     schedule = read_schedule(value, lambda key, _: faults.append(key))
     meaning = None if faults else meaning_of(schedule, now, zone)
     wait = _duration_text(fields.text("retry.wait", "15 minutes"))
     stale = _duration_text(fields.text("stale_after"))
+    has_times = meaning is not None and bool(meaning.times) and _at_a_time(fields)
     has_load = meaning is not None and meaning.runs_per_day and estimate is not None
     return SchedulePane(
         tab=_tab(fields),
@@ -635,8 +667,22 @@ def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estima
         stale_after=stale,
         stale=_offered(STALE, stale),
         meaning=meaning,
+        late=late_at(_times_of_a_day(meaning)[-1].utc) if has_times and meaning else "",
         load=estimate.daily_text(meaning.runs_per_day) if has_load and meaning and estimate else "",
     )
+
+
+def _times_of_a_day(meaning: Meaning) -> list[RunTime]:
+    """The next runs within a day, in the order of their UTC times."""
+    end = meaning.times[0].utc + timedelta(days=1)
+    return sorted((time for time in meaning.times if time.utc < end), key=lambda time: time.utc.time())
+
+
+def _at_a_time(fields: FormFields) -> bool:
+    """Whether runs are at times of the day, and not at an interval."""
+    if _tab(fields) == "advanced":
+        return _picks(fields).how == "at"
+    return fields.last("schedule.unit") not in (Unit.MINUTE, Unit.HOUR)
 
 
 def _offered(durations: tuple[str, ...], own: str) -> tuple[str, ...]:

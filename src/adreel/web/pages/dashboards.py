@@ -146,6 +146,7 @@ class DashboardPage(Page):
     addresses: tuple[Address, ...]
     dialog: str = ""
     problem: str = ""
+    chosen: str = ""
     days: tuple[int, ...] = DAYS
     calendar: tuple[tuple[str, str], ...] = tuple(CALENDAR_PERIODS.items())
     weekdays: tuple[str, ...] = WEEKDAYS
@@ -263,11 +264,19 @@ def pin(
 
 @router.get("/dashboards/{dashboard_id:int}")
 def show(
-    request: Request, deps: Here, who: Who, dashboard_id: int, days: str = "", start: str = "", end: str = ""
+    request: Request,
+    deps: Here,
+    who: Who,
+    dashboard_id: int,
+    days: str = "",
+    start: str = "",
+    end: str = "",
+    send: str = "",
 ) -> Response:
-    """A dashboard of the user's."""
+    """A dashboard of the user's; with `send`, the dialog that sends it to the address of that id is open."""
     board = _board(_own(who, dashboard_id), days, start, end)
-    return respond(request, _page(deps, who, board), visitor=who)
+    page = _page(deps, who, board, "deliveries" if send else "")
+    return respond(request, replace(page, chosen=send), visitor=who)
 
 
 @router.get("/dashboards/shared/{share}")
@@ -412,7 +421,11 @@ def deliver(
         request,
         f"/dashboards/{board.id}",
         phrase(
-            "%(dashboard)s is sent to %(address)s at %(time)s.", dashboard=board.name, address=name, time=delivery.at
+            "%(dashboard)s is sent to %(address)s at %(time)s (%(zone)s).",
+            dashboard=board.name,
+            address=name,
+            time=delivery.at,
+            zone=deps.store.workspace.get().zone,
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
@@ -40,7 +40,7 @@ from adreel.web.pages import drafts, transfers
 from adreel.web.pages.drafts import continued, keep_draft, with_draft
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.wording import sentence
-from adreel.web.render import Page, go, is_fragment, respond
+from adreel.web.render import NextStep, Notice, Page, go, is_fragment, respond
 
 router = APIRouter()
 router.routes.extend(drafts.router.routes)
@@ -405,7 +405,8 @@ def _sums(dataset: Dataset, table: pa.Table) -> Sums:
     ]
     full = [name for name in named if table.num_rows and not table[name].null_count]
     sums = {name: Decimal(str(pc.sum(table[name]).as_py())) for name in full}
-    return Sums("", sums, str(currencies.pop()) if len(currencies) == 1 else "")
+    several = len(currencies) > 1
+    return Sums("", sums, str(currencies.pop()) if len(currencies) == 1 else "", several)
 
 
 def _last_sums(deps: Deps, saved: SavedDataset | None) -> Sums:
@@ -417,7 +418,8 @@ def _last_sums(deps: Deps, saved: SavedDataset | None) -> Sums:
     checksums, currencies = verification.get("checksums", ()), verification.get("currencies", ())
     totals = verification.get("totals", {}).items()
     sums = {name: Decimal(str(pair["actual"])) for name, pair in totals if name not in checksums}
-    return Sums(phrase("the rows of the last run"), sums, currencies[0] if len(currencies) == 1 else "")
+    currency = currencies[0] if len(currencies) == 1 else ""
+    return Sums(phrase("the rows of the last run"), sums, currency, several_currencies=len(currencies) > 1)
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
@@ -456,6 +458,10 @@ def _begun(deps: Deps, who: Visitor, saved: SavedDataset) -> str:
     return phrase("Created %(name)s. The first run is queued.", name=repr(saved.name))
 
 
+RUN_SOON = timedelta(hours=1)
+"""A run that is due within this time need not be started by hand."""
+
+
 @router.post("/datasets/{slug}/settings")
 def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) -> Response:
     """Saves a dataset's settings, unless another user saved others after this form was opened."""
@@ -474,7 +480,11 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
         shape = _kept(deps, who, form_of(fields, _around(deps, who, fields, saved), refused), saved)
         return _settings(request, deps, who, saved, shape, status=422)
     deps.store.drafts.remove(who.user, fields.last("draft"))
-    return go(request, f"/datasets/{slug}", " ".join((phrase("Settings saved. The next run uses them."), *losses)))
+    text = " ".join((phrase("Settings saved. The next run uses them."), *losses))
+    changed = deps.store.datasets.get(saved.id)
+    is_soon = changed.next_run_at is not None and changed.next_run_at - deps.clock() < RUN_SOON
+    offer = NextStep.RUN if who.guard.may(DatasetRight.RUN, changed) and not is_soon else None
+    return go(request, f"/datasets/{slug}", Notice(text, offer=offer, subject=changed.slug))
 
 
 def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[Problem, ...]:

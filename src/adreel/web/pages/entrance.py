@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, Form, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from adreel.errors import GuessingError, InputError, RetryError, StorageError
+from adreel.errors import FieldError, GuessingError, InputError, RetryError, StorageError
 from adreel.language import ENGLISH, LANGUAGES, phrase
 from adreel.web.deps import COOKIE, Here, known_visitor
 from adreel.web.languages import COOKIE as LANGUAGE
@@ -29,6 +29,7 @@ class Setup(Page):
     template: ClassVar[str] = "setup.html"
     name: str
     error: str
+    field: str = "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,11 @@ def create_administrator(
         )
     try:
         if password != again:
-            raise InputError(phrase("The passwords do not match."))
+            raise FieldError("again", phrase("The passwords do not match."))
         user = deps.store.users.add_first(name, password)
     except InputError as error:
-        return respond(request, Setup(name, error.message), 422)
+        field = error.field if isinstance(error, FieldError) else "name"
+        return respond(request, Setup(name, error.message, field), 422)
     return signed_in(request, user, "/home")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
-from adreel.access import AccountRight, DatasetRight
+from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.status import Standing, Status, newest_runs, standing
 from adreel.datasets.stored import dataset_of
@@ -89,12 +89,16 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The top of a dataset's page. `tab` is the key of the one that is shown, `address` the page with its query."""
+    """The top of a dataset's page. `tab` is the key of the one that is shown, `address` the page with its query.
+
+    `may_share`: the person may make CSV links.
+    """
 
     live: Live
     tab: str
     address: str
     may_delete: bool
+    may_share: bool = False
 
     @property
     def standing(self) -> Standing:
@@ -134,7 +138,8 @@ def heading(
 ) -> Heading:
     """The top of the dataset's page, with the `current` run if that was read before."""
     current = current or live(deps, who, saved, alone=tab == "settings")
-    return Heading(current, tab, address, who.guard.may(DatasetRight.DELETE, saved))
+    may_delete, may_share = who.guard.may(DatasetRight.DELETE, saved), who.guard.may_role(RoleRight.SHARE_LINKS)
+    return Heading(current, tab, address, may_delete, may_share)
 
 
 def live(deps: Deps, who: Visitor, saved: SavedDataset, *, alone: bool = False) -> Live:

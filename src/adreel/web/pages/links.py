@@ -80,6 +80,7 @@ class CsvLinksPage(Page):
     problem: str
     new_link: NewFormula | None
     days: Mapping[str, str]
+    warning: str
 
 
 @router.get("/datasets/{slug}/links")
@@ -185,6 +186,7 @@ def _links(
         problem=problem,
         new_link=new_link,
         days=DAYS,
+        warning=csv_links.reach_warning(deps.settings.web_url),
     )
 
 

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from adreel.access import DatasetRight, RoleRight
-from adreel.errors import AdreelError, ForbiddenError
+from adreel.dashboards import boards
+from adreel.errors import AdreelError, FieldError
 from adreel.language import Phrase, phrase
+from adreel.notify.mail import Security
 from adreel.notify.subscriptions import NewSubscription, Subscriptions, written_threshold
-from adreel.store import SavedDataset
-from adreel.store.notifications import Address, Incident, IncidentKind
+from adreel.store import Dashboard, SavedDataset
+from adreel.store.names import is_id
+from adreel.store.notifications import Address, Incident, IncidentKind, Threshold
 from adreel.web.deps import Deps, Here, Visitor, Who
+from adreel.web.forms.addresses import Way, address_url, as_mail, way_of, without_password
+from adreel.web.forms.fields import FormFields
 from adreel.web.pages.wording import sentence
-from adreel.web.render import Page, go, respond
+from adreel.web.render import NextStep, Notice, Page, go, respond
 from adreel.web.sign_in import need_browser
 from adreel.web.status import status_of
 
 router = APIRouter()
 
-Text = Annotated[str, Form()]
-Texts = Annotated[list[str], Form()]
+_NOTHING = FormFields({})
+
+
+async def _posted(request: Request) -> FormFields:
+    return FormFields.read(await request.body())
+
+
+Posted = Annotated[FormFields, Depends(_posted)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,9 @@ class AddressRow:
 class Section:
     """The addresses of the workspace, of a person or of a dataset, and the form for a new one.
 
-    `scope` is the last part of the form's address, `problem` what was wrong with what was sent.
+    `typed` is what was sent, `problem` what was wrong with it, and `field` where, if it was in one field. `servers` are
+    the e-mail addresses whose mail server may be used again. `reach` says whether messages are of what the person owns
+    or of `all` that they see.
     """
 
     scope: str
@@ -49,8 +62,17 @@ class Section:
     help: str
     rows: tuple[AddressRow, ...]
     may_add: bool
+    servers: tuple[Address, ...] = ()
+    typed: FormFields = _NOTHING
     problem: str = ""
-    name: str = ""
+    field: str = ""
+    is_open: bool = False
+    reach: str = "own"
+
+    @property
+    def way(self) -> Way:
+        """The way of sending that is chosen."""
+        return way_of(self.typed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +93,10 @@ class NotificationsPage(Page):
     kinds: tuple[IncidentKind, ...]
     dataset: SavedDataset | None
     incidents: tuple[OpenIncident, ...]
+    dashboard: Dashboard | None
+    ways: tuple[Way, ...] = tuple(Way)
+    securities: tuple[Security, ...] = tuple(Security)
+    threshold: str = written_threshold(Threshold())
 
 
 _HELP: Mapping[str, str] = MappingProxyType(
@@ -87,9 +113,10 @@ def _subscriptions(deps: Deps, who: Visitor) -> Subscriptions:
 
 
 @router.get("/notifications")
-def notifications(request: Request, deps: Here, who: Who) -> Response:
-    """The user's own addresses, and the workspace's for administrators."""
-    return respond(request, _page(deps, who, None), visitor=who)
+def notifications(request: Request, deps: Here, who: Who, dashboard: str = "") -> Response:
+    """The user's own addresses, and the workspace's for administrators; for a new one to send a dashboard to."""
+    typed = FormFields.of([("dashboard", dashboard)]) if dashboard else _NOTHING
+    return respond(request, _page(deps, who, None, _Refused("personal", typed)), visitor=who)
 
 
 @router.get("/datasets/{slug}/notifications")
@@ -98,34 +125,40 @@ def dataset_notifications(request: Request, deps: Here, who: Who, slug: str) -> 
     return respond(request, _page(deps, who, who.guard.dataset(slug)), visitor=who)
 
 
-@router.post("/notifications/{scope}")
-def add(
-    request: Request,
-    deps: Here,
-    who: Who,
-    scope: str,
-    url: Text = "",
-    name: Text = "",
-    kinds: Texts = [],  # noqa: B006 - FastAPI copies it
-    threshold: Text = "",
-    reach: Text = "own",
-    dataset: Text = "",
-) -> Response:
-    """Adds an address of the workspace, of a dataset, or of the user."""
+@router.post("/notifications")
+def add(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
+    """Adds an address of the workspace or of the user."""
+    return _add(request, deps, who, None, fields)
+
+
+@router.post("/datasets/{slug}/notifications")
+def add_to_dataset(request: Request, deps: Here, who: Who, slug: str, fields: Posted) -> Response:
+    """Adds an address of a dataset."""
+    return _add(request, deps, who, who.guard.dataset(slug), fields)
+
+
+def _add(request: Request, deps: Deps, who: Visitor, saved: SavedDataset | None, fields: FormFields) -> Response:
     need_browser(who, phrase("API tokens cannot add notification addresses on this page."))
-    saved = who.guard.dataset(dataset) if scope == "dataset" else None
-    wanted = NewSubscription(url, name, tuple(kinds), threshold, owned_only=reach != "all")
+    scope = "dataset" if saved else "workspace" if fields.last("scope") == "workspace" else "personal"
+    subscriptions = _subscriptions(deps, who)
+    subscriptions.need_right(saved, personal=scope == "personal")
     try:
-        address = _subscriptions(deps, who).add(wanted, dataset=saved, personal=scope == "personal")
-    except ForbiddenError:
-        raise
+        url, name = address_url(fields, subscriptions.same_server)
+        wanted = NewSubscription(
+            url,
+            fields.text("name") or name,
+            fields.all("kinds"),
+            fields.last("threshold"),
+            owned_only=fields.last("reach", "own") != "all",
+        )
+        address = subscriptions.add(wanted, dataset=saved, personal=scope == "personal")
     except AdreelError as error:
-        # The address itself is not sent back: it has secrets.
-        page = _page(deps, who, saved, scope=scope, problem=sentence(error), name=name[:200])
+        page = _page(deps, who, saved, _refused(scope, fields, error))
         return respond(request, page, status_of(error), who)
-    return go(
-        request, _home(saved), phrase("Added %(name)s. Send a test message to see whether it works.", name=address.name)
-    )
+    text = phrase("Added %(name)s. Send a test message to see whether it works.", name=address.name)
+    dashboard = _dashboard(who, fields)
+    onward = f"/dashboards/{dashboard.id}?send={address.id}" if dashboard else _home(saved)
+    return go(request, onward, Notice(text, offer=NextStep.TEST, subject=str(address.id)))
 
 
 @router.post("/notifications/{address_id:int}/test")
@@ -138,7 +171,7 @@ def send_test(request: Request, deps: Here, who: Who, address_id: int) -> Respon
     if outcome.accepted:
         return go(request, _home(saved), phrase("%(address)s accepted the test message.", address=address.shown))
     problem = phrase("The test message to %(name)s failed: %(reason)s", name=address.name, reason=outcome.reason)
-    return respond(request, _page(deps, who, saved, scope=_scope(address), problem=problem), 422, who)
+    return go(request, _home(saved), Notice(problem, failed=True, offer=NextStep.TEST, subject=str(address.id)))
 
 
 @router.post("/notifications/{address_id:int}/remove")
@@ -153,22 +186,55 @@ def _home(saved: SavedDataset | None) -> str:
     return f"/datasets/{saved.slug}/notifications" if saved else "/notifications"
 
 
-def _scope(address: Address) -> str:
-    return "workspace" if address.is_workspace else "dataset" if address.dataset_id else "personal"
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What was sent for a section, and what was wrong with it."""
+
+    scope: str
+    typed: FormFields
+    problem: str = ""
+    field: str = ""
 
 
-def _page(
-    deps: Deps, who: Visitor, saved: SavedDataset | None, *, scope: str = "", problem: str = "", name: str = ""
-) -> NotificationsPage:
+def _refused(scope: str, fields: FormFields, error: AdreelError) -> _Refused:
+    """An e-mail address that was typed as something else is shown as one."""
+    field = error.field if isinstance(error, FieldError) else ""
+    if field == "recipients" and way_of(fields) is not Way.MAIL:
+        return _Refused(scope, as_mail(fields), sentence(error), "host")
+    field = str(way_of(fields)) if field == "url" else field
+    return _Refused(scope, without_password(fields), sentence(error), field)
+
+
+def _dashboard(who: Visitor, fields: FormFields) -> Dashboard | None:
+    """The user's dashboard that the new address is for."""
+    number = fields.text("dashboard")
+    return boards.own_dashboard(who.guard, int(number)) if is_id(number) else None
+
+
+def _reach(who: Visitor) -> str:
+    """What a new address of the person begins with: who owns no dataset would hear nothing of those they own."""
+    owns = any(saved.owner_id == who.user.id for saved in who.guard.datasets())
+    return "own" if owns else "all"
+
+
+def _page(deps: Deps, who: Visitor, saved: SavedDataset | None, refused: _Refused | None = None) -> NotificationsPage:
     subscriptions = _subscriptions(deps, who)
+    dashboard = _dashboard(who, refused.typed) if refused else None
 
     def section(key: str, title: str, addresses: tuple[Address, ...], *, may_add: bool) -> Section:
         rows = tuple(
             AddressRow(address, written_threshold(address.threshold), subscriptions.is_paused(address))
             for address in addresses
         )
-        mine = key == scope
-        return Section(key, title, _HELP[key], rows, may_add, problem if mine else "", name if mine else "")
+        bare = Section(key, title, _HELP[key], rows, may_add, subscriptions.mail_servers(), reach=_reach(who))
+        if refused is None or key != refused.scope:
+            return bare
+        is_open = bool(refused.problem or dashboard)
+        # The fields of a new mail server are shown only if one is asked for.
+        field = (
+            "server" if refused.field == "host" and bare.servers and not refused.typed.text("host") else refused.field
+        )
+        return replace(bare, typed=refused.typed, problem=refused.problem, field=field, is_open=is_open)
 
     if saved is not None:
         may_edit = who.guard.may(DatasetRight.EDIT, saved)
@@ -177,7 +243,8 @@ def _page(
         sections = [section("personal", phrase("Your addresses"), subscriptions.own(), may_add=True)]
         if who.guard.may_role(RoleRight.VIEW_SETTINGS):
             sections.append(section("workspace", phrase("Workspace"), subscriptions.of_workspace(), may_add=True))
-    return NotificationsPage(tuple(sections), tuple(IncidentKind), saved, tuple(_lasting(deps, who, saved)))
+    incidents = tuple(_lasting(deps, who, saved))
+    return NotificationsPage(tuple(sections), tuple(IncidentKind), saved, incidents, dashboard)
 
 
 def _lasting(deps: Deps, who: Visitor, saved: SavedDataset | None) -> Iterator[OpenIncident]:

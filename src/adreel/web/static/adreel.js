@@ -2,6 +2,15 @@
 (() => {
   "use strict";
 
+  // Says something to a screen reader; with a class, to everyone.
+  window.announce = (words, look = "visually-hidden") => {
+    const note = document.createElement("p");
+    note.className = look;
+    note.textContent = words;
+    document.getElementById("notes")?.replaceChildren(note);
+    return note;
+  };
+
   // <button data-open="#id"> opens a <dialog>, <button data-close> closes the one around it.
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open]");
@@ -118,13 +127,10 @@
     const menu = document.getElementById(announced.id);
     if (!menu) return;
     if (document.activeElement === document.body) (document.getElementById(focused) ?? menu).focus();
-    const words = document.createElement("p");
-    words.className = "visually-hidden";
-    words.textContent = [
+    announce([
       phrase("%(menu)s: %(choice)s.", { menu: announced.label, choice: announced.choice }),
       menu.form?.querySelector("[data-outcome]")?.textContent.trim() ?? "",
-    ].join(" ");
-    document.getElementById("notes")?.replaceChildren(words);
+    ].join(" "));
     announced = null;
   });
 
@@ -161,6 +167,38 @@
 
   // The notice that a run has started is removed when the run ends.
   document.addEventListener("run-over", () => document.querySelector("[data-said]")?.remove());
+
+  // <a download data-prepare="Excel"> is a file that takes a while to make: a note says so, and when it is there.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-prepare]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (link.dataset.prepared) return;
+    link.dataset.prepared = "no";
+    announce(phrase("Preparing %(format)s…", { format: link.dataset.prepare }), "alert alert-info");
+    try {
+      const name = await downloaded(link.href);
+      const note = announce(phrase("Downloaded %(file)s.", { file: name }), "alert alert-success");
+      window.setTimeout(() => note.remove(), 8000);
+    } catch {
+      document.getElementById("notes")?.replaceChildren();
+      window.location.assign(link.href);
+    }
+    delete link.dataset.prepared;
+  });
+
+  // Downloads the file and returns its name. Throws if the answer is none: the browser then shows the page that it is.
+  const downloaded = async (address) => {
+    const answer = await fetch(address);
+    const name = answer.headers.get("Content-Disposition")?.match(/filename\*=UTF-8''([^;]+)/)?.[1];
+    if (!answer.ok || !name) throw new Error(String(answer.status));
+    const file = document.createElement("a");
+    file.href = URL.createObjectURL(await answer.blob());
+    file.download = decodeURIComponent(name);
+    file.click();
+    window.setTimeout(() => URL.revokeObjectURL(file.href), 60000);
+    return file.download;
+  };
 
   // <button data-copy="#id"> copies the text of an element. Without https a browser may not, so the text is selected.
   document.addEventListener("click", async (event) => {

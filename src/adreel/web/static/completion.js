@@ -9,6 +9,7 @@ window.completed = (editor, list, status, suggestions, before) => {
 
   let items = [];
   let active = -1;
+  let moved = false;
   let turn = 0;
 
   function close() {
@@ -35,6 +36,9 @@ window.completed = (editor, list, status, suggestions, before) => {
     list.hidden = false;
     place();
     activate(0);
+    // Enter inserts the first; a screen reader has not read it yet, so the first arrow goes to it.
+    moved = false;
+    editor.removeAttribute("aria-activedescendant");
     status.textContent = phrases(
       "%(suggestions)s suggestion. Arrow keys choose, Enter inserts.",
       "%(suggestions)s suggestions. Arrow keys choose, Enter inserts.",
@@ -113,7 +117,8 @@ window.completed = (editor, list, status, suggestions, before) => {
     if (list.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      activate(active + (event.key === "ArrowDown" ? 1 : -1));
+      activate(active + (event.key === "ArrowUp" ? -1 : moved ? 1 : 0));
+      moved = true;
     } else if ((event.key === "Enter" && !event.ctrlKey && !event.metaKey) || event.key === "Tab") {
       event.preventDefault();
       accept(active);

@@ -38,6 +38,7 @@
     note.className = "text-secondary";
     note.textContent = phrase("The form has changed. Load preview again.");
     error.replaceWith(note);
+    announce(note.textContent);
   };
 
   // -- panes: one is open at a time, and the form says which
@@ -107,7 +108,8 @@
     refused = saved;
     const button = context.sourceElement.matches("button[name=do]") ? context.sourceElement : null;
     // As it is now: a morph may make another button of it.
-    pressed = button && { value: button.value, isEditor: button.matches("[data-editor]"), removes: button.matches("[data-remove]") };
+    const listed = new Set([...form().querySelectorAll(".calc-list li")].map((item) => item.id));
+    pressed = button && { value: button.value, listed, opened: form().elements["calc.open"]?.value ?? "", adds: button.dataset.adds ?? "", isEditor: button.matches("[data-editor]"), removes: button.matches("[data-remove]") };
     continued = context.sourceElement.matches("[data-continue]");
     pane = refused || continued ? null : openPane()?.id ?? "";
     menu = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
@@ -117,7 +119,10 @@
 
   // A morph closes what the answer has closed.
   document.addEventListener("htmx:after:settle", (event) => {
-    if (event.target.closest?.("#preview")) readExamples();
+    if (event.target.closest?.("#preview")) {
+      readExamples();
+      announce(document.querySelector("#preview [data-outcome]")?.innerText ?? "");
+    }
     if (!isOurs(event.target) || event.target.matches(part_)) return;
     remember();
     for (const id of opened) {
@@ -154,8 +159,14 @@
   const focusAfter = (button) => {
     const editor = document.getElementById("calc-editor");
     const same = [...form().querySelectorAll("button[name=do]")].find((other) => other.value === button.value);
+    const items = [...form().querySelectorAll(".calc-list li")];
     let target = null;
-    if (button.isEditor) {
+    if (button.value.startsWith("calc add ") || (button.value === "calc save" && !editor)) {
+      target = items.find((item) => !button.listed.has(item.id)) ?? items.find((item) => item.id === `calc-${button.opened}`);
+    } else if (button.adds && editor) {
+      announce(phrase("Added %(metric)s.", { metric: button.adds }));
+      target = editor.querySelector("#calc-formula");
+    } else if (button.isEditor) {
       target = editor ? editor.querySelector("[aria-invalid=true]") ?? editor.querySelector("#calc-title") : form().querySelector("[value='calc new']");
     } else if (button.removes) {
       target = menu?.querySelector("[id^=undo-]");

@@ -33,6 +33,14 @@
     window.completed(editor, list, status, suggestions(editor), WORDS);
   });
 
+  // While it is typed, only what is said of the formula is replaced.
+  document.addEventListener("htmx:after:settle", () => {
+    const editor = document.getElementById("calc-formula");
+    if (!editor) return;
+    if (document.querySelector("#calc-check .invalid-feedback")) editor.setAttribute("aria-invalid", "true");
+    else editor.removeAttribute("aria-invalid");
+  });
+
   // The list of suggestions has Enter first.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.defaultPrevented || event.shiftKey) return;

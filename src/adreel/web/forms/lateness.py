@@ -1,0 +1,69 @@
+"""Whether a scheduled run would come before TikTok has the figures of yesterday."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from adreel.advertisers import Advertiser
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.freshness import complete_at, report_delay
+from adreel.dates import offset_name
+from adreel.language import integer, listed, phrase
+from adreel.pipeline.plan import days_for
+
+
+def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: datetime, zone: str) -> str:
+    """For which ad accounts yesterday is not over or complete at `moment`, and the earliest time at which it is.
+
+    Yesterday is that of `zone`, the workspace's. Empty if all have it, or the dataset does not read it.
+    """
+    yesterday = moment.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
+    if dataset.report not in ("performance", "creatives") or not _reads(dataset, yesterday):
+        return ""
+    offsets = [advertiser.offset for advertiser in advertisers]
+    delay = report_delay(dataset)
+    unended = [offset for offset in offsets if complete_at(yesterday, offset, timedelta()) > moment]
+    incomplete = [offset for offset in offsets if complete_at(yesterday, offset, delay) > moment]
+    if not incomplete:
+        return ""
+    late = unended or incomplete
+    facts = {
+        "time": f"{moment.astimezone(UTC):%H:%M}",
+        "zones": listed(offset_name(offset) for offset in sorted(set(late))),
+        "some": integer(len(late)),
+        "all": integer(len(offsets)),
+    }
+    words = (
+        phrase("At %(time)s UTC, yesterday is not over in %(zones)s (%(some)s of %(all)s ad accounts).", **facts)
+        if unended
+        else phrase(
+            "At %(time)s UTC, TikTok has not completed yesterday in %(zones)s (%(some)s of %(all)s ad accounts).",
+            **facts,
+        )
+    )
+    complete = max(complete_at(yesterday, offset, delay) for offset in offsets)
+    return f"{words} {_earliest(complete, moment, zone)}"
+
+
+def _earliest(complete: datetime, moment: datetime, zone: str) -> str:
+    at = f"{complete.astimezone(UTC):%H:%M}"
+    if complete.astimezone(UTC).date() > moment.astimezone(UTC).date():
+        return phrase("TikTok completes it by %(time)s UTC of the next day.", time=at)
+    if zone == "UTC":
+        return phrase("The earliest time with all figures is %(time)s UTC.", time=at)
+    return phrase(
+        "The earliest time with all figures is %(time)s UTC (%(local)s in %(zone)s now).",
+        time=at,
+        local=f"{complete.astimezone(ZoneInfo(zone)):%H:%M}",
+        zone=zone,
+    )
+
+
+def _reads(dataset: Dataset, day: date) -> bool:
+    """Whether a run on the day after reads the day."""
+    if dataset.dates is None:
+        return False
+    days = days_for(dataset, day + timedelta(days=1))
+    return days is not None and days.start <= day <= days.end
