@@ -364,6 +364,7 @@ def test_a_metric_that_a_user_took_out_was_not_restated_by_tiktok(small: Home) -
     assert "Impressions" not in small.good("diff", "spend", "0", "1").stdout
     with open_site(small) as site:
         page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
+        assert "No rows changed" in site.visit("admin").words("/datasets/spend/difference/rows", before=0, after=1)
         answer = program(site).get("/datasets/spend/difference?before=0&after=1")
     assert "Columns removed: impressions." in page
     assert "Impressions" not in page
