@@ -231,8 +231,87 @@ def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -
     page = site.visit("admin").part("/home/restated").text
     for figure in answer["figures"]:
         assert figure["advertiser_name"] in words_of(page)
-        assert f"day={figure['days'][-1]['day']}#day" in page
+        assert f"advertiser={figure['advertiser_id']}" in page
+    addresses = [html.unescape(address) for address in re.findall(r'href="([^"]+)">View rows', page)]
+    assert len(addresses) == len(answer["figures"])
+    for figure, address in zip(answer["figures"], addresses, strict=True):
+        rows = words_of(site.visit("admin").good(address))
+        amount = f"{figure['amount']:+,.2f} {figure['currency']}" if figure["currency"] else f"{figure['amount']:+,}"
+        assert amount in rows.partition("Change of")[2][:200], figure
     assert "No restatements" not in site.home.good("restatements").stdout
+
+
+def test_sample_rows_of_a_comparison_name_the_currency_of_money(site: Site) -> None:
+    page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
+    samples = page.partition("Sample rows")[2].partition("View restated rows")[2]
+    amounts = re.findall(r" Cost ([\d,.]+) ([A-Z]{3}) ([\d,.]+) ([A-Z]{3}) ", samples)
+    assert amounts
+    assert len(amounts) == samples.count(" Cost "), "money without a currency"
+    sizes = [abs(Decimal(after.replace(",", "")) - Decimal(before.replace(",", ""))) for before, _, after, _ in amounts]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_home_names_metrics_without_a_restatement_and_datasets_that_nothing_will_read(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=2, ads=3)
+    home.now = home.now.replace(hour=9)
+    at(home)
+    home.add_account()
+    values = ["spend", "conversion", "total_complete_payment_rate"]
+    home.good("run", "-f", home.file(metrics=values, dates=DATES))
+    with open_site(home) as site:
+        first = site.visit("admin").part("/home/restated").text
+    assert "Restatements appear after the second run" in words_of(first)
+    home.good("run", "spend")
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        answer = asked(program(site), "/home")["restated"]
+        assert [each["metric"] for each in answer["unchanged"]] == values
+        assert answer["outdated"] == []
+        words = words_of(visit.part("/home/restated").text)
+        for title in ("Cost", "Conversions", "Purchase value (website)"):
+            assert f"{title}: nothing restated since yesterday" in words
+    home.later(2)
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        answer = asked(program(site), "/home")["restated"]
+        assert answer == exact(home.good("restatements", "--json").stdout)
+        assert (answer["unchanged"], answer["versions"]) == ([], 0)
+        assert [each["dataset"] for each in answer["outdated"]] == [answer["last_compared"]["dataset"]] == ["spend"]
+        page = visit.part("/home/restated").text
+        assert "The same days were last read again by Spend on" in words_of(page)
+        assert "has no schedule" in words_of(page)
+        assert 'action="/datasets/spend/run"' in page
+        assert 'href="/datasets/spend/settings#menu-schedule"' in page
+    home.good("run", "spend")
+    with open_site(home) as site:
+        answer = asked(program(site), "/home")["restated"]
+        assert answer["outdated"] == []
+        expected = moved(home, "spend", values[-1], (1, 2))
+        assert expected
+        own: dict[str | None, Decimal] = defaultdict(Decimal)
+        for figure in answer["figures"]:
+            if figure["metric"] == values[-1]:
+                own[figure["currency"]] += figure["amount"]
+        assert own
+        assert own == {
+            currency: sum(amount for (_, code), amount in expected.items() if code == currency) for currency in own
+        }
+
+
+def test_home_says_where_yesterday_is_still_running(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=6, ads=3)
+    home.now = home.now.replace(hour=1)
+    at(home)
+    home.add_account(advertisers=[0, 1, 2, 3])
+    home.good("run", "-f", home.file(metrics=METRICS, dates=DATES))
+    with open_site(home) as site:
+        answer = asked(program(site), "/home")["spend"]
+        words = words_of(site.visit("admin").part("/home/spend").text)
+    running = [own for own in answer["currencies"] if own["running"] and own["yesterday"]["amount"] is None]
+    assert running
+    for own in running:
+        assert f"{answer['yesterday']} is still running in {own['running'][0]}" in words
+    assert "Not read yet" not in words
 
 
 def test_home_comes_first_and_leads_on(site: Site) -> None:

@@ -69,9 +69,6 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
     page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
     terminal = " ".join(site.home.good("diff", "spend", "0", "1").stdout.split())
     assert "CPC (destination) cpc" in terminal
-    samples = re.findall(r"(?:Cost|CPC \(destination\)) [\d.]+( [A-Z]{3})? ", page.partition("Sample rows")[2])
-    assert samples
-    assert all(samples), "money without a currency"
     assert by_api["summary"][1:] in page
     money = {sums["currency"]: sums for sums in _metric(by_api, "spend")["sums"]}
     assert set(money) == CURRENCIES
@@ -146,6 +143,20 @@ def test_no_number_anywhere_is_a_sum_over_currencies(site: Site) -> None:
         for text in texts:
             assert f"{total:,.2f}" not in text
             assert f"{total.normalize():f}" not in text
+
+
+def test_sample_rows_are_the_restated_ones_that_changed_most_by_names(site: Site) -> None:
+    asking, visit, base = program(site), site.visit("admin"), "/datasets/spend/difference/rows"
+    rows = exact(asking.ask("GET", base, params={"limit": 10, "restated": True}).text)
+    assert rows["total"] > 10
+    samples = words_of(visit.part("/datasets/spend/difference", before=0, after=1).text).partition("Sample rows")[2]
+    place = 0
+    assert f"10 of {rows['total']} restated rows. The largest change in Conversions comes first." in samples
+    for item in rows["items"]:
+        names = f"{item['names']['ad_id']} {item['names']['advertiser_id']} Day {item['day']}"
+        (step,) = (value for value in item["values"] if value["name"] == rows["sorted_by"])
+        place = samples.index(f"changed {names} Conversions {step['before']} {step['after']}", place)
+        assert item["key"]["ad_id"] not in samples
 
 
 def test_restated_rows_are_those_of_days_that_were_complete_and_add_up_in_each_currency(site: Site) -> None:
@@ -364,6 +375,7 @@ def test_a_metric_that_a_user_took_out_was_not_restated_by_tiktok(small: Home) -
     assert "Impressions" not in small.good("diff", "spend", "0", "1").stdout
     with open_site(small) as site:
         page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
+        assert "No rows changed" in site.visit("admin").words("/datasets/spend/difference/rows", before=0, after=1)
         answer = program(site).get("/datasets/spend/difference?before=0&after=1")
     assert "Columns removed: impressions." in page
     assert "Impressions" not in page
@@ -433,3 +445,29 @@ def test_a_version_whose_run_is_not_in_the_store_has_no_state(small: Home) -> No
     with open_site(small) as site:
         assert [version["state"] for version in program(site).get("/datasets/spend/versions")["items"]] == [None]
         assert "Verified" not in site.visit("admin").words("/datasets/spend/versions").partition("State")[2]
+
+
+def test_a_day_of_two_kinds_says_in_which_zones_it_is_which(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=6, ads=6)
+    # In America, the day before is not over.
+    home.now = home.now.replace(hour=1)
+    home.door("now", {"today": home.now.date().isoformat(), "hour": 1})
+    home.add_account(advertisers=[0, 1, 2, 3])
+    home.good("run", "-f", home.file(metrics=METRICS, dates={"start": "today-5", "end": "today"}))
+    home.later(1)
+    home.good("run", "spend")
+    difference = exact(home.good("diff", "spend", "0", "1", "--json").stdout)
+    with open_site(home) as site:
+        page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
+    kinds_of: dict[str, list[Any]] = defaultdict(list)
+    for entry in difference["days"]:
+        kinds_of[entry["day"]].append(entry)
+    twice = {day: entries for day, entries in kinds_of.items() if len(entries) > 1}
+    assert twice, "no day is of two kinds, so that nothing is tested"
+    for day, entries in twice.items():
+        zones = [set(entry["zones"]) for entry in entries]
+        assert sum(map(len, zones)) == len(set().union(*zones))
+        for entry in entries:
+            label = "in both versions" if entry["kind"] == "restated" else entry["kind"]
+            *first, last = entry["zones"]
+            assert f"{day} {label} {', '.join(first)}{' and ' if first else ''}{last}" in page

@@ -107,6 +107,26 @@ def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Ho
         assert "No table yet The table appears when the first run is complete." in visit.words(BASE)
 
 
+def test_every_page_of_a_dataset_has_a_title_of_its_own(ran: Site) -> None:
+    run_id = ran.store.runs.good(saved(ran), 1)[0].id
+    titles = {
+        "": "Overview",
+        "/data": "Data",
+        "/cards": "Charts",
+        "/history": "History",
+        "/versions": "Versions",
+        "/restatements": "Restatements",
+        "/settings": "Settings",
+        "/data/columns": "Columns · Data",
+        "/views": "Saved views · Data",
+        "/links": "CSV links · Data",
+        f"/history/{run_id}": f"Run {run_id} · History",
+    }
+    visit = ran.visit("admin")
+    for ending, title in titles.items():
+        assert f"<title>{title} · Spend · adreel</title>" in visit.good(BASE + ending), ending
+
+
 def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
     ran.home.door("reset", {})
     page = ran.visit("admin").words(f"{BASE}/next")

@@ -77,6 +77,16 @@ def _print_all(findings: Restated) -> None:
         print_table(heads, rows, hidden_first=("versions",))
     for total in findings.totals:
         say(f"{total.title}: {amount(total.amount, total.currency, signed=True)}.")
+    for metric in findings.unchanged:
+        say(f"{metric.title}: nothing restated.")
+    for reading in findings.outdated:
+        say(
+            f"{reading.dataset_name} has no schedule and was read last at {reading.read_at:%Y-%m-%d %H:%M} UTC. "
+            f"Run it: adreel run {reading.dataset}"
+        )
+    last = findings.last_compared
+    if last is not None and not findings.versions:
+        say(f"Last compared: {last.dataset_name}, {last.read_at:%Y-%m-%d %H:%M} UTC.")
     compared = f"{counted(findings.versions, 'version')} compared since {findings.since:%Y-%m-%d %H:%M} UTC."
     say(compared if rows else f"No restatements. {compared}")
     if findings.missing:

@@ -11,7 +11,7 @@ is never added.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -125,13 +125,17 @@ class ColumnChange:
 
 @dataclass(frozen=True, slots=True)
 class DayChange:
-    """The rows of a day that were added, removed and changed, of those ad accounts for which it is of one kind."""
+    """The rows of a day that were added, removed and changed, of those ad accounts for which it is of one kind.
+
+    `zones` are those of these ad accounts, where they are known.
+    """
 
     day: date | None
     kind: DayKind
     added: int
     removed: int
     changed: int
+    zones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,7 @@ class Comparison:
                     "added": day.added,
                     "removed": day.removed,
                     "changed": day.changed,
+                    "zones": list(day.zones),
                     "sums": sums[day.day, day.kind],
                 }
                 for day in self.days
@@ -241,16 +246,19 @@ def _column_json(column: ColumnChange) -> dict[str, Any]:
 def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: int, now: datetime) -> Comparison:
     """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
     sums = _compare_sums(store, lake, saved, (before, after), now)
+    zones: dict[Place, set[str]] = defaultdict(set)
 
     def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
         account = dict(zip(sums.identity, values, strict=True))
-        return account.get(CURRENCY) or "", sums.kinds.of(account.get(ADVERTISER), day)
+        kind = sums.kinds.of(account.get(ADVERTISER), day)
+        zones[day, kind] |= {account[ZONE]} if account.get(ZONE) else set()
+        return account.get(CURRENCY) or "", kind
 
     from adreel.lake.difference import Grouping
 
     difference = lake.difference(saved.table_slug, before, after, Grouping(sums.identity, part_of))
     origin = sums.readings.origin(before, after)
-    return _Summing(difference, sums.facts, sums.accounts, sums.kinds, origin).comparison()
+    return _Summing(difference, sums.facts, sums.accounts, sums.kinds, origin, zones).comparison()
 
 
 @dataclass(frozen=True, slots=True)
@@ -629,8 +637,10 @@ class _Summing:
         accounts: list[_AdvertiserChanges],
         kinds: Kinds,
         origin: str,
+        zones: Mapping[Place, Collection[str]],
     ) -> None:
         self._origin = origin
+        self._zones = zones
         self._difference = difference
         self._column_facts = facts
         self._accounts = accounts
@@ -709,8 +719,10 @@ class _Summing:
             own = counts.setdefault((part_day.day, kind), [0, 0, 0])
             for number, count in enumerate((part_day.added, part_day.gone, part_day.changed)):
                 own[number] += count
-        for (day, kind), numbers in sorted(counts.items(), key=lambda item: (item[0][0] or date.min, item[0][1])):
-            yield DayChange(day, kind, *numbers)
+        for (day, kind), (added, removed, changed) in sorted(
+            counts.items(), key=lambda item: (item[0][0] or date.min, item[0][1])
+        ):
+            yield DayChange(day, kind, added, removed, changed, tuple(sorted(self._zones.get((day, kind), ()))))
 
 
 def _added(total: Any, addend: Any) -> Any:

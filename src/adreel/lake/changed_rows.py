@@ -104,6 +104,8 @@ def open_changed_rows(
             )
         )
     day = note.day_column if note and note.day_column in key else None
+    # Of a column whose values left a version nothing can be summed.
+    query = replace(query, sums=tuple(name for name in query.sums if name in shared))
     with storage.guard(phrase("the table %(table)s", table=slug)), engine(MEMORY) as connection:
         create_views(connection, storage, old, new)
         lock(connection, folders=[str(storage.folder)] if reads_files(storage) else [])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -22,8 +23,10 @@ from adreel.datasets.advertisers import names_of
 from adreel.datasets.figures import METRICS, keep_missing
 from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
 from adreel.datasets.status import NO_RUNS
-from adreel.dates import Span
+from adreel.datasets.stored import dataset_of
+from adreel.dates import Span, fixed_offset, offset_name, today_at
 from adreel.enumerations import first_of
+from adreel.errors import DatasetError, InputError
 from adreel.exchange_rates import EXACT, WorkspaceRates
 from adreel.lake import Lake
 from adreel.language import phrase, shown_day
@@ -40,6 +43,17 @@ from adreel.store import (
 
 SPEND = "spend"
 """The metric that the first page sums."""
+
+PURCHASE_VALUES = (
+    "total_purchase_value",
+    "total_complete_payment_rate",
+    "onsite_total_purchase_value",
+    "offline_shopping_events_value",
+)
+"""Values of purchases in the app, on the website, on TikTok and offline."""
+
+RESTATED_METRICS = (*METRICS, *PURCHASE_VALUES)
+"""The metrics whose restatements are shown, where a dataset has them."""
 
 RESTATED_WITHIN = timedelta(days=1)
 """Versions read within it are those since yesterday."""
@@ -119,13 +133,14 @@ def next_runs(guard: Guard) -> tuple[ScheduledRun, ...]:
 class _Sources:
     """The datasets that the person sees, by id, and of each ad account and metric the sums that are used.
 
-    `ranked` are all sums of each, the one that is used first. `missing` are datasets of whose newest version nothing is
-    kept yet, `read` how many were read just now.
+    `ranked` are all sums of each, the one that is used first. `read_at` is when each dataset was read last. `missing`
+    are datasets of whose newest version nothing is kept yet, `read` how many were read just now.
     """
 
     datasets: Mapping[int, SavedDataset]
     ranked: Mapping[tuple[str, str], Sequence[DailySums]]
     readers: Mapping[str, int]
+    read_at: Mapping[int, datetime]
     missing: int
     read: int
 
@@ -158,7 +173,8 @@ def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span
         key: sorted(own, key=lambda head: _rank(head, briefs, window), reverse=True) for key, own in by_key.items()
     }
     readers = {advertiser: len(own) for (advertiser, metric), own in by_key.items() if metric == SPEND}
-    return _Sources(datasets, ranked, readers, len(missing) - read, read)
+    read_at = {dataset_id: good.read_at for dataset_id in datasets if (good := briefs.get(dataset_id, NO_RUNS).good)}
+    return _Sources(datasets, ranked, readers, read_at, len(missing) - read, read)
 
 
 def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span) -> tuple[Any, ...]:
@@ -195,7 +211,7 @@ class RestatedFigure:
     """What TikTok restated of a metric of an ad account, by day, as `dataset` read it.
 
     `currency` is None for what is no money, and empty where it is not known. `amount` is the net change of all `days`,
-    `before` and `after` the versions between which the latest of it was found.
+    `before` and `after` the versions between which it was found.
     """
 
     advertiser_id: str
@@ -228,16 +244,38 @@ class RestatedTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class UnchangedMetric:
+    """A metric that was compared and of which nothing was restated."""
+
+    metric: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastReading:
+    """When a dataset was read last."""
+
+    dataset: str
+    dataset_name: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Restated:
     """What runs that began since `since` found restated, largest amounts first; `totals` leave out unknown currencies.
 
-    `versions` is how many were compared, of `datasets` that have daily figures. `missing` are datasets of whose newest
+    `versions` is how many were compared, of `datasets` that have daily figures; of `unchanged` metrics nothing was
+    restated. `last_compared` is the dataset that read the same days again last, at any time, None for none. `outdated`
+    are datasets that are older than a day and have no schedule. `missing` are datasets of whose newest
     version nothing is known yet, `read` how many were read just now.
     """
 
     since: datetime
     figures: tuple[RestatedFigure, ...]
     totals: tuple[RestatedTotal, ...]
+    unchanged: tuple[UnchangedMetric, ...]
+    last_compared: LastReading | None
+    outdated: tuple[LastReading, ...]
     versions: int
     datasets: int
     missing: int
@@ -257,13 +295,14 @@ def restated(
     since: datetime | None = None,
     read_at_once: int = READ_AT_ONCE,
 ) -> Restated:
-    """What TikTok restated since that moment, by default since a day ago: cost and conversions, by ad account."""
+    """What TikTok restated since that moment, by default since a day ago, of `RESTATED_METRICS` by ad account."""
     since = now - RESTATED_WITHIN if since is None else since
     today = now.date()
     sources = _sources(store, lake, guard, now, Span(today - SHOWN_DAYS * _DAY, today), read_at_once)
     read = store.figures.since({head.dataset_id for own in sources.ranked.values() for head in own}, since)
     # A dataset that was read once says nothing of restatements, however much it knows of the days.
-    chosen = sources.compared({version.dataset_id for version in read if version.before is not None})
+    compared = {version.dataset_id for version in read if version.before is not None}
+    chosen = _with_purchase_values(sources.compared(compared), sources, now)
     used = {head.dataset_id for head in chosen.values()}
     versions = [version for version in read if version.dataset_id in used]
     names = names_of(_advertisers(store, guard))
@@ -278,17 +317,60 @@ def restated(
         and (figure := _restated_figure(head, moves, sources, names)) is not None
     ]
     figures.sort(
-        key=lambda each: (METRICS.index(each.metric), -abs(each.amount), each.advertiser_name, each.advertiser_id)
+        key=lambda each: (
+            RESTATED_METRICS.index(each.metric),
+            -abs(each.amount),
+            each.advertiser_name,
+            each.advertiser_id,
+        )
     )
+    restated_metrics = {figure.metric for figure in figures}
+    unchanged = {metric for (_, metric), head in chosen.items() if head.dataset_id in compared} - restated_metrics
+    last = store.figures.latest_compared(used)
     return Restated(
         since=since,
         figures=tuple(figures),
         totals=tuple(_totals(figures)),
+        unchanged=tuple(
+            UnchangedMetric(metric, title_of(metric)) for metric in RESTATED_METRICS if metric in unchanged
+        ),
+        last_compared=_last_reading(sources, last.dataset_id, last.read_at) if last is not None else None,
+        outdated=tuple(_outdated(sources, used, now)),
         versions=sum(1 for version in versions if version.before is not None),
         datasets=len(used),
         missing=sources.missing,
         read=sources.read,
     )
+
+
+def _with_purchase_values(
+    chosen: Mapping[tuple[str, str], DailySums], sources: _Sources, now: datetime
+) -> Mapping[tuple[str, str], DailySums]:
+    """The same, and of each ad account the purchase values that the dataset used for its cost has."""
+    values: dict[int, tuple[str, ...]] = {}
+    for dataset_id in {head.dataset_id for head in chosen.values()}:
+        with suppress(DatasetError):
+            metrics = dataset_of(sources.datasets[dataset_id], now).metrics
+            values[dataset_id] = tuple(name for name in PURCHASE_VALUES if name in metrics)
+    return dict(chosen) | {
+        (advertiser, name): replace(head, metric=name)
+        for (advertiser, metric), head in chosen.items()
+        if metric == SPEND
+        for name in values.get(head.dataset_id, ())
+    }
+
+
+def _last_reading(sources: _Sources, dataset_id: int, read_at: datetime) -> LastReading:
+    saved = sources.datasets[dataset_id]
+    return LastReading(saved.slug, saved.name, read_at)
+
+
+def _outdated(sources: _Sources, used: Iterable[int], now: datetime) -> Iterator[LastReading]:
+    """The datasets that were read more than a day ago, and that no schedule will read; by name."""
+    for saved in sorted((sources.datasets[dataset_id] for dataset_id in used), key=lambda saved: saved.name.casefold()):
+        read_at = sources.read_at.get(saved.id)
+        if saved.next_run_at is None and read_at is not None and now - read_at > RESTATED_WITHIN:
+            yield _last_reading(sources, saved.id, read_at)
 
 
 def _restated_figure(
@@ -301,13 +383,14 @@ def _restated_figure(
     advertiser, metric = head.advertiser_id, head.metric
     days: dict[date, Decimal] = defaultdict(Decimal)
     newest: VersionFigures | None = None
+    oldest: VersionFigures | None = None
     currency = ""
     for version, amounts in moves:
         for day, moved in amounts.days.items():
             if metric in moved:
                 days[day] += moved[metric]
-                newest, currency = newest or version, amounts.currency or currency
-    if newest is None:
+                newest, oldest, currency = newest or version, version, amounts.currency or currency
+    if newest is None or oldest is None:
         return None
     saved = sources.datasets[head.dataset_id]
     return RestatedFigure(
@@ -320,7 +403,7 @@ def _restated_figure(
         days=tuple(RestatedDay(day, amount) for day, amount in sorted(days.items())),
         dataset=saved.slug,
         dataset_name=saved.name,
-        before=newest.before,
+        before=oldest.before,
         after=newest.version,
     )
 
@@ -330,7 +413,9 @@ def _totals(figures: Iterable[RestatedFigure]) -> Iterator[RestatedTotal]:
     for figure in figures:
         if figure.currency != "":
             groups[figure.metric, figure.currency].append(figure)
-    for (metric, currency), own in sorted(groups.items(), key=lambda group: (METRICS.index(group[0][0]), group[0][1])):
+    for (metric, currency), own in sorted(
+        groups.items(), key=lambda group: (RESTATED_METRICS.index(group[0][0]), group[0][1])
+    ):
         amount = sum((figure.amount for figure in own), Decimal(0))
         yield RestatedTotal(metric, title_of(metric), currency, amount, len(own))
 
@@ -386,13 +471,14 @@ class SpendPeriod:
 
 @dataclass(frozen=True, slots=True)
 class CurrencySpend:
-    """The spend of the ad accounts of one currency."""
+    """The spend of the ad accounts of one currency; `running` are zones of theirs in which yesterday is not over."""
 
     currency: str
     advertisers: int
     yesterday: SpendPeriod
     week: SpendPeriod
     days: tuple[SpendDay, ...]
+    running: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +528,7 @@ def spend_by_day(
     chosen = [head for (_, metric), head in sources.chosen.items() if metric == SPEND]
     sums = store.figures.with_days(chosen)
     advertisers = _advertisers(store, guard)
+    running = _running(advertisers, yesterday, now)
     names, present = names_of(advertisers), {each.advertiser_id for each in advertisers if not each.gone}
     by_currency: dict[str, list[DailySums]] = defaultdict(list)
     for each in sums:
@@ -455,7 +542,7 @@ def spend_by_day(
     return Spend(
         yesterday=yesterday,
         currencies=tuple(
-            _currency_spend(currency, own, window)
+            _currency_spend(currency, own, window, running)
             for currency, own in sorted(by_currency.items(), key=lambda group: (-len(group[1]), group[0]))
         ),
         accounts=tuple(
@@ -527,7 +614,20 @@ def _account(sums: DailySums, sources: _Sources, names: Mapping[str, str]) -> Sp
     )
 
 
-def _currency_spend(currency: str, sums: Collection[DailySums], window: Span) -> CurrencySpend:
+def _running(advertisers: Iterable[AccountAdvertiser], day: date, now: datetime) -> Mapping[str, str]:
+    """The zones of the ad accounts in which the day is not over, by ad account."""
+    zones = {}
+    for advertiser in advertisers:
+        with suppress(InputError):
+            offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
+            if today_at(now, offset) <= day:
+                zones[advertiser.advertiser_id] = offset_name(offset)
+    return zones
+
+
+def _currency_spend(
+    currency: str, sums: Collection[DailySums], window: Span, running: Mapping[str, str]
+) -> CurrencySpend:
     end = window.end
     return CurrencySpend(
         currency,
@@ -535,6 +635,7 @@ def _currency_spend(currency: str, sums: Collection[DailySums], window: Span) ->
         _period(sums, Span(end, end)),
         _period(sums, Span(end - (WEEK - 1) * _DAY, end)),
         tuple(_spend_day(sums, window.start + number * _DAY) for number in range(window.days)),
+        tuple(sorted({running[each.advertiser_id] for each in sums if each.advertiser_id in running})),
     )
 
 

@@ -147,6 +147,16 @@ class KeptFigures:
         """What is kept of the versions of these datasets that were read after that, newest first."""
         return self._versions(version_figures.c.dataset_id.in_(dataset_ids) & (version_figures.c.read_at > moment))
 
+    def latest_compared(self, dataset_ids: Collection[int]) -> VersionFigures | None:
+        """The version of these datasets that was read last and compared, without its amounts; None for none."""
+        compared = version_figures.c.dataset_id.in_(dataset_ids) & version_figures.c.before.is_not(None)
+        newest = select(version_figures).where(compared).order_by(version_figures.c.read_at.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(newest).first()
+        if row is None:
+            return None
+        return VersionFigures(row.run_id, row.dataset_id, row.version, row.before, FiguresState(row.state), row.read_at)
+
     def _versions(self, chosen: Any) -> tuple[VersionFigures, ...]:
         heads = select(version_figures).join(runs, runs.c.id == version_figures.c.run_id).where(chosen)
         amounts = (

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from adreel.access import Guard
 from adreel.charts.labels import cell
 from adreel.charts.selection import days_of
+from adreel.datasets.changed_rows import ChangedRows, ChangedRowsSearch, MetricHead, RowChange, changed_rows
 from adreel.datasets.restatement import (
+    ADVERTISER,
     CURRENCY,
     ColumnChange,
     Comparison,
@@ -22,13 +27,19 @@ from adreel.datasets.restatement import (
     compare,
 )
 from adreel.dates import Span
-from adreel.errors import NotFoundError
-from adreel.language import Phrase, listed, phrase
+from adreel.errors import InputError, NotFoundError
+from adreel.language import Phrase, listed, phrase, shown_day
 from adreel.store import SavedDataset
 from adreel.web.deps import Deps
 
 if TYPE_CHECKING:
     from adreel.lake.difference import Example
+
+EXAMPLES = 10
+"""Rows that are shown."""
+
+MOST_ROWS = 500_000
+"""Rows of a table that is compared a second time, for the rows that changed most."""
 
 MOST_SUMS = 6
 """Figures that the table of days has columns for."""
@@ -58,7 +69,8 @@ class MetricRow:
 class DayRow:
     """Of a day on which anything changed the ad accounts for which it is of one kind; `kind` is empty for restated.
 
-    `steps` are of the figures that the table has columns for.
+    `steps` are of the figures that the table has columns for. For a day of several kinds `zones` says where it is this
+    one, and `kind` is never empty.
     """
 
     day: date | None
@@ -67,15 +79,32 @@ class DayRow:
     removed: int
     changed: int
     steps: tuple[str, ...]
+    zones: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """A row that changed, was added or removed: its key, and each value that differs, before and after."""
+    """A row that changed, was added or removed: its key, and each value that differs, before and after.
+
+    The key has titles and texts; a name has an empty title.
+    """
 
     kind: str
     key: tuple[tuple[str, str], ...]
     values: tuple[tuple[str, str | None, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Some of `total` rows; `order` says which come first, and is empty for rows in no order.
+
+    `restated` says that these are rows that TikTok restated alone.
+    """
+
+    rows: tuple[ExampleRow, ...]
+    total: int
+    restated: bool = False
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +118,7 @@ class Changes:
     metrics: tuple[MetricRow, ...]
     day_heads: tuple[str, ...]
     days: tuple[DayRow, ...]
-    examples: tuple[ExampleRow, ...]
+    examples: Examples
     panels: tuple[str, ...]
     chart: str
     chart_days: str
@@ -119,16 +148,80 @@ def since(deps: Deps, saved: SavedDataset) -> Since | None:
     return Since(before, after, comparison.summary, comparison.same)
 
 
-def changes(deps: Deps, saved: SavedDataset, before: int, after: int) -> Changes:
+def changes(deps: Deps, guard: Guard, saved: SavedDataset, before: int, after: int) -> Changes:
     """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
-    return _ChangesView(compare(deps.store, deps.lake, saved, before, after, deps.clock())).changes()
+    comparison = compare(deps.store, deps.lake, saved, before, after, deps.clock())
+    return _ChangesView(comparison, _largest_changes(deps, guard, saved, comparison)).changes()
+
+
+def _largest_changes(deps: Deps, guard: Guard, saved: SavedDataset, comparison: Comparison) -> Examples | None:
+    """The rows that changed most by names, restated ones alone if there are any; None for large tables."""
+    if not comparison.keyed or max(comparison.rows_before, comparison.rows_after) > MOST_ROWS:
+        return None
+    search = ChangedRowsSearch(comparison.before, comparison.after, restated=None)
+    with suppress(InputError), changed_rows(guard, deps.lake, saved, search, deps.clock()) as rows:
+        examples = tuple(_named_row(rows, row) for row in rows.rows(0, EXAMPLES))
+        return Examples(examples, rows.head.total, comparison.can_restate and bool(rows.left_out), order_of(rows))
+    return None
+
+
+def _named_row(rows: ChangedRows, row: RowChange) -> ExampleRow:
+    """A row by the names of its key, the ad before its ad account; ids where there are no names."""
+    key = [
+        ("", name) if (name := row.names.get(column)) else (rows.title(column), cell(column, value).text)
+        for column, value in by_rank(row.key)
+    ]
+    day = [(phrase("Day"), shown_day(row.day))] if row.day else []
+    values = (
+        (
+            metric.title,
+            _with_currency(metric, step.before, row.currency),
+            _with_currency(metric, step.after, row.currency),
+        )
+        for metric in rows.metrics
+        if (step := row.values[metric.name]).differs
+    )
+    return ExampleRow(row.kind, (*key, *day), tuple(values))
+
+
+def _with_currency(metric: MetricHead, value: Any, currency: str | None) -> str | None:
+    if value is None:
+        return None
+    shown = cell(metric.name, value).text
+    return f"{shown} {currency}" if metric.type == "money" and currency else shown
+
+
+def by_rank(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """A row's key with the ad itself before the account that it is in."""
+    return sorted(key.items(), key=lambda pair: pair[0] == ADVERTISER)
+
+
+def is_by_currency(rows: ChangedRows) -> bool:
+    """Whether rows are sorted by money of several currencies."""
+    by_money = any(metric.name == rows.by and metric.type == "money" for metric in rows.metrics)
+    return by_money and len(rows.currencies) > 1
+
+
+def order_of(rows: ChangedRows) -> str:
+    """How the rows are sorted, in a sentence; empty if they are sorted by no metric."""
+    if rows.by is None:
+        return ""
+    title = rows.title(rows.by)
+    if not is_by_currency(rows):
+        return phrase("The largest change in %(metric)s comes first.", metric=title)
+    return phrase(
+        "Rows are grouped by currency: %(currencies)s. In each, the largest change in %(metric)s comes first.",
+        currencies=", ".join(rows.currencies),
+        metric=title,
+    )
 
 
 class _ChangesView:
     """Puts one comparison into rows and bars."""
 
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: Comparison, largest: Examples | None) -> None:
         self._comparison = comparison
+        self._largest = largest
 
     def changes(self) -> Changes:
         """All of it."""
@@ -143,23 +236,28 @@ class _ChangesView:
             comparison=comparison,
             metrics=tuple(row for column in differing for row in _metric_rows(column)),
             day_heads=tuple(column.label(column_sum) for column, column_sum in headed),
-            days=tuple(
-                DayRow(
-                    day.day,
-                    "" if day.kind is DayKind.RESTATED else day.kind.label,
-                    day.added,
-                    day.removed,
-                    day.changed,
-                    tuple(_step(column_sum, (day.day, day.kind)) for _, column_sum in headed),
-                )
-                for day in comparison.days
-            ),
-            examples=tuple(map(self._example, comparison.examples)),
+            days=tuple(self._day_rows(headed)),
+            examples=self._largest or self._examples(),
             panels=tuple(panel["title"] for panel in panels),
             chart=self._chart(panels),
             chart_days=listed(_SERIES[kind] for kind in comparison.first_kinds),
             unchanged=len(comparison.columns) - len(differing),
         )
+
+    def _day_rows(self, headed: Iterable[tuple[ColumnChange, CurrencySum]]) -> Iterator[DayRow]:
+        sums = [column_sum for _, column_sum in headed]
+        times = Counter(day.day for day in self._comparison.days)
+        for day in self._comparison.days:
+            several = times[day.day] > 1
+            yield DayRow(
+                day.day,
+                "" if day.kind is DayKind.RESTATED and not several else day.kind.label,
+                day.added,
+                day.removed,
+                day.changed,
+                tuple(_step(column_sum, (day.day, day.kind)) for column_sum in sums),
+                listed(day.zones) if several and day.zones else "",
+            )
 
     # -- the picture
 
@@ -220,6 +318,11 @@ class _ChangesView:
         return json.dumps(chart, ensure_ascii=False, separators=(",", ":"))
 
     # -- examples
+
+    def _examples(self) -> Examples:
+        comparison = self._comparison
+        total = comparison.added + comparison.removed + comparison.changed
+        return Examples(tuple(map(self._example, comparison.examples)), total)
 
     def _example(self, example: Example) -> ExampleRow:
         before, after, titles = example.before or {}, example.after or {}, self._comparison.titles

@@ -46,7 +46,7 @@ class RestatedFigureAnswer(Answer):
     days: list[RestatedDayAnswer]
     dataset: str = Field(description="Slug of the dataset that is used for this ad account.", examples=["spend"])
     dataset_name: str = Field(examples=["Spend"])
-    before: int | None = Field(description="The version that `after` was compared with.", examples=[0])
+    before: int | None = Field(description="The version before the first change.", examples=[0])
     after: int = Field(description="The latest version with a change.", examples=[1])
 
 
@@ -60,12 +60,30 @@ class RestatedTotalAnswer(Answer):
     advertisers: int = Field(description="Ad accounts with a change.", examples=[1])
 
 
+class UnchangedMetricAnswer(Answer):
+    """A metric that was compared and of which nothing was restated."""
+
+    metric: str = Field(examples=["conversion"])
+    title: str = Field(examples=["Conversions"])
+
+
+class LastReadingAnswer(Answer):
+    """When a dataset was read last."""
+
+    dataset: str = Field(examples=["spend"])
+    dataset_name: str = Field(examples=["Spend"])
+    read_at: datetime
+
+
 class RestatedAnswer(Answer):
     """What runs since a moment found restated. Each ad account counts once, as read by one dataset."""
 
     since: datetime
     figures: list[RestatedFigureAnswer]
     totals: list[RestatedTotalAnswer] = Field(description="Without ad accounts of unknown currency.")
+    unchanged: list[UnchangedMetricAnswer]
+    last_compared: LastReadingAnswer | None = Field(description="The latest at any time; null for none.")
+    outdated: list[LastReadingAnswer] = Field(description="Read more than a day ago, and without a schedule.")
     versions: int = Field(description="Versions that were compared with the one before.", examples=[1])
     datasets: int = Field(description="Datasets that are used.", examples=[1])
     missing: int = Field(description=MISSING, examples=[0])
@@ -105,6 +123,7 @@ class CurrencySpendAnswer(Answer):
     yesterday: SpendPeriodAnswer
     week: SpendPeriodAnswer
     days: list[SpendDayAnswer]
+    running: list[str] = Field(description="Zones in which yesterday is not over.", examples=[["UTC-08:00"]])
 
 
 class SpendAccountAnswer(Answer):

@@ -199,6 +199,7 @@ class DayDifferenceAnswer(Answer):
     added: int = Field(examples=[0])
     removed: int = Field(examples=[0])
     changed: int = Field(examples=[3])
+    zones: list[str] = Field(description="Time zones of these ad accounts.", examples=[["UTC+01:00"]])
     sums: list[DaySum]
 
 

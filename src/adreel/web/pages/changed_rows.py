@@ -18,7 +18,7 @@ from adreel.datasets.about import known_columns
 from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.changed_rows import ChangedRowsSearch, MetricHead, RowChange, ValueChange, versions_to_compare
 from adreel.datasets.looks import spelled, unspelled
-from adreel.datasets.restatement import ADVERTISER, DayKind, amount
+from adreel.datasets.restatement import DayKind, amount
 from adreel.datasets.schema import NAME_COLUMNS
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, stream
@@ -26,6 +26,7 @@ from adreel.lake.filters import Filter, Kind, kind_of
 from adreel.language import Phrase, integer, listed, phrase
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject
+from adreel.web.changes import by_rank, is_by_currency, order_of
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS, file_answer
 from adreel.web.pages.heading import Heading, heading
@@ -300,8 +301,6 @@ def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
     head, every = found_rows.head, found_rows.metrics
     metrics, currencies = every[:MOST_METRICS], found_rows.currencies
     orders = tuple(_orders(every, currencies))
-    by_money = any(metric.name == found_rows.by and metric.type == "money" for metric in every)
-    several = by_money and len(currencies) > 1
     lines = tuple(
         ChangedLine(
             _KINDS[row.kind],
@@ -309,7 +308,7 @@ def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
             "" if row.day_kind in _PLAIN_DAYS else _DAY_WORDS.get(row.day_kind, row.day_kind.label),
             _names(found_rows, row),
             tuple(_step(metric, row.values[metric.name], row.currency) for metric in metrics),
-            tuple((found_rows.title(column), cell(column, value).text) for column, value in _by_rank(row.key)),
+            tuple((found_rows.title(column), cell(column, value).text) for column, value in by_rank(row.key)),
         )
         for row in found_rows.rows((page - 1) * PAGE, PAGE)
     )
@@ -322,8 +321,8 @@ def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
         lines=lines,
         by=found_rows.by,
         orders=orders,
-        chosen_order=f"{found_rows.by}:{currencies[0]}" if several else found_rows.by or "",
-        order=_order(found_rows, several),
+        chosen_order=f"{found_rows.by}:{currencies[0]}" if is_by_currency(found_rows) else found_rows.by or "",
+        order=order_of(found_rows),
         changed=head.changed,
         added=head.added,
         removed=head.removed,
@@ -355,28 +354,9 @@ def _orders(metrics: Iterable[MetricHead], currencies: Sequence[str]) -> Iterato
             yield metric.name, metric.title
 
 
-def _order(found_rows: domain.ChangedRows, several: bool) -> str:
-    """How the rows are sorted, in a sentence; empty if they are sorted by no metric."""
-    if found_rows.by is None:
-        return ""
-    title = found_rows.title(found_rows.by)
-    if not several:
-        return phrase("The largest change in %(metric)s comes first.", metric=title)
-    return phrase(
-        "Rows are grouped by currency: %(currencies)s. In each, the largest change in %(metric)s comes first.",
-        currencies=", ".join(found_rows.currencies),
-        metric=title,
-    )
-
-
-def _by_rank(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The key with the ad itself before the account that it is in."""
-    return sorted(key.items(), key=lambda pair: pair[0] == ADVERTISER)
-
-
 def _names(found_rows: domain.ChangedRows, row: RowChange) -> tuple[RowName, ...]:
     names = []
-    for column, value in _by_rank(row.key):
+    for column, value in by_rank(row.key):
         name = row.names.get(column, "")
         names.append(RowName(found_rows.title(column), name or cell(column, value).text, not name))
     return tuple(names)

@@ -418,5 +418,5 @@ def difference(request: Request, deps: Here, who: Who, slug: str, before: int, a
         return go(request, f"/datasets/{saved.slug}/versions?before={before}&after={after}")
     if before == after:
         raise InputError(phrase("Select two different versions."))
-    difference = changes(deps, saved, min(before, after), max(before, after))
+    difference = changes(deps, who.guard, saved, min(before, after), max(before, after))
     return respond(request, DifferencePart(saved.slug, difference), visitor=who)

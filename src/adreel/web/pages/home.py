@@ -20,11 +20,13 @@ from adreel.charts.choices import converted_to
 from adreel.charts.labels import amount as in_words
 from adreel.charts.rows import money_decimals
 from adreel.errors import ForbiddenError, NotFoundError
-from adreel.language import integer, phrase, shown_day
+from adreel.language import integer, listed, phrase, shown_day
 from adreel.monitoring.home import (
     CurrencySpend,
     FirstSteps,
+    LastReading,
     Restated,
+    RestatedFigure,
     ScheduledRun,
     Spend,
     SpendPeriod,
@@ -35,6 +37,8 @@ from adreel.monitoring.home import (
 )
 from adreel.monitoring.status import HomeStatus, home_status
 from adreel.web.deps import Deps, Here, Visitor, Who
+from adreel.web.pages.changed_rows import rows_address
+from adreel.web.pages.restatements import calendar_address
 from adreel.web.render import Page, go, is_opened, respond
 
 HOME = "/home"
@@ -80,19 +84,44 @@ class StatePart(Page):
 
 
 @dataclass(frozen=True, slots=True)
+class FigureLine:
+    """A restated figure; `calendar` and `day` are addresses of its calendar, `rows` that of its rows.
+
+    `day` is that of the latest day. `rows` is empty if there is no version before.
+    """
+
+    figure: RestatedFigure
+    calendar: str
+    day: str
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedLine:
+    """A dataset that no schedule reads, and what the person may do about it."""
+
+    reading: LastReading
+    may_run: bool
+    may_edit: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RestatedPart(Page):
     """What TikTok restated since yesterday."""
 
     template: ClassVar[str] = "_home_restated.html"
     restated: Restated
+    lines: tuple[FigureLine, ...]
+    outdated: tuple[OutdatedLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LargeFigure:
-    """A figure that is shown large; `words` say what it is compared with, or what is not in it."""
+    """A figure that is shown large, or why there is none; `words` say what it is compared with and what it lacks."""
 
     title: str
     value: str
+    is_known: bool
     change: float | None
     words: tuple[str, ...]
 
@@ -156,7 +185,33 @@ def home_restated(request: Request, deps: Here, who: Who) -> Response:
     """What TikTok restated, for htmx."""
     if is_opened(request):
         return go(request, HOME)
-    return respond(request, RestatedPart(restated(deps.store, deps.lake, who.guard, deps.clock())), visitor=who)
+    findings = restated(deps.store, deps.lake, who.guard, deps.clock())
+    lines = tuple(map(_figure_line, findings.figures))
+    outdated = tuple(_outdated_line(who, reading) for reading in findings.outdated)
+    return respond(request, RestatedPart(findings, lines, outdated), visitor=who)
+
+
+def _figure_line(figure: RestatedFigure) -> FigureLine:
+    asked, days = (figure.dataset, figure.key, figure.advertiser_id), figure.days
+    rows = (
+        ""
+        if figure.before is None
+        else rows_address(
+            figure.dataset,
+            figure.before,
+            figure.after,
+            day=days[0].day if len(days) == 1 else None,
+            advertiser=figure.advertiser_id,
+            by=figure.key,
+        )
+    )
+    return FigureLine(figure, calendar_address(*asked), calendar_address(*asked, day=days[-1].day) + "#day", rows)
+
+
+def _outdated_line(who: Visitor, reading: LastReading) -> OutdatedLine:
+    saved = who.guard.dataset(reading.dataset)
+    may_run = who.guard.may(DatasetRight.RUN, saved) and saved.connected
+    return OutdatedLine(reading, may_run, who.guard.may(DatasetRight.EDIT, saved))
 
 
 @router.get("/home/spend")
@@ -221,7 +276,7 @@ def _money(amount: Decimal, currency: str) -> str:
 
 def _large(title: str, spend: CurrencySpend, period: SpendPeriod) -> LargeFigure:
     words = []
-    if period.complete < spend.advertisers:
+    if period.amount is not None and period.complete < spend.advertisers:
         words.append(
             phrase(
                 "Complete for %(complete)s of %(ad_accounts)s ad accounts.",
@@ -239,5 +294,14 @@ def _large(title: str, spend: CurrencySpend, period: SpendPeriod) -> LargeFigure
                 ad_accounts=integer(spend.advertisers),
             )
         words.insert(0, before)
-    value = phrase("Not read yet") if period.amount is None else _money(period.amount, spend.currency)
-    return LargeFigure(title, value, period.change, tuple(words))
+    return LargeFigure(title, _large_value(spend, period), period.amount is not None, period.change, tuple(words))
+
+
+def _large_value(spend: CurrencySpend, period: SpendPeriod) -> str:
+    if period.amount is not None:
+        return _money(period.amount, spend.currency)
+    if spend.running and period.days.days == 1:
+        return phrase(
+            "%(day)s is still running in %(zones)s.", day=shown_day(period.days.end), zones=listed(spend.running)
+        )
+    return phrase("Not read yet")
