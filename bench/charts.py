@@ -38,6 +38,7 @@ class BenchRates:
     """A rate to EUR of each currency and day."""
 
     targets = ("EUR",)
+    usual = "EUR"
 
     def table(self, target: str, currencies: Iterable[str], days: Span) -> RateTable:
         every_day = [days.start + timedelta(days=number) for number in range(days.days)]

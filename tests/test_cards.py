@@ -1035,3 +1035,12 @@ def test_one_card_is_what_it_is_among_all(tmp_path: Path) -> None:
     page = shown(lake, dataset)
     for card in page.cards.values():
         assert card_data(lake, "spend", dataset, card.offer, read_at=NOON) == card
+
+
+def test_values_of_the_same_name_are_told_apart_by_as_much_of_their_ids_as_it_takes(tmp_path: Path) -> None:
+    dataset = dataset_with()
+    ids = {"1804326251509841965": "Sale", "1804326251509851965": "Sale", "1804326251509840001": "Sale", "17": "Other"}
+    rows = [row(campaign, campaign_name=name, spend=place) for place, (campaign, name) in enumerate(ids.items(), 1)]
+    bars = shown(lake_with(tmp_path, dataset, rows), dataset)["campaigns"]
+    (place,) = bars.places("category")
+    assert [entry[place] for entry in bars.rows] == ["Other", "Sale (…40001)", "Sale (…51965)", "Sale (…41965)"]

@@ -106,6 +106,15 @@ def test_each_period_shows_its_days_that_the_table_has(tmp_path: Path, period: A
     assert (note in page["totals"].notes) is is_cut
 
 
+@pytest.mark.parametrize(("in_table", "days"), [(60, 28), (56, 28), (55, 14), (30, 14), (14, 7), (13, 30)])
+def test_charts_open_with_the_longest_period_that_can_be_compared(tmp_path: Path, in_table: int, days: int) -> None:
+    dataset = dataset_with()
+    rows = [row(on=1, stat_time_day=date(2026, 3, 9) - timedelta(days=number)) for number in range(in_table)]
+    facts = shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(fitting_days=True)).facts
+    assert facts.days == days
+    assert (facts.previous is None, facts.no_previous is None) == (days == 30, days != 30)
+
+
 def test_days_that_the_table_does_not_have_are_said_and_nothing_else_is_shown_for_them(tmp_path: Path) -> None:
     dataset = dataset_with()
     lake = lake_with(tmp_path, dataset, [row(on=day) for day in (4, 5)])
@@ -145,6 +154,13 @@ def test_compared_periods_have_the_days_of_the_calendar(start: date, count: int)
 @given(st.dates(date(2017, 1, 1), date(2040, 1, 1)), st.sampled_from(get_args(CalendarPeriod)))
 def test_calendar_periods_end_today_or_before_the_period_of_today(today: date, period: CalendarPeriod) -> None:
     days = calendar_span(period, today)
+    if period == "yesterday":
+        assert days == Span(today - timedelta(days=1), today - timedelta(days=1))
+        return
+    if period == "this_week":
+        assert (days.start.weekday(), days.end) == (0, today)
+        assert days.days <= 7
+        return
     assert days.start.day == 1
     this = calendar_span("this_quarter" if "quarter" in period else "this_month", today)
     if period.startswith("last"):

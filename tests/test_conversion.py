@@ -37,6 +37,10 @@ class GivenRates:
     valid_days: int = 7
     targets: tuple[str, ...] = ("EUR",)
 
+    @property
+    def usual(self) -> str:
+        return self.targets[0]
+
     def table(self, target: str, currencies: Iterable[str], days: Span) -> RateTable:
         since = days.start - timedelta(days=self.valid_days)
         chosen = [
@@ -257,3 +261,43 @@ def test_what_cannot_be_converted_is_not_offered_with_the_reason(tmp_path: Path)
     assert column(page["totals"], "impressions") == [200]
     only = lake_with(tmp_path / "d", dataset, [account_row("7", 9, 1)])
     assert [offer.target for offer in shown(only, dataset, rates=rates).facts.conversions] == ["GBP"]
+
+
+def test_without_a_choice_money_of_several_currencies_is_converted_where_there_are_rates_for_all_of_it(
+    tmp_path: Path,
+) -> None:
+    dataset = dataset_with()
+    rows = [account_row(account, on, 10) for account in "789" for on in range(1, 10)]
+    rates = GivenRates({("USD", 1): Decimal("0.5"), ("JPY", 1): Decimal("0.25")}, valid_days=31)
+    lake = lake_with(tmp_path / "all", dataset, rows)
+    opened = CardChoices(days=2, convert_if_possible="")
+    page = shown(lake, dataset, opened, rates=rates)
+    assert (page.facts.convert, column(page["totals"], "spend")[0]) == ("EUR", 2 * (10 + 5 + 2.5))
+    assert page.facts.left_out_advertisers == 0
+    for other in (
+        shown(lake, dataset, opened, rates=GivenRates({("USD", 1): Decimal("0.5")}, valid_days=31)),
+        shown(lake, dataset, opened, rates=None),
+        shown(lake, dataset, CardChoices(days=2), rates=rates),
+    ):
+        assert (other.facts.convert, other.facts.conversion_refusal) == (None, None)
+        assert (other.facts.left_out_advertisers, other.facts.shown_advertisers) == (2, 3)
+    single = shown(lake, dataset, CardChoices(days=2, advertisers=("8",), convert_if_possible=""), rates=rates)
+    assert (single.facts.convert, single.facts.currency) == (None, "USD")
+
+
+def test_a_report_that_has_no_days_is_not_advised_to_add_them(tmp_path: Path) -> None:
+    nothing = {"data_level": None, "time_dimension": None, "id_dimension": None}
+    dataset = dataset_with(report="creatives", material_type="video", metrics=["spend", "impressions"], **nothing)
+    rows = [
+        {
+            "advertiser_id": account,
+            "currency": CODES[account],
+            "material_id": "1",
+            "spend": Decimal(1),
+            "impressions": 1,
+        }
+        for account in "78"
+    ]
+    rates = GivenRates({("USD", 1): Decimal("0.5")})
+    refusal = converted(lake_with(tmp_path, dataset, rows), dataset, rates).facts.conversion_refusal
+    assert refusal == "Amounts cannot be converted, as this report has no days and rates are by day."

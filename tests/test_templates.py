@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,28 @@ def test_a_second_dataset_of_a_template_gets_a_number_and_what_is_unclear_is_ref
     shop.home.add_account("other")
     message = shop.home.bad(*create, "--template", "ad_daily")[1]
     assert "Name the account with --account. Available: demo, other." in message
+
+
+def test_the_preview_of_creatives_begins_with_names_and_figures_and_ends_with_empty_columns_and_ids(
+    shop: Site,
+) -> None:
+    visit = shop.visit("admin")
+    page = visit.good("/datasets/new", template="creative_leaderboard")
+    preview = visit.fragment("POST", "/datasets/preview", as_data(sent(page)) | {"account": ["demo"]}).text
+    columns = re.findall(r'data-column="([^"]*)"', preview)
+    figures = ["spend", "ctr", "cost_per_conversion", "complete_payment_roas"]
+    named = columns.index("ad_name")
+    assert columns[named : named + 3] == ["ad_name", "adgroup_name", "campaign_name"]
+    assert [name for name in columns if name in figures] == figures
+    assert columns.index("hook_rate") < columns.index("ad_id")
+    values = {"name": "Videos", "account": "demo", "report": "creatives", "metrics": ["spend"]}
+    dates = {"dates": {"period": "last_30_days"}, "update": {"method": "replace"}}
+    program(shop).good("POST", "/datasets", 201, json=values | dates)
+    fields = as_data(sent(visit.good("/datasets/videos/settings")))
+    preview = visit.fragment("POST", "/datasets/preview", fields).text
+    head = re.findall(r'data-column="([^"]*)"', preview)
+    cells = [re.findall(r"(?s)<td[^>]*>(.*?)</td>", row) for row in re.findall(r"(?s)<tr>(<td.*?)</tr>", preview)]
+    is_empty = [not any(row[place].strip() for row in cells) for place in range(len(head))]
+    assert cells
+    assert is_empty == sorted(is_empty)
+    assert is_empty[-1]

@@ -350,6 +350,77 @@ def test_a_currency_that_was_chosen_is_that_of_the_charts_of_other_datasets(leve
     assert 'value="USD" selected' in visit.good("/datasets/other/cards/all", currency="USD")
 
 
+def test_what_changes_how_figures_are_read_is_in_sight_and_all_else_is_folded(levels: Site) -> None:
+    visit = levels.visit("admin")
+    campaign = rows(levels)[0]
+    page = visit.good(f"{BASE}/cards/all", currency="EUR", days="7", campaign=campaign["campaign_id"])
+    (sight,) = re.findall(r'<p class="chart-cautions">([^<]*)</p>', page)
+    assert f"Filtered by Campaign: {campaign['campaign_name']}." in html.unescape(sight)
+    assert "No previous period: the table begins on" in sight
+    page = visit.good(f"{BASE}/cards/all", currency="EUR", days="7")
+    assert "2 of 3 ad accounts are in other currencies and left out." in words_of(page)
+    assert "Previous period: not available" in words_of(page)
+    (folded,) = re.findall(r'(?s)<details class="cards-notes".*?</details>', page)
+    assert re.search(r"\d+ notes? on these charts", words_of(folded))
+    assert "No previous period" not in folded
+
+
+def test_creatives_have_the_names_of_the_ads_that_use_them_as_far_as_these_may_be_seen(levels: Site) -> None:
+    videos = {"name": "Videos", "report": "creatives", "data_level": None, "time_dimension": None, "metrics": ["spend"]}
+    levels.home.good("run", "-f", levels.home.file("videos.yaml", **videos))
+    table = Lake(levels.home.path / "lake").read("videos").read_all().to_pylist()
+    names = {row["ad_id"]: row["ad_name"] for row in rows(levels)}
+    used = {row["material_id"]: {names[ad] for ad in row["related_ad_ids"] if ad in names} for row in table}
+    visit = levels.visit("admin")
+    page = visit.good("/datasets/videos/cards/all", currency="EUR")
+    chart = charts(page)["Top creatives by cost"]
+    bars = dict(zip(chart["x"]["ids"], chart["x"]["values"], strict=True))
+    assert bars
+    for material, label in bars.items():
+        name, _, more = label.split(" (…")[0].partition(" and ")
+        assert name == min(used[material])
+        assert more == (f"{len(used[material]) - 1} more" if len(used[material]) > 1 else "")
+    assert "Creatives have the names of the ads that use them." in words_of(page)
+    drawn = program(levels).get("/datasets/videos/cards/creatives", currency="EUR")["chart"]
+    assert drawn["x"]["values"] == chart["x"]["values"]
+
+
+def test_filters_that_do_not_go_with_the_currency_that_is_chosen_are_removed_with_a_word(levels: Site) -> None:
+    visit = levels.visit("admin")
+    accounts = {row["currency"]: row["advertiser_id"] for row in rows(levels)}
+    chosen = {"currency": "USD", "advertiser": accounts["EUR"]}
+    answer = visit.part(f"{BASE}/cards/all", **chosen, prefer="1")
+    assert "The filter Ad account was removed, as its rows are not in USD." in words_of(answer.text)
+    assert "advertiser" not in answer.headers["HX-Push-Url"]
+    assert 'value="USD" selected' in answer.text
+    kept = visit.part(f"{BASE}/cards/all", currency="EUR", advertiser=accounts["EUR"], prefer="1")
+    assert "was removed" not in kept.text
+    assert f"advertiser={accounts['EUR']}" in kept.headers["HX-Push-Url"]
+    # Whoever filters in a currency keeps the filter.
+    filtered = visit.part(f"{BASE}/cards/all", **chosen)
+    assert "was removed" not in filtered.text
+    assert 'value="EUR" selected' in filtered.text
+
+
+def test_converted_money_is_what_charts_home_and_dashboards_open_with_until_another_is_chosen(site: Site) -> None:
+    visit, asking = site.visit("admin"), program(site)
+    days = sorted({str(row["stat_time_day"]) for row in rows(site)})
+    lines = [f"{days[0]},{currency},EUR,0.5" for currency in ("USD", "JPY")]
+    asking.good("PUT", "/rates", json={"csv": "\n".join(["date,from,to,rate", *lines]), "valid_days": 31})
+    page = visit.good(f"{BASE}/cards/all")
+    assert "EUR, converted" in words_of(figures(page)["Cost by day"])
+    assert "left out" not in words_of(page)
+    assert "Cost (EUR, converted)" in visit.part("/home/spend").text
+    board = asking.good("POST", "/dashboards", 201, json={"name": "Morning"})["id"]
+    pinned = asking.good("POST", f"/dashboards/{board}/pins", 201, json={"dataset": "spend", "card": "spend"})
+    assert "convert=EUR" in pinned["choices"]
+    visit.good("/home", convert="", prefer="1")
+    assert "EUR, converted" not in visit.good(f"{BASE}/cards/all")
+    assert "Cost (EUR, converted)" not in visit.part("/home/spend").text
+    visit.part(f"{BASE}/cards/all?currency=convert%3AEUR&prefer=1")
+    assert "Cost (EUR, converted)" in visit.part("/home/spend").text
+
+
 def test_an_address_is_that_of_what_is_shown(levels: Site) -> None:
     """So that it can be sent: with the currency, which others may have chosen differently."""
     visit = levels.visit("admin")

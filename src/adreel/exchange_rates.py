@@ -128,6 +128,11 @@ class WorkspaceRates:
         """The currencies that there are rates to."""
         return self._store.targets()
 
+    @property
+    def usual(self) -> str | None:
+        """The one of them with the rates of most currencies, then with most rates."""
+        return self._store.usual_target()
+
     def table(self, target: str, currencies: Iterable[str], days: Span) -> RateTable:
         """The rates of some currencies and days."""
         valid_days = self._store.valid_days()

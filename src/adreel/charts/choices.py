@@ -11,7 +11,16 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from adreel.charts import CALENDAR_PERIODS, COMPARISONS, Budget, CalendarPeriod, CardChoices, CardFilter, Comparison
+from adreel.charts import (
+    CALENDAR_PERIODS,
+    COMPARISONS,
+    Budget,
+    CalendarPeriod,
+    CardChoices,
+    CardFacts,
+    CardFilter,
+    Comparison,
+)
 from adreel.charts.filters import FILTERS
 from adreel.charts.periods import read_span
 from adreel.dates import Span
@@ -21,6 +30,11 @@ from adreel.language import phrase
 
 ALL_DAYS = "all"
 CUSTOM = "custom"
+AUTO = "auto"
+"""The days that charts open with: the longest of a few periods that can be compared."""
+
+UNCONVERTED = "each"
+"""A person's choice to see each currency by itself."""
 
 CONVERT = "convert:"
 """How a menu of currencies begins those that money is converted to."""
@@ -75,7 +89,7 @@ class AskedCharts:
         for name, value in values.items():
             kept += [(name, text) for text in ([value] if isinstance(value, str) else value)]
         # Never empty: an address without choices opens the last ones.
-        return f"?{urlencode(kept or [('days', '30')])}"
+        return f"?{urlencode(kept or [('days', AUTO)])}"
 
 
 def _days_pairs(chosen: CardChoices) -> Iterator[tuple[str, str]]:
@@ -84,7 +98,7 @@ def _days_pairs(chosen: CardChoices) -> Iterator[tuple[str, str]]:
             yield "days", ALL_DAYS
         case Span(start, end):
             yield from (("days", CUSTOM), ("start", str(start)), ("end", str(end)))
-        case days if days != CardChoices().days:
+        case days if not chosen.fitting_days:
             yield "days", str(days)
 
 
@@ -96,7 +110,7 @@ def _comparison_pairs(chosen: CardChoices) -> Iterator[tuple[str, str]]:
             yield "compare", comparison
 
 
-def asked_of(address: QueryParams, preferred_currency: str | None = None) -> AskedCharts:
+def asked_of(address: QueryParams) -> AskedCharts:
     """What the address asks for. InputError, which names the part, for what no table could have."""
 
     def text(name: str) -> str:
@@ -105,17 +119,43 @@ def asked_of(address: QueryParams, preferred_currency: str | None = None) -> Ask
     convert = converted_to(text("convert"), text("currency"))
     choices = CardChoices(
         currency=None if convert else text("currency") or None,
-        days=days_of(text("days"), text("start"), text("end")),
+        days=days_of(text("days").removesuffix(AUTO), text("start"), text("end")),
+        fitting_days=text("days") == AUTO,
         advertisers=_several(address, "advertiser"),
         comparison=comparison_of(text("compare"), text("compare_start"), text("compare_end")),
         filters=tuple(CardFilter(key, values) for key in FILTERS if (values := _several(address, key))),
-        preferred_currency=preferred_currency,
         budget=budget_of(*(text(f"budget{part}") for part in ("", "_currency", "_start", "_end"))),
         convert=convert,
         fixed_rates=bool(convert) and fixed_rates_of(text("rates")),
     )
     metrics = dict(chosen.rpartition(":")[::2] for chosen in _several(address, "metric"))
     return AskedCharts(choices, MappingProxyType({key: name for key, name in metrics.items() if key and name}))
+
+
+def opened_with(address: QueryParams, last_currency: str = "") -> AskedCharts:
+    """What a page at the address shows: of what it does not choose, the person's last currency and days that fit.
+
+    `last_currency` is a code, a currency to convert to as `convert:EUR`, or UNCONVERTED. Without one, and for tables
+    that do not have it, money of several currencies is converted to the usual one where there are rates for all of it.
+    InputError, which names the part, for what no table could have.
+    """
+    asked = asked_of(address)
+    has_days = any(address.get(name) for name in ("days", "start", "end"))
+    target = target_of(last_currency)
+    return replace(
+        asked,
+        choices=replace(
+            asked.choices,
+            fitting_days=asked.choices.fitting_days or not has_days,
+            preferred_currency=last_currency if target is None else None,
+            convert_if_possible=target,
+        ),
+    )
+
+
+def target_of(last_currency: str) -> str | None:
+    """The currency to convert to, by the person's last choice; empty for the usual one, None for none."""
+    return last_currency.removeprefix(CONVERT) if not last_currency or last_currency.startswith(CONVERT) else None
 
 
 def converted_to(convert: str, currency: str = "") -> str | None:
@@ -208,8 +248,13 @@ def budget_of(amount: str, currency: str = "", start: str = "", end: str = "") -
     return Budget(value, currency, read_span(start, end, phrase("Budget")))
 
 
-def with_currency(asked: AskedCharts, currency: str | None) -> AskedCharts:
-    """What is asked for, with the currency that is shown: it belongs to an address that others open."""
-    if currency is None or asked.choices.convert:
-        return asked
-    return replace(asked, choices=replace(asked.choices, currency=currency))
+def as_shown(asked: AskedCharts, facts: CardFacts) -> AskedCharts:
+    """What is asked for, with the currency and days that are shown: they belong to an address that others open."""
+    choices = asked.choices
+    if choices.fitting_days and facts.window is not None:
+        choices = replace(choices, days=facts.days, fitting_days=False)
+    if facts.convert:
+        choices = replace(choices, convert=facts.convert)
+    elif len(facts.currencies) > 1 and facts.currency is not None:
+        choices = replace(choices, currency=facts.currency)
+    return replace(asked, choices=choices)

@@ -44,6 +44,10 @@ class Rates(Protocol):
     def targets(self) -> tuple[str, ...]:
         """The currencies that there are rates to."""
 
+    @property
+    def usual(self) -> str | None:
+        """The one of them that money is converted to without a choice."""
+
     def table(self, target: str, currencies: Iterable[str], days: Span) -> RateTable:
         """The rates of some currencies and days."""
 
@@ -212,11 +216,19 @@ def static_refusal(dataset: Dataset, names: Collection[str]) -> str | None:
     if "currency" not in names:
         return phrase("Amounts cannot be converted, as the table has no column with their currency.")
     if dataset.time == "none":
+        if not _can_have_days(dataset):
+            return phrase("Amounts cannot be converted, as this report has no days and rates are by day.")
         return phrase(
             "Amounts cannot be converted, as the table has no day column and rates are by day. Add the "
             "time dimension day to the dataset."
         )
     return None
+
+
+def _can_have_days(dataset: Dataset) -> bool:
+    """Whether the dataset's report can be read by day."""
+    report = catalog.REPORTS.get(dataset.report)
+    return report is not None and any(menu.name in ("time_dimension", "time_granularity") for menu in report.menus)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,16 @@ class CardSpec:
     calculated: int = 0
 
 
+Rise = Literal["better", "worse"]
+
+
+def rise_of(name: str) -> Rise | None:
+    """What a rise of a figure means: more results are better, and higher costs of each are worse; None for neither."""
+    if name in (LATE, "clicks", "ctr", "conversion_rate_v2", "result", "result_rate", *RETURNS):
+        return "better"
+    return "worse" if name in ("cpc", "cpm") or name.startswith("cost_per_") else None
+
+
 LATE = "conversion"
 """The metric that TikTok keeps adding to past days, as the metric's meaning in the catalogue says."""
 

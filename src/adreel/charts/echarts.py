@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from adreel.charts.definitions import rise_of
 from adreel.charts.labels import WEEKDAYS, amount, named, shown_month
 from adreel.charts.rows import CardColumn, CardData, Value
 from adreel.charts.tiles import country_tiles
@@ -171,6 +172,7 @@ def _numbers(data: CardData) -> Json:
             "value": now[place],
             "previous": None if before is None else before[place],
             "change": None if before is None else _change(now[place], before[place]),
+            "rise": rise_of(data.columns[place].name),
         }
         for place in data.places("value")
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -102,6 +102,20 @@ def amount(value: float, unit: str | None, currency: str | None, decimals: int) 
 
 
 def distinct(names: Sequence[str], ids: Sequence[str]) -> list[str]:
-    """The names, with the id appended to names that occur several times."""
-    counts = Counter(names)
-    return [name if counts[name] == 1 else f"{name} ({value_id})" for name, value_id in zip(names, ids, strict=True)]
+    """The names, with the end of the id appended to those that occur several times, as long as tells them apart."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for name, value_id in zip(names, ids, strict=True):
+        same[name].append(value_id)
+    return [
+        name if len(same[name]) == 1 else f"{name} ({_short(value_id, same[name])})"
+        for name, value_id in zip(names, ids, strict=True)
+    ]
+
+
+def _short(value_id: str, ids: Sequence[str]) -> str:
+    """The last digits of an id that no other of the ids ends with; four at least."""
+    various = len(set(ids))
+    length = next(
+        (length for length in range(4, len(value_id)) if len({other[-length:] for other in ids}) == various), 0
+    )
+    return f"…{value_id[-length:]}" if length else value_id

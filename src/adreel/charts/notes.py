@@ -108,8 +108,8 @@ def _days(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
         )
     if not offer.card.previous:
         return
-    if selection.no_previous:
-        yield selection.no_previous
+    if selection.facts.no_previous:
+        yield selection.facts.no_previous
     window, previous = selection.facts.window, selection.facts.previous
     if window is not None and previous is not None and previous.days != window.days:
         yield phrase(

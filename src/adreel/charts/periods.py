@@ -16,14 +16,21 @@ from adreel.dates import Dates, Span, span
 from adreel.errors import InputError
 from adreel.language import Phrase, phrase, shown_day
 
-CalendarPeriod = Literal["this_month", "last_month", "this_quarter", "last_quarter", "this_year"]
+CalendarPeriod = Literal[
+    "yesterday", "this_week", "this_month", "last_month", "this_quarter", "last_quarter", "this_year"
+]
 Comparison = Literal["previous", "year", "none"]
 
 DAYS = (7, 14, 28, 30, 60, 90)
 """The numbers of days that a menu offers; any other is allowed as well."""
 
+FITTING_DAYS = (28, 14, 7)
+"""The periods that charts open with: the first that the table has completely, with as many days before."""
+
 CALENDAR_PERIODS: Mapping[CalendarPeriod, str] = MappingProxyType(
     {
+        "yesterday": Phrase("Yesterday"),
+        "this_week": Phrase("This week"),
         "this_month": Phrase("This month"),
         "last_month": Phrase("Last month"),
         "this_quarter": Phrase("This quarter"),

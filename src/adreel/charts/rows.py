@@ -37,6 +37,9 @@ Role = Literal["category", "id", "series", "value", "previous_category", "previo
 ORDERED = frozenset({"age"})
 """Columns whose values have an order of their own, which is that of their texts; what is not known is last."""
 
+_NAMED_APART = ("advertiser_id", "material_id")
+"""Columns of IDs whose names are not in the table."""
+
 _WHOLE_MONEY = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
@@ -123,7 +126,8 @@ def cards_data(
 
     `read_at` is the aware start time of the run that read the rows: days that were in progress then are left out of
     sums. `methods` are the update methods that wrote the version, if the dataset had others before. `names` are
-    advertiser names by id, for tables without a column of them. `rates` are for choices that convert money.
+    names of ad accounts and creatives by id, for tables without a column of them. `rates` are for choices that convert
+    money.
 
     Raises NotFoundError if there is no table, InputError for choices that the table does not have, and StorageError.
     """
@@ -175,10 +179,10 @@ def card_data(
 class _CardReader:
     """Reads cards one by one from the tables of sums."""
 
-    def __init__(self, cubes: Cubes, selection: CardSelection, advertisers: Mapping[str, str]) -> None:
+    def __init__(self, cubes: Cubes, selection: CardSelection, names: Mapping[str, str]) -> None:
         self._cubes = cubes
         self._selection = selection
-        self._advertisers = advertisers
+        self._names_by_id = names
         self._facts = selection.facts
         self._by_kind: Mapping[CardKind, Callable[[CardOffer], CardData]] = {
             "numbers": self._numbers,
@@ -317,9 +321,9 @@ class _CardReader:
 
     def _names(self, axis: CardAxis, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
         """Display names of the values in the first column: the label at `place`, else a name of the value itself."""
-        advertiser_names = self._advertisers if axis.by == "advertiser_id" else {}
+        names_by_id = self._names_by_id if axis.by in _NAMED_APART else {}
         names = [
-            str(row[place]) if axis.label and row[place] else advertiser_names.get(row[0]) or named(axis.by, row[0])
+            str(row[place]) if axis.label and row[place] else names_by_id.get(row[0]) or named(axis.by, row[0])
             for row in rows
         ]
         return distinct(names, [str(row[0]) for row in rows])
@@ -363,6 +367,8 @@ class _CardReader:
             head += (CardColumn("picture", phrase("Picture"), "picture"),)
         first_values = [row[-len(offer.figures)] for row in rows]
         notes = others_note(offer, first_values, sums[0][-2], sums[0][-1]) if sums else ()
+        if axis.by == "material_id" and any(row[0] in self._names_by_id for row in rows):
+            notes = (*notes, phrase("Creatives have the names of the ads that use them."))
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
     def _map(self, offer: CardOffer) -> CardData:

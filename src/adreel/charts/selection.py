@@ -23,7 +23,7 @@ from adreel.charts.conversion import (
 )
 from adreel.charts.filters import CardFilter, FilterFacts, filter_conditions, filter_facts, filters_of
 from adreel.charts.pacing import Budget
-from adreel.charts.periods import ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
+from adreel.charts.periods import FITTING_DAYS, ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import columns
@@ -51,6 +51,10 @@ class CardChoices:
 
     With `convert` money of all currencies is shown in that one; with `fixed_rates` at the rates of the last complete
     day shown, so that a comparison shows no changes of rates.
+
+    Of what is not chosen: with `fitting_days` the days are the longest of `FITTING_DAYS` that can be compared, else
+    `days`. `convert_if_possible` is the currency that money of several is converted to where there are rates for all
+    of it, empty for the usual one; None: it is not converted.
     """
 
     currency: str | None = None
@@ -62,6 +66,8 @@ class CardChoices:
     budget: Budget | None = None
     convert: str | None = None
     fixed_rates: bool = False
+    fitting_days: bool = False
+    convert_if_possible: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,10 @@ class CardFacts:
 
     `convert` is the currency that money is converted to, None if it is not; `conversion_refusal` says why it cannot be,
     and `conversions` are those that can be chosen, for tables that `has_amounts`.
+
+    `days` is the number of days or the period that is shown. Of the `shown_advertisers` those in other currencies,
+    `left_out_advertisers`, are in no figure. `no_previous` says why there is no comparison, `choice_notes` what of the
+    choices the table does not have.
     """
 
     rows: int
@@ -114,14 +124,19 @@ class CardFacts:
     conversions: tuple[ConversionOffer, ...] = ()
     conversion_refusal: str | None = None
     has_amounts: bool = False
+    days: int | CalendarPeriod | Span | None = None
+    shown_advertisers: int = 0
+    left_out_advertisers: int = 0
+    no_previous: str | None = None
+    choice_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CardSelection:
     """The rows that the cards use.
 
-    `condition` selects advertisers, ranges and filters, as SQL. `refusal` says why no card can be shown, `no_previous`
-    why there is no comparison; `previous_name` is what the period compared with is called in a sentence. `notes` apply
+    `condition` selects advertisers, ranges and filters, as SQL. `refusal` says why no card can be shown;
+    `previous_name` is what the period compared with is called in a sentence. `notes` apply
     to every card. `budget_refusal` says why the `budget` cannot be compared with, `days_without_rows` are days of it
     that are over and of which the ad accounts have no rows. `zones` is the number of time zones of the advertisers,
     `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
@@ -132,7 +147,6 @@ class CardSelection:
     facts: CardFacts
     condition: str
     refusal: str | None
-    no_previous: str | None
     notes: tuple[str, ...]
     zones: int
     left_out: tuple[str, ...]
@@ -195,6 +209,43 @@ def select(
 
     Raises InputError for choices that the table does not have.
     """
+    selected = partial(
+        _selected, source, dataset, names, read_at=read_at, methods=methods, rates=rates, advertisers=advertisers
+    )
+    target = _target(choices, rates)
+    if target is not None and choices.currency is None and choices.convert is None:
+        unconverted = replace(choices, convert_if_possible=None)
+        several = len(_currencies(_shown_groups(source, dataset, names, unconverted))) > 1
+        converted = selected(replace(unconverted, convert=target)) if several else None
+        if converted is not None and converted.conversion is not None:
+            return converted
+    return selected(choices)
+
+
+def _target(choices: CardChoices, rates: Rates | None) -> str | None:
+    """The currency that money is converted to without a choice; None without rates."""
+    if choices.convert_if_possible is None or rates is None:
+        return None
+    return choices.convert_if_possible if choices.convert_if_possible in rates.targets else rates.usual
+
+
+def _shown_groups(source: CardSource, dataset: Dataset, names: Collection[str], choices: CardChoices) -> list[_Group]:
+    """The groups of the advertisers and filters that are chosen, with each advertiser's newest range."""
+    groups = _groups(source, dataset, names, filter_conditions(filters_of(dataset, names), choices.filters))
+    accounts = choices.advertisers
+    return _newest([group for group in groups if group.matching and (not accounts or group.advertiser in accounts)])
+
+
+def _selected(
+    source: CardSource,
+    dataset: Dataset,
+    names: Collection[str],
+    choices: CardChoices,
+    read_at: datetime,
+    methods: Collection[Method],
+    rates: Rates | None,
+    advertisers: Mapping[str, str],
+) -> CardSelection:
     offers = filters_of(dataset, names)
     filters = filter_conditions(offers, choices.filters)
     groups = _groups(source, dataset, names, filters)
@@ -207,6 +258,7 @@ def select(
     currency = convert or currency
     # Of a report with money all cards go over the accounts of one currency, so that their figures are of the same ads.
     one_currency = len(currencies) > 1 and currency is not None and convert is None and _has_money(dataset, names)
+    shown_advertisers = {group.advertiser for group in chosen}
     if one_currency:
         chosen = [group for group in chosen if group.currency == currency]
     newest = _newest(chosen)
@@ -223,14 +275,11 @@ def select(
         )
         accounts_condition = f"({accounts_condition or 'TRUE'}) AND {in_currency}"
     condition = " AND ".join(f"({part})" for part in (accounts_condition, *filters) if part)
-    no_previous: str | None = None
     days_notes: tuple[str, ...] = ()
     if dataset.time != "none" and newest:
-        facts, days_notes = _with_days(facts, newest, choices, read_at)
-        named_groups = [
-            replace(group, advertiser=advertisers.get(group.advertiser, group.advertiser)) for group in newest
-        ]
-        facts, no_previous = _compared(source, dataset, facts, named_groups, accounts_condition, choices)
+        facts, choices, days_notes = _with_compared_days(
+            source, dataset, facts, newest, accounts_condition, choices, read_at, advertisers
+        )
     facts = replace(
         facts,
         convert=convert,
@@ -243,10 +292,8 @@ def select(
         converted = _converted(source, dataset, names, condition, codes, facts, choices, rates)
         facts = replace(facts, conversion_refusal=converted.refusal)
         if converted.previous_refusal is not None:
-            facts, no_previous = (
-                replace(facts, previous=None),
-                phrase("No comparison: %(reason)s", reason=converted.previous_refusal),
-            )
+            reason = phrase("No comparison: %(reason)s", reason=converted.previous_refusal)
+            facts = replace(facts, previous=None, no_previous=reason)
     refusal = budget_refusal = None
     if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
         # The other methods keep one row of each key; these may keep several.
@@ -254,18 +301,21 @@ def select(
         refusal = repeated(_shown(facts))
         budget_refusal = repeated(choices.budget.days) if choices.budget is not None and facts.window else None
         if facts.previous is not None and repeated(facts.previous) is not None:
-            facts, no_previous = (
-                replace(facts, previous=None),
-                phrase("The days to compare with were read several times."),
-            )
+            reason = phrase("The days to compare with were read several times.")
+            facts = replace(facts, previous=None, no_previous=reason)
+    left_out = shown_advertisers - {group.advertiser for group in chosen}
+    facts = replace(
+        facts,
+        shown_advertisers=len(shown_advertisers),
+        left_out_advertisers=len(left_out),
+        choice_notes=(*_choice_notes(choices, currency, facts, chosen), *days_notes),
+    )
     return CardSelection(
         facts=facts,
         condition=condition,
         refusal=refusal,
-        no_previous=no_previous,
         notes=(
-            *_choice_notes(choices, currency, facts, chosen),
-            *days_notes,
+            *facts.choice_notes,
             *_range_notes(chosen, newest),
             *_dataset_notes(dataset),
         ),
@@ -454,6 +504,33 @@ def _with_days(
     window = Span(start, min(end, complete_until))
     open_days = days_of(Span(complete_until + ONE_DAY, end)) if end > complete_until else ()
     return replace(facts, window=window, open_days=open_days), notes
+
+
+def _with_compared_days(
+    source: CardSource,
+    dataset: Dataset,
+    facts: CardFacts,
+    newest: Sequence[_Group],
+    condition: str,
+    choices: CardChoices,
+    read_at: datetime,
+    advertisers: Mapping[str, str],
+) -> tuple[CardFacts, CardChoices, tuple[str, ...]]:
+    """The facts with the days to show and to compare with, the choices with these days, and notes on them."""
+    named_groups = [replace(group, advertiser=advertisers.get(group.advertiser, group.advertiser)) for group in newest]
+    for days in _days_to_try(choices):
+        tried = replace(choices, days=days)
+        with_days, notes = _with_days(facts, newest, tried, read_at)
+        compared, no_previous = _compared(source, dataset, with_days, named_groups, condition, tried)
+        if no_previous is None:
+            break
+    return replace(compared, days=days, no_previous=no_previous), tried, notes
+
+
+def _days_to_try(choices: CardChoices) -> tuple[int | CalendarPeriod | Span | None, ...]:
+    """The days to show, the first that can be compared; the last ones are shown in any case."""
+    fits = choices.fitting_days and choices.comparison != "none"
+    return (*FITTING_DAYS, choices.days) if fits else (choices.days,)
 
 
 def _asked_days(days: int | CalendarPeriod | Span | None, in_table: Span, complete_until: date, today: date) -> Span:

@@ -11,8 +11,8 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from adreel.access import Actor, DatasetRight, Guard, RoleRight
-from adreel.charts.choices import AskedCharts, with_currency
-from adreel.dashboards.cards import asked_by, chart_keys, read_chart
+from adreel.charts.choices import AskedCharts, as_shown, opened_with
+from adreel.dashboards.cards import chart_keys, query_of, read_chart
 from adreel.dashboards.times import next_time, read_time
 from adreel.errors import InputError, NotFoundError, did_you_mean
 from adreel.lake import Lake
@@ -159,7 +159,7 @@ def _checked(guard: Guard, lake: Lake, saved: SavedDataset, card: str, query: st
     """The choices as a pin keeps them, and the chart's own title."""
     guard.need_role(RoleRight.KEEP_DASHBOARDS)
     guard.need(DatasetRight.SEE, saved)
-    asked = asked_by(query)
+    asked = opened_with(query_of(query))
     chart = read_chart(guard, lake, saved, card, asked, now)
     if chart is None:
         keys = ", ".join(chart_keys(lake, saved, now)) or phrase("none")
@@ -171,9 +171,8 @@ def _checked(guard: Guard, lake: Lake, saved: SavedDataset, card: str, query: st
                 charts=keys,
             )
         )
-    # Which currency has the most rows may change from one day to the next.
-    asked = with_currency(asked, chart.facts.currency if len(chart.facts.currencies) > 1 else None)
-    return pin_query(asked, card), chart.offer.stored_title[:LONGEST_NAME]
+    # What is shown without a choice may change from one day to the next.
+    return pin_query(as_shown(asked, chart.facts), card), chart.offer.stored_title[:LONGEST_NAME]
 
 
 def entitle(guard: Guard, board: Dashboard, pin_id: int, title: str) -> Pin:

@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from adreel.access import DatasetRight, Guard
 from adreel.charts import CalendarPeriod, CardData, CardFacts, CardOffer, cards_data, cards_of
 from adreel.charts.choices import CUSTOM, AskedCharts, asked_of, days_of
-from adreel.datasets.advertisers import advertiser_names
+from adreel.datasets.creatives import names_by_id
 from adreel.datasets.provenance import provenance
 from adreel.datasets.status import Standing, standing
 from adreel.datasets.stored import dataset_of
@@ -54,7 +54,8 @@ class CommonPeriod:
         """The choices with these days, compared with the period before where they named the days to compare with."""
         own = asked.choices.comparison
         comparison = "previous" if isinstance(own, Span) else own
-        return replace(asked, choices=replace(asked.choices, days=self.days, comparison=comparison))
+        choices = replace(asked.choices, days=self.days, fitting_days=False, comparison=comparison)
+        return replace(asked, choices=choices)
 
 
 def period_of(days: str, start: str = "", end: str = "") -> CommonPeriod | None:
@@ -64,9 +65,15 @@ def period_of(days: str, start: str = "", end: str = "") -> CommonPeriod | None:
     return CommonPeriod(days_of(days or CUSTOM, start, end))
 
 
-def asked_by(query: str) -> AskedCharts:
-    """What the query of an address chooses. InputError for what no table could have."""
-    return asked_of(QueryParams(query.strip().removeprefix("?")))
+def query_of(query: str) -> QueryParams:
+    """The query of an address, with or without its question mark, by its parts."""
+    return QueryParams(query.strip().removeprefix("?"))
+
+
+def kept_choices(query: str) -> AskedCharts:
+    """What a pin shows: without a currency, money is converted as on other pages. InputError for invalid choices."""
+    asked = asked_of(query_of(query))
+    return replace(asked, choices=replace(asked.choices, convert_if_possible=""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ def pinned_card(
     if saved is None:
         return card
     try:
-        asked = asked_by(pin.query)
+        asked = kept_choices(pin.query)
         card = replace(card, asked=period.applied(asked) if period is not None else asked)
         if not lake.exists(saved.table_slug):
             return replace(card, state=PinState.NO_TABLE, problem=_NO_TABLE)
@@ -191,7 +198,7 @@ def read_chart(
         asked.choices,
         read_at=origin.read_at,
         methods=origin.methods,
-        names=advertiser_names(guard, saved),
+        names=names_by_id(guard, lake, saved),
         rates=WorkspaceRates(guard.store),
     )
     return ChartFigures(offer, drawn.cards[0], drawn.facts, names)

@@ -516,11 +516,13 @@ def spend_by_day(
     now: datetime,
     *,
     convert: str | None = None,
+    convert_if_possible: str | None = None,
     read_at_once: int = READ_AT_ONCE,
 ) -> Spend:
     """The spend of the latest days; yesterday is that of the workspace's zone.
 
-    With `convert` that of all currencies in this one.
+    With `convert` that of all currencies in this one. Without, that of several in the currency `convert_if_possible`
+    where there are rates for all of it; empty for the usual one, None for none.
     """
     yesterday = now.astimezone(ZoneInfo(store.workspace.get().zone)).date() - _DAY
     window = Span(yesterday - (SHOWN_DAYS - 1) * _DAY, yesterday)
@@ -536,9 +538,14 @@ def spend_by_day(
     unknown = by_currency.pop("", [])
     targets = store.exchange_rates.targets() if set(by_currency) else ()
     refusal: str | None = None
-    if convert is not None:
-        converted, refusal = _converted(store, sums, window, convert)
-        by_currency = {convert: converted} if refusal is None else by_currency
+    target = convert
+    if target is None and convert_if_possible is not None and len(by_currency) > 1:
+        target = convert_if_possible if convert_if_possible in targets else store.exchange_rates.usual_target()
+    if target is not None:
+        converted, refusal = _converted(store, sums, window, target)
+        by_currency = {target: converted} if refusal is None else by_currency
+        if convert is None:
+            convert, refusal = (target, None) if refusal is None else (None, None)
     return Spend(
         yesterday=yesterday,
         currencies=tuple(

@@ -66,6 +66,14 @@ class ExchangeRates:
         with self._database.read() as connection:
             return tuple(connection.execute(statement).scalars())
 
+    def usual_target(self) -> str | None:
+        """The currency that there are rates of most currencies to, then most rates; None without rates."""
+        columns = exchange_rates.c
+        most = (func.count(columns.currency.distinct()).desc(), func.count().desc(), columns.target)
+        statement = select(columns.target).group_by(columns.target).order_by(*most).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(statement).scalar()
+
     def list(
         self,
         target: str | None = None,

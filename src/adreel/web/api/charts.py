@@ -15,6 +15,7 @@ from adreel.charts.filters import FILTERS, MOST_VALUES, CardFilter
 from adreel.charts.periods import CalendarPeriod, Comparison
 from adreel.charts.selection import CardChoices, CurrencyFacts
 from adreel.datasets.advertisers import advertiser_names
+from adreel.datasets.creatives import names_by_id
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
 from adreel.datasets.stored import dataset_of
@@ -251,7 +252,7 @@ def get_card(
     if not offers:
         raise NotFoundError(f"{saved.name!r} has no chart {card!r}.")
     origin = provenance(deps.store, deps.lake, saved)
-    names = advertiser_names(who.guard, saved)
+    names = names_by_id(who.guard, deps.lake, saved)
     drawn = cards_data(
         deps.lake,
         saved.table_slug,

@@ -6,11 +6,12 @@ import json
 import re
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
@@ -33,18 +34,20 @@ from adreel.charts import (
     chart_of,
     filter_values,
 )
-from adreel.charts.choices import AskedCharts, asked_of, with_currency
+from adreel.charts.choices import CONVERT, UNCONVERTED, AskedCharts, as_shown, asked_of, opened_with
 from adreel.charts.drilling import LEVELS, drills_of, is_above
 from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
 from adreel.charts.labels import amount
+from adreel.charts.selection import span_text
 from adreel.connections import covered
 from adreel.datasets.advertisers import advertiser_names
+from adreel.datasets.creatives import names_by_id
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
 from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.exchange_rates import WorkspaceRates
-from adreel.language import Phrase, integer, phrase
+from adreel.language import Phrase, integer, phrase, phrases, shown_day
 from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, heading, parsed
@@ -56,8 +59,8 @@ router = APIRouter()
 CHOICES = "adreel_charts"
 """The cookie with the last choices on a dataset's Charts tab, as the query of its address."""
 
-CURRENCY = "adreel_currency"
-"""The cookie with the last currency that a person chose on the charts of any dataset."""
+CURRENCY = "adreel_last_currency"
+"""The cookie with the last currency that a person chose on any page: a code, convert:EUR, or each."""
 
 LONGEST_CHOICES = 3_000
 """Characters of choices that are kept: browsers take cookies of about 4,000."""
@@ -70,11 +73,12 @@ KEPT = 180 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A figure that is shown large; `change` is by how many percent it grew."""
+    """A figure that is shown large; `change` is by how many percent it grew, `rise` is better, worse or empty."""
 
     title: str
     value: str
     change: float | None
+    rise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,8 @@ class Menus:
 
     `empty` are the ad accounts that the dataset reads and that have no rows. `crumbs` are the levels above, from all
     rows down to the one that is shown. `fault` says why nothing can be shown as selected.
-    `may_import` says whether the person can import exchange rates.
+    `may_import` says whether the person can import exchange rates. `yesterday` is that of the workspace's zone.
+    `removed` says which filters did not go with the currency that was chosen.
     """
 
     slug: str
@@ -160,6 +165,8 @@ class Menus:
     crumbs: tuple[Crumb, ...] = ()
     fault: str = ""
     may_import: bool = False
+    yesterday: date | None = None
+    removed: str = ""
     days: tuple[int, ...] = DAYS
     calendar: tuple[tuple[str, str], ...] = tuple(CALENDAR_PERIODS.items())
     comparisons: tuple[tuple[str, str], ...] = tuple(COMPARISONS.items())
@@ -186,7 +193,29 @@ class Menus:
     def comparison(self) -> str:
         """The selected comparison in words."""
         comparison = self.asked.choices.comparison
-        return phrase("Custom range") if isinstance(comparison, Span) else str(COMPARISONS[comparison])
+        words = phrase("Custom range") if isinstance(comparison, Span) else str(COMPARISONS[comparison])
+        if self.facts and self.facts.no_previous:
+            return phrase("%(comparison)s: not available", comparison=words)
+        return words
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What changes how the figures have to be read: filters, ad accounts left out, a missing comparison."""
+        if self.facts is None:
+            return ()
+        removed = (self.removed,) if self.removed else ()
+        return (*removed, *_late(self.facts, self.yesterday), *_cautions(self.facts, self.filters))
+
+    @property
+    def shown(self) -> str:
+        """What the charts show, for who does not see them change."""
+        window = self.facts.window if self.facts else None
+        days = (span_text(window),) if window else ()
+        return " ".join((phrase("Charts updated: %(shown)s.", shown="; ".join((self.period, *days))), *self.cautions))
+
+    def folded(self, notes: Iterable[str]) -> tuple[str, ...]:
+        """The notes without those that are in sight."""
+        return tuple(note for note in notes if note not in self.cautions)
 
     @property
     def range(self) -> Span | None:
@@ -296,7 +325,7 @@ def cards(request: Request, deps: Here, who: Who, slug: str, reset: bool = False
 
 
 def _titles(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, query: str) -> Response:
-    asked = asked_of(QueryParams(query), _preferred_currency(request))
+    asked = opened_with(QueryParams(query), last_currency(request))
     menus = Menus(saved.slug, asked)
     # Without a query: a refresh of the page takes what is chosen by then.
     head = heading(deps, who, saved, "cards", f"/datasets/{saved.slug}/cards")
@@ -317,20 +346,24 @@ def all_cards(request: Request, deps: Here, who: Who, slug: str) -> Response:
     saved = who.guard.dataset(slug)
     if is_opened(request):
         return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
-    asked = asked_of(request.query_params, _preferred_currency(request))
-    offered = _offered(deps, saved, asked)
+    asked = opened_with(request.query_params, last_currency(request))
+    offered, removed = _offered(deps, saved, asked), ""
     try:
         names, drawn = _drawn(deps, who, offered, offered.offers)
+        if request.query_params.get("prefer") and (titles := _filters_of_other_currencies(asked, drawn.facts)):
+            removed = _removed_words(titles, str(asked.choices.currency))
+            offered = _offered(deps, saved, _without_filters(asked))
+            names, drawn = _drawn(deps, who, offered, offered.offers)
     except AdreelError as error:
         # Each chart shows the error and can be retried.
         failed = tuple(
             replace(waiting(card_offer), loaded=True, error=sentence(error)) for card_offer in offered.offers
         )
         return respond(request, CardsPart(Menus(saved.slug, asked, fault=sentence(error)), failed), visitor=who)
-    menus = _menus(deps, who, offered, drawn.facts, names)
+    menus = replace(_menus(deps, who, offered, drawn.facts, names), removed=removed)
     drawn_figures = (figure_of(card, menus, offered.names) for card in drawn.cards)
     figures, notes = _without_shared_notes(tuple(_without_reason(figure, drawn.facts) for figure in drawn_figures))
-    answer = respond(request, CardsPart(menus, figures, (*notes, *drawn.facts.missing)), visitor=who)
+    answer = respond(request, CardsPart(menus, figures, menus.folded((*notes, *drawn.facts.missing))), visitor=who)
     if request.query_params:
         # The first load completes the address of its page; every other choice is an address of its own.
         header = "HX-Replace-Url" if _is_of_page(request, asked) else "HX-Push-Url"
@@ -364,7 +397,7 @@ def one_card(request: Request, deps: Here, who: Who, slug: str, key: str) -> Res
     saved = who.guard.dataset(slug)
     if is_opened(request):
         return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
-    asked = asked_of(request.query_params, _preferred_currency(request))
+    asked = opened_with(request.query_params, last_currency(request))
     offered = _offered(deps, saved, asked)
     offer = next((card_offer for card_offer in offered.offers if card_offer.key == key), None)
     if offer is None:
@@ -387,7 +420,7 @@ def _drawn(
 ) -> tuple[Mapping[str, str], CardsData]:
     """The data of some of a dataset's charts, and the names of its ad accounts."""
     saved = offered.saved
-    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(who.guard, saved)
+    rows_origin, names = provenance(deps.store, deps.lake, saved), names_by_id(who.guard, deps.lake, saved)
     return names, cards_data(
         deps.lake,
         saved.table_slug,
@@ -439,28 +472,29 @@ def _is_of_page(request: Request, asked: AskedCharts) -> bool:
         return False
 
 
-def _preferred_currency(request: Request) -> str | None:
-    code = request.cookies.get(CURRENCY, "")
-    return code if re.fullmatch("[A-Z]{3}", code) else None
+def last_currency(request: Request) -> str:
+    """The currency that the person chose last, as `opened_with` takes it; empty without."""
+    chosen = unquote(request.cookies.get(CURRENCY, ""))
+    return chosen if re.fullmatch(f"{UNCONVERTED}|({CONVERT})?[A-Z]{{3}}", chosen) else ""
+
+
+def remember_currency(answer: Response, deps: Deps, currency: str) -> None:
+    """Has the browser keep the currency for all pages."""
+    answer.set_cookie(
+        CURRENCY, quote(currency), max_age=KEPT, path="/", httponly=True, samesite="lax", secure=deps.secure
+    )
 
 
 def _remembered(answer: Response, request: Request, deps: Deps, saved: SavedDataset, asked: AskedCharts) -> Response:
-    """The answer, after which the browser keeps what its address chooses."""
-    query = quote(asked.query.removeprefix("?"))
+    """The answer, after which the browser keeps what its address chooses; the currency, if the person chose it."""
+    query = quote(asked.having("currency", "convert", "rates").removeprefix("?"))
     if request.url.query and len(query) <= LONGEST_CHOICES:
         base = f"/datasets/{saved.slug}/cards"
         answer.set_cookie(CHOICES, query, max_age=KEPT, path=base, httponly=True, samesite="lax", secure=deps.secure)
-    code = asked.choices.currency or ""
-    if request.query_params.get("prefer") and re.fullmatch("[A-Z]{3}", code):
-        answer.set_cookie(
-            CURRENCY,
-            code,
-            max_age=KEPT,
-            path="/datasets",
-            httponly=True,
-            samesite="lax",
-            secure=deps.secure,
-        )
+    chosen = asked.choices
+    code = f"{CONVERT}{chosen.convert}" if chosen.convert else chosen.currency or ""
+    if request.query_params.get("prefer") and re.fullmatch(f"({CONVERT})?[A-Z]{{3}}", code):
+        remember_currency(answer, deps, code)
     return answer
 
 
@@ -468,26 +502,86 @@ def _remembered(answer: Response, request: Request, deps: Deps, saved: SavedData
 
 
 def _menus(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts, names: Mapping[str, str]) -> Menus:
-    asked = with_currency(offered.asked, facts.currency if len(facts.currencies) > 1 else None)
+    asked = as_shown(offered.asked, facts)
     return Menus(
         slug=offered.saved.slug,
         asked=asked,
         facts=facts,
-        filters=tuple(_filters(asked, facts, names)),
+        filters=filter_menus(asked, facts, names),
         empty=_empty(deps, who, offered, facts),
         crumbs=tuple(_crumbs(asked, facts, names)),
         may_import=who.guard.may_role(RoleRight.CHANGE_WORKSPACE),
+        yesterday=yesterday_of(deps),
     )
 
 
-def _filters(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> list[ChoiceMenu]:
+def yesterday_of(deps: Deps) -> date:
+    """The day before today in the workspace's zone."""
+    return deps.clock().astimezone(ZoneInfo(deps.store.workspace.get().zone)).date() - timedelta(days=1)
+
+
+def filter_menus(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> tuple[ChoiceMenu, ...]:
+    """The filters of a table; `names` are those of its ad accounts."""
     menus = [ChoiceMenu(entry.key, entry.title, entry.selected, asked.having(entry.key)) for entry in facts.filters]
     if len(facts.advertisers) < 2 and not asked.choices.advertisers:
-        return menus
-    return [
+        return tuple(menus)
+    return (
         ChoiceMenu(ADVERTISER, phrase("Ad account"), _selected_accounts(asked, names), asked.having(ADVERTISER)),
         *menus,
+    )
+
+
+def _cautions(facts: CardFacts, filters: Iterable[ChoiceMenu]) -> Iterator[str]:
+    filtered = [
+        phrase("%(filter)s: %(values)s", filter=menu.title, values=menu.summary) for menu in filters if menu.selected
     ]
+    if filtered:
+        yield phrase("Filtered by %(filters)s.", filters="; ".join(filtered))
+    if facts.left_out_advertisers:
+        yield _left_out_words(facts)
+    yield from facts.choice_notes
+    if facts.no_previous:
+        yield facts.no_previous
+
+
+def _filters_of_other_currencies(asked: AskedCharts, facts: CardFacts) -> tuple[str, ...]:
+    """The titles of the selected filters if none of their rows are in the chosen currency."""
+    chosen = asked.choices
+    if chosen.currency is None or facts.currency == chosen.currency:
+        return ()
+    accounts = (phrase("Ad account"),) if chosen.advertisers else ()
+    return (*accounts, *(entry.title for entry in facts.filters if entry.selected))
+
+
+def _without_filters(asked: AskedCharts) -> AskedCharts:
+    return replace(asked, choices=replace(asked.choices, advertisers=(), filters=()))
+
+
+def _removed_words(titles: Sequence[str], currency: str) -> str:
+    return phrases(
+        "The filter %(filters)s was removed, as its rows are not in %(currency)s.",
+        "The filters %(filters)s were removed, as their rows are not in %(currency)s.",
+        len(titles),
+        filters=", ".join(titles),
+        currency=currency,
+    )
+
+
+def _late(facts: CardFacts, yesterday: date | None) -> Iterator[str]:
+    """That the table is not up to date, if it has days and yesterday is none of them."""
+    last = max((advertiser.last for advertiser in facts.advertisers if advertiser.last), default=None)
+    if last is not None and yesterday is not None and last < yesterday:
+        yield phrase("The table ends on %(day)s; yesterday was not read.", day=shown_day(last))
+
+
+def _left_out_words(facts: CardFacts) -> str:
+    return phrases(
+        "%(left_out)s of %(ad_accounts)s ad accounts is in another currency and left out.",
+        "%(left_out)s of %(ad_accounts)s ad accounts are in other currencies and left out.",
+        facts.left_out_advertisers,
+        left_out=integer(facts.left_out_advertisers),
+        ad_accounts=integer(facts.shown_advertisers),
+    )
 
 
 def _selected_accounts(asked: AskedCharts, names: Mapping[str, str]) -> tuple[FilterValue, ...]:
@@ -576,7 +670,7 @@ def figure_of(data: CardData, menus: Menus, names: Collection[str]) -> Figure:
         period=str(chart.get("period") or ""),
         previous_period=str(chart.get("previous_period") or ""),
         table=as_table(data) if drawn else None,
-        notes=data.notes,
+        notes=menus.folded(data.notes),
         refusal=str(data.refusal or ""),
         links=links,
         previous_name=str(data.previous_name),
@@ -597,4 +691,4 @@ def _number(figure: Mapping[str, Any]) -> Number:
     if value is None:
         return Number(figure["title"], phrase("Unknown"), None)
     text = amount(value, shape["unit"], shape["currency"], shape["decimals"])
-    return Number(figure["title"], text, figure.get("change"))
+    return Number(figure["title"], text, figure.get("change"), figure.get("rise") or "")

@@ -11,19 +11,21 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from adreel.charts import CALENDAR_PERIODS, DAYS
+from adreel.charts.choices import opened_with
 from adreel.charts.labels import WEEKDAYS
 from adreel.charts.selection import span_text
 from adreel.dashboards import boards
-from adreel.dashboards.cards import CommonPeriod, PinnedCard, PinState, asked_by, described, period_of, pinned_card
+from adreel.dashboards.cards import CommonPeriod, PinnedCard, PinState, described, period_of, pinned_card, query_of
+from adreel.datasets.advertisers import advertiser_names
 from adreel.dates import Span
 from adreel.errors import AdreelError, ForbiddenError, InputError
 from adreel.language import Phrase, phrase
-from adreel.store import Dashboard, DashboardDelivery, Pin
+from adreel.store import Dashboard, DashboardDelivery, Pin, SavedDataset
 from adreel.store.names import is_id
 from adreel.store.notifications import Address
 from adreel.stored_texts import translated
 from adreel.web.deps import Deps, Here, Visitor, Who
-from adreel.web.pages.charts import Figure, Menus, figure_of, waiting
+from adreel.web.pages.charts import Figure, Menus, figure_of, filter_menus, waiting, yesterday_of
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, is_opened, respond
 from adreel.web.status import status_of
@@ -87,7 +89,8 @@ class Period:
 class PinView:
     """A card as a page shows it; `figure` is None for one that cannot be shown, for the reason `card.problem`.
 
-    `menus` has what is chosen. `error`: the card failed to load, and can be tried again. `title` is never empty.
+    `menus` has what is chosen, `cautions` what changes how the figures are read. `error`: the card failed to load, and
+    can be tried again. `title` is never empty.
     """
 
     card: PinnedCard
@@ -98,6 +101,7 @@ class PinView:
     days: str = ""
     previous_days: str = ""
     address: str = ""
+    cautions: tuple[str, ...] = ()
 
     @property
     def pin(self) -> Pin:
@@ -136,7 +140,10 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class DashboardPage(Page):
-    """A dashboard with its cards, whose figures are loaded one by one. `share_url` is empty if it is not shared."""
+    """A dashboard with its cards, whose figures are loaded one by one. `share_url` is empty if it is not shared.
+
+    `datasets` are those whose charts can be added.
+    """
 
     template: ClassVar[str] = "dashboard.html"
     board: Board
@@ -149,6 +156,7 @@ class DashboardPage(Page):
     chosen: str = ""
     days: tuple[int, ...] = DAYS
     calendar: tuple[tuple[str, str], ...] = tuple(CALENDAR_PERIODS.items())
+    datasets: tuple[SavedDataset, ...] = ()
     weekdays: tuple[str, ...] = WEEKDAYS
 
 
@@ -224,7 +232,7 @@ def pin_form(request: Request, who: Who, dataset: str, card: str) -> Response:
     if is_opened(request):
         return go(request, f"/datasets/{dataset}/cards")
     chosen = [(name, value) for name, value in request.query_params.multi_items() if name not in ("dataset", "card")]
-    query = boards.pin_query(asked_by(urlencode(chosen)), card)
+    query = boards.pin_query(opened_with(query_of(urlencode(chosen))), card)
     return respond(request, PinForm(boards.dashboards(who.guard), dataset, card, query), visitor=who)
 
 
@@ -487,7 +495,16 @@ def _page(deps: Deps, who: Visitor, board: Board, dialog: str = "", problem: str
         if (address := addresses.get(delivery.address_id)) is not None
     )
     share_url = boards.share_link(deps.settings, board.dashboard)
-    return DashboardPage(board, cards, share_url, deliveries, tuple(addresses.values()), dialog, problem)
+    return DashboardPage(
+        board,
+        cards,
+        share_url,
+        deliveries,
+        tuple(addresses.values()),
+        dialog,
+        problem,
+        datasets=tuple(sorted(who.guard.datasets(), key=lambda saved: saved.name.casefold())),
+    )
 
 
 def _weekdays(numbers: tuple[int, ...]) -> str:
@@ -531,7 +548,14 @@ def _pinned(deps: Deps, who: Visitor, board: Board, pin: Pin) -> PinView:
     pinned = pinned_card(who.guard, deps.lake, board.dashboard, pin, deps.clock(), board.period.common)
     if pinned.saved is None:
         return PinView(pinned, _title(pinned), None, None)
-    menus = Menus(pinned.saved.slug, pinned.asked, pinned.chart.facts if pinned.chart else None)
+    menus = Menus(pinned.saved.slug, pinned.asked)
+    if pinned.chart is not None:
+        facts, names = pinned.chart.facts, advertiser_names(who.guard, pinned.saved)
+        if not pinned.chart.offer.card.previous:
+            facts = replace(facts, no_previous=None)
+        menus = replace(
+            menus, facts=facts, filters=filter_menus(pinned.asked, facts, names), yesterday=yesterday_of(deps)
+        )
     address = f"/datasets/{pinned.saved.slug}/cards{menus.query or menus.asked.having()}"
     if pinned.chart is None or pinned.state is not PinState.SHOWN:
         error = pinned.problem if pinned.state is PinState.FAILED else ""
@@ -546,6 +570,7 @@ def _pinned(deps: Deps, who: Visitor, board: Board, pin: Pin) -> PinView:
         menus,
         days=span_text(facts.window) if facts.window else "",
         previous_days=span_text(facts.previous) if facts.previous else "",
+        cautions=menus.cautions,
         address=f"{address}#{anchor}",
     )
 

@@ -27,6 +27,7 @@ from adreel.datasets.stored import converted, dataset_of, source_of
 from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
+from adreel.datasets.views import default_columns
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
 from adreel.language import phrase
 from adreel.store import Account, Draft, SavedDataset
@@ -392,7 +393,17 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         return Preview((), (), refusal, shown)
     except AdreelError as error:
         return Preview((), (), sentence(error), ())
-    return Preview(readable_columns(dataset), tuple(_rows(table)), "", (), _sums(dataset, table).text)
+    in_order = _preview_columns(dataset, table)
+    rows = _rows(table.select([column.name for column in in_order]))
+    return Preview(in_order, tuple(rows), "", (), _sums(dataset, table).text)
+
+
+def _preview_columns(dataset: Dataset, table: pa.Table) -> tuple[Column, ...]:
+    """The columns in the order of the Data tab, those without a value in any row last."""
+    by_name = {column.name: column for column in readable_columns(dataset)}
+    ordered = default_columns(tuple(by_name), by_name)
+    is_empty = {name: all(value in (None, "", []) for value in table[name].to_pylist()) for name in ordered}
+    return tuple(by_name[name] for name in sorted(ordered, key=is_empty.__getitem__))
 
 
 def _sums(dataset: Dataset, table: pa.Table) -> Sums:

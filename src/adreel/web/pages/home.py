@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight
 from adreel.charts import CardTable
-from adreel.charts.choices import converted_to
+from adreel.charts.choices import CONVERT, UNCONVERTED, converted_to, target_of
 from adreel.charts.labels import amount as in_words
 from adreel.charts.rows import money_decimals
 from adreel.errors import ForbiddenError, NotFoundError
@@ -29,6 +29,7 @@ from adreel.monitoring.home import (
     RestatedFigure,
     ScheduledRun,
     Spend,
+    SpendDay,
     SpendPeriod,
     first_steps,
     next_runs,
@@ -38,6 +39,7 @@ from adreel.monitoring.home import (
 from adreel.monitoring.status import HomeStatus, home_status
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.changed_rows import rows_address
+from adreel.web.pages.charts import last_currency, remember_currency
 from adreel.web.pages.restatements import calendar_address
 from adreel.web.render import Page, go, is_opened, respond
 
@@ -71,7 +73,7 @@ class HomePage(Page):
     steps: FirstSteps
     drafts: tuple[DraftLink, ...]
     discarded: str
-    convert: str = ""
+    convert: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +146,36 @@ class SpendFigure:
 
 @dataclass(frozen=True, slots=True)
 class SpendPart(Page):
-    """Spend by day."""
+    """Spend by day. `chosen` is the currency that the address converts to, empty for none; None: it chooses nothing."""
 
     template: ClassVar[str] = "_home_spend.html"
     spend: Spend
     figures: tuple[SpendFigure, ...]
+    chosen: str | None
 
 
 @router.get(HOME)
-def home(request: Request, deps: Here, who: Who, discarded: str = "", convert: str = "") -> Response:
-    """The page, whose parts are loaded after it; `convert` is the currency that cost is converted to."""
+def home(
+    request: Request, deps: Here, who: Who, discarded: str = "", convert: str | None = None, prefer: bool = False
+) -> Response:
+    """The page, whose parts are loaded after it; `convert` is the currency that cost is converted to, empty for none.
+
+    With `prefer` it is kept for all pages.
+    """
     drafts = tuple(islice(_drafts(deps, who), MOST_DRAFTS)) if who.may_edit else ()
-    page = HomePage(first_steps(deps.store, who.guard), drafts, discarded, converted_to(convert) or "")
-    return respond(request, page, visitor=who)
+    chosen = _chosen(convert)
+    answer = respond(request, HomePage(first_steps(deps.store, who.guard), drafts, discarded, chosen), visitor=who)
+    return _preferred(answer, deps, chosen if prefer else None)
+
+
+def _chosen(convert: str | None) -> str | None:
+    return None if convert is None else converted_to(convert) or ""
+
+
+def _preferred(answer: Response, deps: Deps, chosen: str | None) -> Response:
+    if chosen is not None:
+        remember_currency(answer, deps, f"{CONVERT}{chosen}" if chosen else UNCONVERTED)
+    return answer
 
 
 def _drafts(deps: Deps, who: Visitor) -> Iterator[DraftLink]:
@@ -215,17 +234,25 @@ def _outdated_line(who: Visitor, reading: LastReading) -> OutdatedLine:
 
 
 @router.get("/home/spend")
-def home_spend(request: Request, deps: Here, who: Who, convert: str = "") -> Response:
-    """Spend by day, for htmx."""
+def home_spend(request: Request, deps: Here, who: Who, convert: str | None = None, prefer: bool = False) -> Response:
+    """Spend by day, for htmx. Without `convert` in the currency that the person chose last."""
     if is_opened(request):
         return go(request, HOME)
-    spend = spend_by_day(deps.store, deps.lake, who.guard, deps.clock(), convert=converted_to(convert))
+    chosen = _chosen(convert)
+    spend = spend_by_day(
+        deps.store,
+        deps.lake,
+        who.guard,
+        deps.clock(),
+        convert=chosen or None,
+        convert_if_possible=target_of(last_currency(request)) if chosen is None else None,
+    )
     is_converted = spend.convert is not None and spend.conversion_refusal is None
     figures = tuple(_spend_figure(currency, is_converted=is_converted) for currency in spend.currencies)
-    answer = respond(request, SpendPart(spend, figures), visitor=who)
+    answer = respond(request, SpendPart(spend, figures, chosen), visitor=who)
     # The address keeps the currency, as it does without a script.
-    answer.headers["HX-Replace-Url"] = f"{HOME}?convert={spend.convert}" if spend.convert else HOME
-    return answer
+    answer.headers["HX-Replace-Url"] = HOME if chosen is None else f"{HOME}?convert={chosen}"
+    return _preferred(answer, deps, chosen if prefer else None)
 
 
 def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
@@ -235,7 +262,7 @@ def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
         else phrase("Cost by day in %(currency)s", currency=spend.currency)
     )
     days = [str(day.day) for day in spend.days]
-    opened = [number for number, day in enumerate(spend.days) if day.complete < day.advertisers]
+    opened = _incomplete(spend.days)
     amounts = [None if day.amount is None else float(day.amount) for day in spend.days]
     decimals = money_decimals(spend.currency)
     chart = {
@@ -254,13 +281,11 @@ def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
     }
     rows = tuple(
         (
-            phrase("%(day)s (incomplete)", day=shown_day(day.day))
-            if day.complete < day.advertisers
-            else shown_day(day.day),
+            phrase("%(day)s (incomplete)", day=shown_day(day.day)) if number in opened else shown_day(day.day),
             phrase("unknown") if day.amount is None else _money(day.amount, spend.currency),
             phrase("%(number)s of %(all)s", number=integer(day.advertisers), all=integer(spend.advertisers)),
         )
-        for day in spend.days
+        for number, day in enumerate(spend.days)
     )
     table = CardTable(title, (phrase("Day"), phrase("Cost"), phrase("Ad accounts read")), rows, (False, True, True))
     numbers = (
@@ -268,6 +293,16 @@ def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
         _large(phrase("Last 7 days"), spend, spend.week),
     )
     return SpendFigure(spend.currency, spend.advertisers, numbers, json.dumps(chart), table)
+
+
+def _incomplete(days: Sequence[SpendDay]) -> list[int]:
+    """The places of days that are incomplete for an ad account, or were not read of one that was read before."""
+    most, places = 0, []
+    for number, day in enumerate(days):
+        most = max(most, day.advertisers)
+        if day.complete < most:
+            places.append(number)
+    return places
 
 
 def _money(amount: Decimal, currency: str) -> str:

@@ -518,6 +518,33 @@
     if (again) (again.matches("details") ? again.querySelector("summary") : again).focus({ preventScroll: true });
   });
 
+  // Other charts in place of these are announced, those that the page opened with are not.
+  let shown = null;
+  document.addEventListener("htmx:after:settle", () => {
+    const cards = document.querySelector(".cards[data-shown]");
+    const status = document.querySelector("[data-cards-status]");
+    if (!cards || !status || cards === shown) return;
+    if (shown) status.textContent = cards.dataset.shown;
+    shown = cards;
+  });
+
+  // The menu that pins a chart is brought into view with the focus in its form; what came of it is said at the chart,
+  // where it remains when another menu is opened.
+  document.addEventListener("htmx:after:settle", () => {
+    const menu = document.querySelector(".pin-menu[open]");
+    if (!menu) return;
+    const done = menu.querySelector(".pin-done");
+    const form = menu.querySelector(".pin-form");
+    if (done) {
+      menu.closest(".chart-card").querySelector("[data-pin-said]").replaceChildren(done);
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (form && !form.contains(document.activeElement)) {
+      form.scrollIntoView({ block: "nearest" });
+      (form.querySelector("[type=radio]:checked") || form.querySelector("[name=name]")).focus({ preventScroll: true });
+    }
+  });
+
   if (window.htmx) window.htmx.onLoad(drawAll);
   // htmx does not wait for this script: on a slow connection it has already loaded the charts into the page.
   drawAll(document.body);

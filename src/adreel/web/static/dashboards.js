@@ -48,8 +48,35 @@
     }
     const button = event.submitter;
     put(card, other, step > 0);
-    if (button) button.focus();
+    // The first card cannot be moved earlier, nor the last one later.
+    const shown = [button, ...card.querySelectorAll("[data-move] button")].find((each) => each && each.offsetParent);
+    if (shown) shown.focus();
   });
+
+  // -- notes: what several charts of a dataset say is below all charts, and not in each
+
+  const shared = document.querySelector("[data-board-notes]");
+  function gather() {
+    const datasets = new Map();
+    for (const fold of board.querySelectorAll("[data-notes-of]")) {
+      const notes = datasets.get(fold.dataset.notesOf) || datasets.set(fold.dataset.notesOf, new Map()).get(fold.dataset.notesOf);
+      for (const item of fold.querySelectorAll("li")) notes.set(item.textContent, [...(notes.get(item.textContent) || []), item]);
+    }
+    const parts = [];
+    for (const [dataset, notes] of datasets) {
+      const list = document.createElement("ul");
+      for (const [note, items] of notes) {
+        for (const item of items) item.hidden = items.length > 1;
+        if (items.length > 1) list.append(Object.assign(document.createElement("li"), { textContent: note }));
+      }
+      if (list.children.length) parts.push(Object.assign(document.createElement("h2"), { textContent: dataset }), list);
+    }
+    for (const fold of board.querySelectorAll("[data-notes-of]")) fold.hidden = !fold.querySelector("li:not([hidden])");
+    shared.querySelector("div").replaceChildren(...parts);
+    shared.hidden = !parts.length;
+  }
+  document.addEventListener("htmx:after:settle", gather);
+  gather();
 
   // -- dragging
 
