@@ -14,7 +14,7 @@ from starlette.datastructures import State
 from starlette.testclient import TestClient
 
 from adreel import errors
-from adreel.errors import AdreelError, DatasetError, Problem
+from adreel.errors import AdreelError, Problem
 from adreel.store import Level, Role
 from adreel.web.api import create_api
 from adreel.web.api.failures import add_handlers
@@ -60,6 +60,7 @@ KNOWN = {
 ERRORS = {
     "AdreelError": 502,
     "InputError": 422,
+    "FieldError": 422,
     "DatasetError": 422,
     "NotFoundError": 404,
     "ExistsError": 409,
@@ -410,7 +411,11 @@ def test_the_error_has_tiktoks_code_and_request_id(site: Site) -> None:
 def test_every_kind_of_error_has_a_status_of_its_own_and_keeps_its_words(kind: str) -> None:
     api = FastAPI()
     add_handlers(api)
-    raised = DatasetError((Problem("metrics", "No."),)) if kind == "DatasetError" else getattr(errors, kind)("No.")
+    given: dict[str, tuple[object, ...]] = {
+        "DatasetError": ((Problem("metrics", "No."),),),
+        "FieldError": ("url", "No."),
+    }
+    raised: AdreelError = getattr(errors, kind)(*given.get(kind, ("No.",)))
 
     @api.get("/")
     def fail() -> None:

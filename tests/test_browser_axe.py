@@ -516,19 +516,21 @@ def clipped(page: Page) -> list[str]:
     """Rows of links that scroll up and down, boxes that scroll by a few pixels, and menus that open beyond the page."""
     return list(
         page.evaluate(
-            """() => {
+            """async () => {
                 const scrolls = (one) => ["auto", "scroll"].includes(getComputedStyle(one).overflowY);
                 const excess = (one) => one.clientHeight ? one.scrollHeight - one.clientHeight : 0;
                 const rows = [...document.querySelectorAll("nav")].filter((one) => scrolls(one) && excess(one) > 0);
                 const boxes = [...document.querySelectorAll("body *")]
                     .filter((one) => scrolls(one) && excess(one) > 0 && excess(one) < 4);
-                const menus = [...document.querySelectorAll("details.menu")].filter((menu) => {
+                const menus = [];
+                for (const menu of document.querySelectorAll("details.menu")) {
                     const before = menu.open;
                     menu.open = true;
+                    await new Promise((resolve) => setTimeout(resolve));
                     const { left, right } = menu.querySelector(".menu-body").getBoundingClientRect();
                     menu.open = before;
-                    return left < 0 || right > document.documentElement.clientWidth + 1;
-                });
+                    if (left < 0 || right > document.documentElement.clientWidth + 1) menus.push(menu);
+                }
                 return [...rows, ...boxes, ...menus].map((one) => `clipped: ${one.outerHTML.slice(0, 160)}`);
             }"""
         )

@@ -20,7 +20,7 @@ def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: 
     Yesterday is that of `zone`, the workspace's. Empty if all have it, or the dataset does not read it.
     """
     yesterday = moment.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
-    if dataset.report not in ("performance", "creatives") or not _reads(dataset, yesterday):
+    if not _reads(dataset, yesterday):
         return ""
     offsets = [advertiser.offset for advertiser in advertisers]
     delay = report_delay(dataset)

@@ -120,6 +120,16 @@
     if (!event.target.selectedOptions?.[0]?.defaultSelected) send(event.target);
   });
 
+  // A menu that would open beyond the right edge opens to the left.
+  document.addEventListener("toggle", (event) => {
+    const body = event.target.open && event.target.matches("details.menu") && event.target.querySelector(".menu-body");
+    if (!body) return;
+    body.classList.remove("flipped");
+    const { left, right, width } = body.getBoundingClientRect();
+    const end = event.target.getBoundingClientRect().right;
+    if (right > document.documentElement.clientWidth && end - width >= 0 && left > 0) body.classList.add("flipped");
+  }, true);
+
   let focused = "";
   document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
   document.addEventListener("htmx:after:settle", () => {
