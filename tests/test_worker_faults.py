@@ -93,7 +93,12 @@ def log_of(fleet: Fleet, run_id: str) -> str:
     return "\n".join(line.text for line in fleet.store.runs.log_lines(run_id))
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+# What a database has of a run is the same while it verifies and writes as while it reads pages.
+@pytest.mark.parametrize(
+    ("database_url", "moment"),
+    [("sqlite", moment) for moment in MOMENTS] + [("postgres", moment) for moment in ("plan", "page", "commit")],
+    indirect=["database_url"],
+)
 def test_a_run_whose_process_is_killed_goes_on_and_makes_the_same_table(fleet: Fleet, moment: str) -> None:
     run_id = fleet.queue()
     fleet.hire()
