@@ -305,7 +305,7 @@ def test_the_progress_never_falls_and_is_complete_only_at_the_end(large: Home, r
 
 @pytest.mark.usefixtures("often")
 def test_a_run_that_is_resumed_continues_its_progress(large: Home) -> None:
-    file = large.file(name="Spend", dates={"start": "today-30", "end": "yesterday"}, time_dimension="hour")
+    file = large.file(name="Spend", dates={"start": "today-8", "end": "yesterday"}, time_dimension="hour")
 
     def interrupt(progress: Progress) -> None:
         if progress.chunks_done and progress.share > 0.5:
