@@ -314,9 +314,9 @@ def test_a_day_that_was_not_over_is_marked_and_in_no_sum(world: Home) -> None:
         row for row in rows if row["currency"] == "EUR" and row["stat_time_hour"].date() < date(2026, 11, 22)
     ]
     assert column(page["totals"], "spend") == [pytest.approx(float(sum(row["spend"] for row in closed_rows)))]
-    note = next(note for note in page["totals"].notes if "in progress" in note)
+    note = next(note for note in page["totals"].notes if "not complete" in note)
     assert note.startswith(
-        "2026-11-22 was in progress in some ad accounts when the rows were read and is left out of sums"
+        "2026-11-22 was not complete in some ad accounts when the rows were read and is left out of sums"
     )
 
 
@@ -845,18 +845,20 @@ def test_a_day_is_over_when_it_is_over_in_every_account(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zone", [None, "somewhere"])
-def test_without_a_zone_a_day_is_over_when_it_is_over_everywhere(tmp_path: Path, zone: str | None) -> None:
+def test_without_a_zone_a_day_is_complete_two_hours_after_it_is_over_everywhere(
+    tmp_path: Path, zone: str | None
+) -> None:
     dataset = dataset_with()
     lake = lake_with(tmp_path, dataset, [row(on=day, timezone=zone) for day in (8, 9)])
-    assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 11, tzinfo=UTC)).facts.open_days == (date(2026, 3, 9),)
-    assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 12, tzinfo=UTC)).facts.open_days == ()
+    assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 13, tzinfo=UTC)).facts.open_days == (date(2026, 3, 9),)
+    assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 14, tzinfo=UTC)).facts.open_days == ()
 
 
 def test_if_no_day_is_over_the_day_is_shown_and_named(tmp_path: Path) -> None:
     dataset = dataset_with(dates={"date": "today"})
     page = shown(lake_with(tmp_path, dataset, [row(on=10, spend=3)]), dataset)
     assert column(page["totals"], "spend") == [3]
-    assert "2026-03-10 was in progress when the rows were read. Figures will increase." in page["totals"].notes
+    assert "2026-03-10 was not complete when the rows were read. Figures will increase." in page["totals"].notes
     assert "reads each day only while it is in progress" in notes_text(page["totals"])
     assert chart_of(page["spend"])["x"]["open"] == [0]
 

@@ -132,7 +132,7 @@ def test_a_month_that_goes_on_shows_its_complete_days_and_a_range_of_today_alone
     assert page.facts.open_days == (date(2026, 3, 10),)
     today = shown(lake, dataset, CardChoices(days=march(10, 10)))
     assert column(today["totals"], "spend") == [10]
-    assert "was in progress when the rows were read" in notes_text(today["totals"])
+    assert "was not complete when the rows were read" in notes_text(today["totals"])
     earlier = shown(lake, dataset, CardChoices(days=march(2, 3)))
     assert earlier.facts.open_days == ()
 

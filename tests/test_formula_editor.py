@@ -71,7 +71,7 @@ def test_a_formula_is_written_checked_and_added_with_the_metrics_that_it_lacks(s
     heads = re.findall(r'data-column="(\w+)"', preview)
     assert rows
     for row in rows:
-        cells = dict(zip(heads, re.findall(r"<td[^>]*>(.*?)</td>", row), strict=True))
+        cells = dict(zip(heads, re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row), strict=True))
         views, impressions = (Decimal(cells[name].replace(",", "")) for name in ("video_watched_2s", "impressions"))
         rate = Decimal(cells["my_hook_rate"].replace(",", ""))
         assert abs(rate - 100 * views / impressions) < Decimal("0.000001")

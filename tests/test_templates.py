@@ -138,7 +138,8 @@ def test_the_preview_of_creatives_begins_with_names_and_figures_and_ends_with_em
     fields = as_data(sent(visit.good("/datasets/videos/settings")))
     preview = visit.fragment("POST", "/datasets/preview", fields).text
     head = re.findall(r'data-column="([^"]*)"', preview)
-    cells = [re.findall(r"(?s)<td[^>]*>(.*?)</td>", row) for row in re.findall(r"(?s)<tr>(<td.*?)</tr>", preview)]
+    tbody = preview.split("<tbody>")[1]
+    cells = [re.findall(r"(?s)<t[dh][^>]*>(.*?)</t[dh]>", row) for row in re.findall(r"(?s)<tr>(.*?)</tr>", tbody)]
     is_empty = [not any(row[place].strip() for row in cells) for place in range(len(head))]
     assert cells
     assert is_empty == sorted(is_empty)

@@ -78,7 +78,7 @@ def test_each_chart_has_a_title_a_meaning_and_the_same_figures_as_a_table(site: 
     chart = charts(page)["Cost by day"]
     (series,) = chart["panels"][0]["series"]
     table = re.findall(
-        r'<th scope="row">([^<]*)</th><td class="cell-number">([^<]*)</td>', figures(page)["Cost by day"]
+        r'<th scope="row"[^>]*>([^<]*)</th><td class="cell-number">([^<]*)</td>', figures(page)["Cost by day"]
     )
     assert [day for day, _ in table] == chart["x"]["values"]
     assert [float(text.split()[0].replace(",", "")) for _, text in table] == pytest.approx(series["values"], abs=0.5)
@@ -251,7 +251,7 @@ def bars(page: str, title: str) -> dict[str, float]:
 
 def links_of(page: str, title: str) -> dict[str, str]:
     """The addresses in the table under a chart, by the names that lead there."""
-    pairs = re.findall(r'<th scope="row"><a href="([^"]*)">([^<]*)</a>', figures(page)[title])
+    pairs = re.findall(r'<th scope="row"[^>]*><a href="([^"]*)">([^<]*)</a>', figures(page)[title])
     return {html.unescape(name): html.unescape(address) for address, name in pairs}
 
 

@@ -21,7 +21,7 @@ refused nor empty also has:
 
     panel     {title, format, series: [{name, role, values}]}; role is main, previous or part; null is a gap
     x, y      {title, type, values}; texts may have `ids` and `pictures` (addresses at TikTok or null); days may have
-              `open`, the positions of days in progress
+              `open`, the positions of incomplete days
     format    {unit, currency, decimals}; unit is money, count, percent (1.25 is 1.25 %), ratio, seconds, per_user or
               number
 

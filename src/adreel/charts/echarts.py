@@ -105,7 +105,7 @@ def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
         return phrase("unknown")
     if isinstance(value, date):
         day = shown_month(value) if column.name == "month" else shown_day(value)
-        return phrase("%(day)s (in progress)", day=day) if is_open and column.role == "category" else day
+        return phrase("%(day)s (incomplete)", day=day) if is_open and column.role == "category" else day
     if column.unit is None or isinstance(value, str):
         return str(value)
     return amount(value, column.unit, column.currency, column.decimals)

@@ -49,6 +49,16 @@ def others_note(offer: CardOffer, shown: Sequence[float], values: int, total: An
     )
 
 
+def incomplete_note(open_days: Sequence[date]) -> str:
+    """A note on days that follow those that are summed."""
+    return phrases(
+        "%(days)s was not complete in some ad accounts when the rows were read and is left out of sums.",
+        "%(days)s were not complete in some ad accounts when the rows were read and are left out of sums.",
+        len(open_days),
+        days=span_text(Span(open_days[0], open_days[-1])),
+    )
+
+
 def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str, ...]:
     """A note on the days without rows, if there are any."""
     missing = sum(day not in days_with_rows for day in days)
@@ -84,17 +94,14 @@ def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     if window is None:
         return
     if window.end in open_days:
-        yield phrase("%(days)s was in progress when the rows were read. Figures will increase.", days=span_text(window))
+        yield phrase(
+            "%(days)s was not complete when the rows were read. Figures will increase.", days=span_text(window)
+        )
         return
     if not offer.has_days or offer.kind == "heat":
         yield phrase("Figures cover %(days)s.", days=span_text(window))
     if open_days:
-        yield phrases(
-            "%(days)s was in progress in some ad accounts when the rows were read and is left out of sums.",
-            "%(days)s were in progress in some ad accounts when the rows were read and are left out of sums.",
-            len(open_days),
-            days=span_text(Span(open_days[0], open_days[-1])),
-        )
+        yield incomplete_note(open_days)
         if offer.kind == "line":
             yield phrase("Dotted lines and hollow points mark incomplete days.")
 

@@ -98,7 +98,7 @@ class CardData:
         return tuple(number for number, column in enumerate(self.columns) if column.role == role)
 
     def is_open(self, row: tuple[Value, ...]) -> bool:
-        """Whether the row is of a day that was in progress when the rows were read."""
+        """Whether the row is of a day that was incomplete when the rows were read."""
         return any(row[number] for number in self.places("open"))
 
 
@@ -124,7 +124,7 @@ def cards_data(
 ) -> CardsData:
     """The data of all offers, read together from the newest version of the table `slug`.
 
-    `read_at` is the aware start time of the run that read the rows: days that were in progress then are left out of
+    `read_at` is the aware start time of the run that read the rows: days that were incomplete then are left out of
     sums. `methods` are the update methods that wrote the version, if the dataset had others before. `names` are
     names of ad accounts and creatives by id, for tables without a column of them. `rates` are for choices that convert
     money.

@@ -26,6 +26,7 @@ from adreel.charts.pacing import Budget
 from adreel.charts.periods import FITTING_DAYS, ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.freshness import report_delay
 from adreel.datasets.schema import columns
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.enumerations import first_of
@@ -94,9 +95,9 @@ class AdvertiserFacts:
 class CardFacts:
     """What a table offers to filter by, and what the cards show of it.
 
-    `currency` is the one that money is shown in, None without money. `window` are the days that are summed: over in
-    every advertiser's zone when the rows were read. `previous` is the period compared with, if the table has it
-    completely; `open_days` were in progress. `complete_until` is the table's last complete day. All four are None or
+    `currency` is the one that money is shown in, None without money. `window` are the days that are summed: complete
+    for every advertiser when the rows were read. `previous` is the period compared with, if the table has it
+    completely; `open_days` were incomplete. `complete_until` is the table's last complete day. All four are None or
     empty without days. `filters` are those that the table has, `missing` are sentences on charts that it lacks
     metrics for.
 
@@ -484,14 +485,18 @@ def _advertisers(groups: Iterable[_Group]) -> tuple[AdvertiserFacts, ...]:
 
 
 def _with_days(
-    facts: CardFacts, groups: Sequence[_Group], choices: CardChoices, read_at: datetime
+    facts: CardFacts, groups: Sequence[_Group], choices: CardChoices, read_at: datetime, delay: timedelta
 ) -> tuple[CardFacts, tuple[str, ...]]:
-    """The facts with the days to show: the window of complete days, then the open days. Also notes on these."""
+    """The facts with the days to show: the window of complete days, then the open days. Also notes on these.
+
+    TikTok completes a day `delay` after its end (see `datasets.freshness`).
+    """
     if facts.first is None or facts.last is None:
         return facts, ()
     first, last = facts.first, facts.last
     today = min(today_at(read_at, _offset(group.zone)) for group in groups)
-    complete_until = min(last, today - ONE_DAY)
+    complete_today = min(today_at(read_at - delay, _offset(group.zone)) for group in groups)
+    complete_until = min(last, complete_today - ONE_DAY)
     facts = replace(facts, complete_until=complete_until if complete_until >= first else None)
     asked = _asked_days(choices.days, Span(first, last), complete_until, today)
     notes = tuple(_clipped(asked, Span(first, last), today)) if isinstance(choices.days, str | Span) else ()
@@ -499,7 +504,7 @@ def _with_days(
     if start > end:
         return replace(facts, window=asked), notes
     if complete_until < start:
-        # All days were in progress: they are shown, with a note, as there is nothing else.
+        # No day was complete: they are shown, with a note, as there is nothing else.
         return replace(facts, window=Span(start, end), open_days=days_of(Span(start, end))), notes
     window = Span(start, min(end, complete_until))
     open_days = days_of(Span(complete_until + ONE_DAY, end)) if end > complete_until else ()
@@ -520,7 +525,7 @@ def _with_compared_days(
     named_groups = [replace(group, advertiser=advertisers.get(group.advertiser, group.advertiser)) for group in newest]
     for days in _days_to_try(choices):
         tried = replace(choices, days=days)
-        with_days, notes = _with_days(facts, newest, tried, read_at)
+        with_days, notes = _with_days(facts, newest, tried, read_at, report_delay(dataset))
         compared, no_previous = _compared(source, dataset, with_days, named_groups, condition, tried)
         if no_previous is None:
             break
@@ -603,7 +608,7 @@ def _incomplete(
     """Why the days cannot be compared with; None if the table has them completely."""
     window = facts.window
     if window is None or facts.first is None or facts.complete_until is None or window.end in facts.open_days:
-        return phrase("the selected days are in progress.")
+        return phrase("the selected days are incomplete.")
     if before.start < facts.first:
         return phrase("the table begins on %(day)s.", day=shown_day(facts.first))
     if before.end > facts.complete_until:

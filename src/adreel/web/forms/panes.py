@@ -58,7 +58,10 @@ UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
         Method.REPLACE: Phrase("Each run replaces the whole table. Earlier versions stay readable."),
         Method.APPEND: Phrase("Each run adds rows. Days that are read twice are in the table twice."),
-        Method.UPSERT: Phrase("Rows with the same primary key are updated, new ones are added, none are deleted."),
+        Method.UPSERT: Phrase(
+            "Rows with the same primary key are updated, new ones are added, none are deleted. "
+            "Picks up days that TikTok restates."
+        ),
         Method.PARTITION: Phrase(
             "The days in the run are replaced, other days stay. Picks up days that TikTok restates."
         ),

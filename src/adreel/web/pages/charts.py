@@ -38,6 +38,7 @@ from adreel.charts.choices import CONVERT, UNCONVERTED, AskedCharts, as_shown, a
 from adreel.charts.drilling import LEVELS, drills_of, is_above
 from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
 from adreel.charts.labels import amount
+from adreel.charts.notes import incomplete_note
 from adreel.charts.selection import span_text
 from adreel.connections import covered
 from adreel.datasets.advertisers import advertiser_names
@@ -200,7 +201,7 @@ class Menus:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What changes how the figures have to be read: filters, ad accounts left out, a missing comparison."""
+        """What changes how to read the figures: filters, what is left out, incomplete days, no comparison."""
         if self.facts is None:
             return ()
         removed = (self.removed,) if self.removed else ()
@@ -540,6 +541,8 @@ def _cautions(facts: CardFacts, filters: Iterable[ChoiceMenu]) -> Iterator[str]:
     if facts.left_out_advertisers:
         yield _left_out_words(facts)
     yield from facts.choice_notes
+    if facts.open_days and facts.window and facts.window.end not in facts.open_days:
+        yield incomplete_note(facts.open_days)
     if facts.no_previous:
         yield facts.no_previous
 

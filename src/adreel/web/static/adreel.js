@@ -102,7 +102,7 @@
   const send = (menu) => {
     pending.delete(menu);
     const label = menu.labels?.[0]?.firstChild?.textContent.trim() ?? "";
-    announced = { id: menu.id, label, choice: menu.selectedOptions?.[0]?.textContent.trim() ?? menu.value };
+    announced = { id: menu.id, label, top: menu.getBoundingClientRect().top, choice: menu.selectedOptions?.[0]?.textContent.trim() ?? menu.value };
     menu.form.requestSubmit();
   };
   document.addEventListener("change", (event) => {
@@ -130,13 +130,20 @@
     if (right > document.documentElement.clientWidth && end - width >= 0 && left > 0) body.classList.add("flipped");
   }, true);
 
+  // What the person changed stays where it was on the screen, also when parts above it have another height by then.
+  const keepPlace = (id, top) => requestAnimationFrame(() => requestAnimationFrame(() => {
+    const menu = document.getElementById(id);
+    if (menu) window.scrollBy({ top: menu.getBoundingClientRect().top - top, behavior: "instant" });
+  }));
+
   let focused = "";
   document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
   document.addEventListener("htmx:after:settle", () => {
     if (!announced) return;
     const menu = document.getElementById(announced.id);
     if (!menu) return;
-    if (document.activeElement === document.body) (document.getElementById(focused) ?? menu).focus();
+    if (document.activeElement === document.body) (document.getElementById(focused) ?? menu).focus({ preventScroll: true });
+    keepPlace(menu.id, announced.top);
     announce([
       phrase("%(menu)s: %(choice)s.", { menu: announced.label, choice: announced.choice }),
       menu.form?.querySelector("[data-outcome]")?.textContent.trim() ?? "",

@@ -237,7 +237,7 @@
       formatter: (points) => {
         const place = points[0].dataIndex;
         const day = axisText(chart.x, chart.x.values[place]);
-        const lines = [opened.has(place) ? phrase("%(day)s (in progress)", { day }) : day];
+        const lines = [opened.has(place) ? phrase("%(day)s (incomplete)", { day }) : day];
         for (const panel of panels) {
           const format = formatter(panel.format);
           for (const series of panel.series) {

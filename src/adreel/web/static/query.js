@@ -74,6 +74,7 @@
     editor.toggleAttribute("aria-invalid", false);
     if (answer.querySelector(".query-problem")) editor.setAttribute("aria-invalid", "true");
     if (place && editor.value === sent) mark(place.dataset);
+    announce(answer.querySelector(".answer-facts")?.textContent ?? "");
     document.getElementById("history").dispatchEvent(new Event("asked"));
     offer();
   });
