@@ -31,14 +31,16 @@ window.completed = (editor, list, status, suggestions, before) => {
       close();
       return;
     }
+    // What was chosen since the last key that typed something stays chosen.
+    const chosen = moved && !list.hidden ? next.findIndex((item) => item.label === items[active].label) : -1;
     items = next;
     list.replaceChildren(...items.map(option));
     list.hidden = false;
     place();
-    activate(0);
+    activate(Math.max(chosen, 0));
     // Enter inserts the first; a screen reader has not read it yet, so the first arrow goes to it.
-    moved = false;
-    editor.removeAttribute("aria-activedescendant");
+    moved = chosen >= 0;
+    if (!moved) editor.removeAttribute("aria-activedescendant");
     status.textContent = phrases(
       "%(suggestions)s suggestion. Arrow keys choose, Enter inserts.",
       "%(suggestions)s suggestions. Arrow keys choose, Enter inserts.",
@@ -105,6 +107,7 @@ window.completed = (editor, list, status, suggestions, before) => {
   // -- keys
 
   editor.addEventListener("input", (event) => {
+    moved = false;
     if (event.inputType && event.inputType.startsWith("history")) close();
     else open();
   });
