@@ -194,7 +194,8 @@ def export(request: Request, deps: Here, who: Who, slug: str) -> Response:
     first = next(pieces)
     details = {"format": kind, "versions": f"{search.before} to {search.after}"}
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), details)
-    name = f"{saved.slug}.changed.{search.before}-{search.after}.{search.day or 'all'}.{kind}"
+    parts = (saved.slug, "changed", f"{search.before}-{search.after}", search.advertiser, search.day, kind)
+    name = ".".join(str(part) for part in parts if part)
     return file_answer(_from(first, pieces), kind, name, name)
 
 

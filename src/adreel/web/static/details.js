@@ -117,8 +117,15 @@
     for (const part of form().querySelectorAll("details[open][id]:not(.pane)")) opened.add(part.id);
   });
 
+  // Rows that came by themselves, as those of a template do, are below what is in sight.
+  const leadToRows = () => {
+    const link = document.getElementById("preview-there");
+    if (link) link.hidden = !document.querySelector("#preview table");
+  };
+
   // A morph closes what the answer has closed.
   document.addEventListener("htmx:after:settle", (event) => {
+    leadToRows();
     if (event.target.closest?.("#preview")) {
       readExamples();
       announce(document.querySelector("#preview [data-outcome]")?.innerText ?? "");
