@@ -8,10 +8,10 @@ from datetime import date
 from typing import Any
 
 from adreel.charts.definitions import rise_of
-from adreel.charts.labels import WEEKDAYS, amount, named, shown_month
+from adreel.charts.labels import amount, named, shown_month
 from adreel.charts.rows import CardColumn, CardData, Value
 from adreel.charts.tiles import country_tiles
-from adreel.language import phrase, shown_day
+from adreel.language import WEEKDAYS, phrase, shown_day
 
 Json = dict[str, Any]
 

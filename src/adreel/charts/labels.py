@@ -14,17 +14,7 @@ from adreel.charts.countries import COUNTRIES
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import InputError
 from adreel.export.cells import grouped, plain
-from adreel.language import ENGLISH, PSEUDO, Phrase, decimal, gettext, language, phrase
-
-WEEKDAYS = (
-    Phrase("Monday"),
-    Phrase("Tuesday"),
-    Phrase("Wednesday"),
-    Phrase("Thursday"),
-    Phrase("Friday"),
-    Phrase("Saturday"),
-    Phrase("Sunday"),
-)
+from adreel.language import ENGLISH, PSEUDO, decimal, gettext, language, phrase
 
 
 def named(column: str, value: str | bool | None) -> str:

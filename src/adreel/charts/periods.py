@@ -49,6 +49,17 @@ COMPARISONS: Mapping[Comparison, str] = MappingProxyType(
 ONE_DAY = timedelta(days=1)
 
 
+def period_words(days: int | CalendarPeriod | None) -> str:
+    """A period that is no range, in words; None for all days."""
+    match days:
+        case None:
+            return phrase("All days")
+        case int():
+            return phrase("Last day") if days == 1 else phrase("Last %(days)s days", days=days)
+        case _:
+            return str(CALENDAR_PERIODS[days])
+
+
 def calendar_span(period: CalendarPeriod, today: date) -> Span:
     """The days of a calendar period as seen from `today`; a period that goes on ends today."""
     return span(Dates(period=period), today)

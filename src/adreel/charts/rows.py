@@ -14,7 +14,7 @@ from adreel.charts.aggregates import CubeQuery, Cubes
 from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer, missing_of
 from adreel.charts.conversion import Rates
 from adreel.charts.definitions import QUARTERS, CardKind
-from adreel.charts.labels import WEEKDAYS, distinct, named, named_by
+from adreel.charts.labels import distinct, named, named_by
 from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit
 from adreel.charts.notes import gaps_note, notes_of, others_note
 from adreel.charts.pacing import Budget, Pacing, pacing
@@ -27,7 +27,7 @@ from adreel.dates import Span
 from adreel.enumerations import first_of
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted
-from adreel.language import Phrase, integer, phrase, phrases, shown_day
+from adreel.language import WEEKDAYS, Phrase, integer, phrase, phrases, shown_day
 from adreel.update_methods import Method
 
 Value = str | int | float | bool | date | None

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from adreel.language import Phrase, phrase, phrases, shown_day
+from adreel.language import WEEKDAYS, Phrase, phrase, phrases, shown_day
 from adreel.scheduling.schedule import Cron, Recurrence, Schedule, Unit
 from adreel.scheduling.times import EPOCH, first_times, interval
-from adreel.scheduling.wording import weekday_name, words
+from adreel.scheduling.wording import words
 
 NEXT_TIMES = 5
 
@@ -123,7 +123,7 @@ def _of_no_start(schedule: Schedule, now: datetime) -> Iterator[str]:
         case _:
             return
     number = schedule.every
-    days = {"epoch": shown_day(EPOCH), "weekday": weekday_name(began.weekday()), "began": shown_day(began)}
+    days = {"epoch": shown_day(EPOCH), "weekday": WEEKDAYS[began.weekday()], "began": shown_day(began)}
     match schedule.unit:
         case Unit.DAY:
             yield phrases(

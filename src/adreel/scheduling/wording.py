@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from cronsim import CronSim
 
-from adreel.language import ENGLISH, Phrase, language, listed, phrase, phrases, shown_time
+from adreel.language import ENGLISH, WEEKDAYS, Phrase, language, listed, phrase, phrases, shown_time
 from adreel.scheduling.schedule import LAST_DAY, Cron, Recurrence, Schedule, Unit
 
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,22 +21,6 @@ def words(schedule: Schedule) -> str:
         return text
     start = shown_time(schedule.start.astimezone(UTC))
     return phrase("%(schedule)s, from %(start)s UTC", schedule=text, start=start)
-
-
-def weekday_name(number: int) -> str:
-    """The name of a day of the week, from 0 for Monday."""
-    return str(_WEEKDAYS[number])
-
-
-_WEEKDAYS = (
-    Phrase("Monday"),
-    Phrase("Tuesday"),
-    Phrase("Wednesday"),
-    Phrase("Thursday"),
-    Phrase("Friday"),
-    Phrase("Saturday"),
-    Phrase("Sunday"),
-)
 
 
 def _cron_words(schedule: Cron) -> str:
@@ -64,7 +48,7 @@ def _words(schedule: Recurrence) -> str:
         return every
     times = listed(f"{moment:%H:%M}" for moment in sorted(schedule.at))
     if schedule.unit is Unit.WEEK:
-        weekdays = listed(map(weekday_name, sorted(schedule.weekdays)))
+        weekdays = listed(WEEKDAYS[number] for number in sorted(schedule.weekdays))
         return phrase("%(every)s on %(weekdays)s at %(times)s UTC", every=every, weekdays=weekdays, times=times)
     if schedule.unit is not Unit.MONTH:
         return phrase("%(every)s at %(times)s UTC", every=every, times=times)

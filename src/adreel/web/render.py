@@ -43,7 +43,7 @@ from adreel.update_methods import method_title
 from adreel.web.assets import Assets
 from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
 from adreel.web.languages import script_phrases
-from adreel.web.wording import on_page, titled
+from adreel.web.wording import on_page, titled, weekday_and_time
 
 NOTICE = "adreel_said"
 """The cookie with the message that the page after a redirect shows."""
@@ -164,6 +164,7 @@ class Pages:
             "count": shown_count,
             "day": shown_day,
             "time": shown_time,
+            "weekday_and_time": weekday_and_time,
             "decimal": decimal,
             "in_language": in_language,
             "translated": translated,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import cache, partial
 from types import MappingProxyType
 
 from adreel import catalog
-from adreel.language import Phrase, gettext, language, phrase
+from adreel.language import MONTHS, SHORT_WEEKDAYS, Phrase, gettext, language, phrase, shown_time
 from adreel.store import Level, Role
 
 ROLE_TITLES: Mapping[Role, Phrase] = MappingProxyType(
@@ -32,32 +32,6 @@ LEVEL_NAMES: Mapping[Level, Phrase] = MappingProxyType(
     }
 )
 """The access levels within a sentence."""
-
-WEEKDAYS = (
-    Phrase("Mon"),
-    Phrase("Tue"),
-    Phrase("Wed"),
-    Phrase("Thu"),
-    Phrase("Fri"),
-    Phrase("Sat"),
-    Phrase("Sun"),
-)
-"""The days of the week, from Monday."""
-
-MONTHS = (
-    Phrase("Jan"),
-    Phrase("Feb"),
-    Phrase("Mar"),
-    Phrase("Apr"),
-    Phrase("May"),
-    Phrase("Jun"),
-    Phrase("Jul"),
-    Phrase("Aug"),
-    Phrase("Sep"),
-    Phrase("Oct"),
-    Phrase("Nov"),
-    Phrase("Dec"),
-)
 
 _KEY = re.compile(r"^(\w+): ", re.MULTILINE)
 
@@ -99,6 +73,11 @@ def on_page(text: str) -> str:
 def month_and_day(day: date) -> str:
     """A day without its year: Nov 30."""
     return phrase("%(month)s %(day)s", month=MONTHS[day.month - 1], day=day.day)
+
+
+def weekday_and_time(moment: datetime) -> str:
+    """A day and time of day with the day of the week: Mon 2026-11-30 14:05."""
+    return phrase("%(weekday)s %(time)s", weekday=SHORT_WEEKDAYS[moment.weekday()], time=shown_time(moment))
 
 
 def _turned_on(message: str, match: re.Match[str]) -> str:

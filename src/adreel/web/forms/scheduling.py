@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from adreel.datasets.values import scalar, texts
 from adreel.dates import WEEKDAYS
 from adreel.errors import Problem
+from adreel.language import MONTHS as MONTH_NAMES
+from adreel.language import WEEKDAYS as WEEKDAY_NAMES
 from adreel.language import Phrase, phrase, phrases
 from adreel.pipeline.estimate import Estimate
 from adreel.scheduling import Cron, Meaning, Schedule, Unit, meaning_of, next_time, read_schedule, written
@@ -41,15 +43,7 @@ UNITS: Titled = (
     ("month", Phrase("Months")),
 )
 
-WEEKDAY_TITLES: Titled = (
-    ("monday", Phrase("Monday")),
-    ("tuesday", Phrase("Tuesday")),
-    ("wednesday", Phrase("Wednesday")),
-    ("thursday", Phrase("Thursday")),
-    ("friday", Phrase("Friday")),
-    ("saturday", Phrase("Saturday")),
-    ("sunday", Phrase("Sunday")),
-)
+WEEKDAY_TITLES: Titled = tuple(zip(WEEKDAYS, WEEKDAY_NAMES, strict=True))
 
 MINUTES = ("15", "20", "30", "45", "60", "90")
 """The steps of minutes that are offered; none is shorter than a schedule may be."""
@@ -77,26 +71,7 @@ STEPS: Titled = (
 )
 """Minute and hour of a cron expression that runs at an interval from midnight on."""
 
-MONTHS: Titled = tuple(
-    (str(number), name)
-    for number, name in enumerate(
-        (
-            Phrase("Jan"),
-            Phrase("Feb"),
-            Phrase("Mar"),
-            Phrase("Apr"),
-            Phrase("May"),
-            Phrase("Jun"),
-            Phrase("Jul"),
-            Phrase("Aug"),
-            Phrase("Sep"),
-            Phrase("Oct"),
-            Phrase("Nov"),
-            Phrase("Dec"),
-        ),
-        1,
-    )
-)
+MONTHS: Titled = tuple((str(number), name) for number, name in enumerate(MONTH_NAMES, 1))
 MONTH_DAYS = (*map(str, range(1, 32)), "L")
 CRON_WEEKDAYS: Titled = tuple((name[:3].upper(), title) for name, title in WEEKDAY_TITLES)
 NTHS: Titled = (

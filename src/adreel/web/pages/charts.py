@@ -39,6 +39,7 @@ from adreel.charts.drilling import LEVELS, drills_of, is_above
 from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
 from adreel.charts.labels import amount
 from adreel.charts.notes import incomplete_note
+from adreel.charts.periods import period_words
 from adreel.charts.selection import span_text
 from adreel.connections import covered
 from adreel.datasets.advertisers import advertiser_names
@@ -180,15 +181,8 @@ class Menus:
     @property
     def period(self) -> str:
         """The selected period in words."""
-        match self.asked.choices.days:
-            case None:
-                return phrase("All days")
-            case Span():
-                return phrase("Custom range")
-            case int() as days:
-                return phrase("Last day") if days == 1 else phrase("Last %(days)s days", days=days)
-            case period:
-                return str(CALENDAR_PERIODS[period])
+        days = self.asked.choices.days
+        return phrase("Custom range") if isinstance(days, Span) else period_words(days)
 
     @property
     def comparison(self) -> str:
@@ -216,7 +210,8 @@ class Menus:
 
     def folded(self, notes: Iterable[str]) -> tuple[str, ...]:
         """The notes without those that are in sight."""
-        return tuple(note for note in notes if note not in self.cautions)
+        in_sight = self.cautions
+        return tuple(note for note in notes if note not in in_sight)
 
     @property
     def range(self) -> Span | None:

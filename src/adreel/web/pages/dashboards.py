@@ -12,14 +12,14 @@ from starlette.responses import Response
 
 from adreel.charts import CALENDAR_PERIODS, DAYS
 from adreel.charts.choices import opened_with
-from adreel.charts.labels import WEEKDAYS
+from adreel.charts.periods import period_words
 from adreel.charts.selection import span_text
 from adreel.dashboards import boards
 from adreel.dashboards.cards import CommonPeriod, PinnedCard, PinState, described, period_of, pinned_card, query_of
 from adreel.datasets.advertisers import advertiser_names
 from adreel.dates import Span
 from adreel.errors import AdreelError, ForbiddenError, InputError
-from adreel.language import Phrase, phrase
+from adreel.language import WEEKDAYS, Phrase, phrase
 from adreel.store import Dashboard, DashboardDelivery, Pin, SavedDataset
 from adreel.store.names import is_id
 from adreel.store.notifications import Address
@@ -74,15 +74,8 @@ class Period:
         """The period in words."""
         if self.common is None:
             return phrase("Each chart's own")
-        match self.common.days:
-            case None:
-                return phrase("All days")
-            case Span() as span:
-                return span_text(span)
-            case int() as days:
-                return phrase("Last day") if days == 1 else phrase("Last %(days)s days", days=days)
-            case period:
-                return str(CALENDAR_PERIODS[period])
+        days = self.common.days
+        return span_text(days) if isinstance(days, Span) else period_words(days)
 
 
 @dataclass(frozen=True, slots=True)

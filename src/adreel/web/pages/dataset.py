@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Form, Request
@@ -24,7 +24,7 @@ from adreel.datasets.verification import Check, checks_of, incomplete_in
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export.files import WRITERS, stream
-from adreel.language import phrase, phrases, shown_time
+from adreel.language import phrase, phrases
 from adreel.pipeline.orders import cancel_words
 from adreel.pipeline.preview import Planned
 from adreel.scheduling import Meaning, meaning_of
@@ -41,7 +41,7 @@ from adreel.web.pages.heading import Heading, Live, account_of, heading, live, o
 from adreel.web.pages.wording import refusal, sentence
 from adreel.web.render import Page, go, is_opened, own_path, respond
 from adreel.web.status import status_of
-from adreel.web.wording import WEEKDAYS
+from adreel.web.wording import weekday_and_time
 
 router = APIRouter()
 
@@ -191,15 +191,11 @@ def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDa
         cheap=table is not None and table.rows <= CHEAP_ROWS,
         schedule=meaning_of(schedule_of(saved), deps.clock(), deps.store.workspace.get().zone),
         scheduled=schedule_of(saved) is not None,
-        next_run=_time(saved.next_run_at) if saved.next_run_at else "",
+        next_run=weekday_and_time(saved.next_run_at) if saved.next_run_at else "",
         stale_after=_duration(stale_after) if (stale_after := timing_of(saved).stale_after) else "",
         card=backfill_card(deps.store, who, saved, deps.clock()),
         other_days=other_days,
     )
-
-
-def _time(time: datetime) -> str:
-    return phrase("%(weekday)s %(time)s", weekday=WEEKDAYS[time.weekday()], time=shown_time(time))
 
 
 def _duration(duration: timedelta) -> str:

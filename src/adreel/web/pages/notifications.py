@@ -220,13 +220,14 @@ def _reach(who: Visitor) -> str:
 def _page(deps: Deps, who: Visitor, saved: SavedDataset | None, refused: _Refused | None = None) -> NotificationsPage:
     subscriptions = _subscriptions(deps, who)
     dashboard = _dashboard(who, refused.typed) if refused else None
+    servers, reach = subscriptions.mail_servers(), _reach(who)
 
     def section(key: str, title: str, addresses: tuple[Address, ...], *, may_add: bool) -> Section:
         rows = tuple(
             AddressRow(address, written_threshold(address.threshold), subscriptions.is_paused(address))
             for address in addresses
         )
-        bare = Section(key, title, _HELP[key], rows, may_add, subscriptions.mail_servers(), reach=_reach(who))
+        bare = Section(key, title, _HELP[key], rows, may_add, servers, reach=reach)
         if refused is None or key != refused.scope:
             return bare
         is_open = bool(refused.problem or dashboard)

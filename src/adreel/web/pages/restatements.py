@@ -24,12 +24,12 @@ from adreel.datasets.restatement_calendar import (
 )
 from adreel.dates import Span
 from adreel.errors import InputError
-from adreel.language import in_language, phrase
+from adreel.language import SHORT_WEEKDAYS, in_language, phrase
 from adreel.web.deps import Here, Who
 from adreel.web.pages.changed_rows import rows_address
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.render import Page, respond
-from adreel.web.wording import WEEKDAYS, month_and_day
+from adreel.web.wording import month_and_day
 
 router = APIRouter()
 
@@ -146,7 +146,7 @@ class Restatements(Page):
     moves: tuple[MoveRow, ...]
     earlier: date | None
     later: date | None
-    weekdays: tuple[str, ...] = WEEKDAYS
+    weekdays: tuple[str, ...] = SHORT_WEEKDAYS
 
 
 @router.get("/datasets/{slug}/restatements")
