@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from adreel.lake.changed_rows import ChangedRowsQuery, ChangedRowsReader
     from adreel.lake.difference import Difference, Grouping, SumChange
     from adreel.lake.query import Connection
+    from adreel.lake.row_changes import Query, RowChanges
 
 __all__ = [
     "CalculatedColumn",
@@ -354,6 +355,25 @@ class Lake:
         from adreel.lake.changed_rows import open_changed_rows
 
         return open_changed_rows(self._storage, slug, before, after, query)
+
+    def row_changes(self, slug: str, before: int, after: int) -> AbstractContextManager[RowChanges | None]:
+        """The rows that a copy of version `before` needs to be `after`, to be read while a block runs.
+
+        None if they cannot be told: without a key that names each row, for columns of another type, and for appended
+        rows of which some are gone. Raises NotFoundError for versions that cannot be read.
+        """
+        from adreel.lake.row_changes import open_row_changes
+
+        return open_row_changes(self._storage, slug, before, after)
+
+    def version_query(self, slug: str, version: int, view: str) -> AbstractContextManager[Query]:
+        """Answers SQL that adreel itself writes over the stored columns of a version, named `view`, in a block.
+
+        Raises NotFoundError for a version that cannot be read.
+        """
+        from adreel.lake.row_changes import open_version
+
+        return open_version(self._storage, slug, version, view)
 
     def sum_changes(
         self, slug: str, before: int, after: int, additive: tuple[str, ...], columns: tuple[str, ...]

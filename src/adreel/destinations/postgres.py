@@ -1,0 +1,168 @@
+"""A Postgres database as a destination, through ADBC, which takes Arrow batches by COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import pyarrow as pa
+
+from adreel.destinations.session import Place
+from adreel.errors import AdreelError, InputError, RetryError, StopError
+from adreel.lake.engine import literal, quoted, sql
+from adreel.language import phrase
+
+if TYPE_CHECKING:
+    from adbc_driver_manager import dbapi
+
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 60
+"""How long another transaction on the same table is waited for."""
+
+_OPTIONS = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "adreel"}
+"""What an address says unless it says otherwise (source: Postgres' manual, "Connection Strings")."""
+
+
+class PostgresSession:
+    """An open Postgres database."""
+
+    def __init__(self, connection: dbapi.Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self, lock: str) -> Iterator[None]:
+        """One transaction, behind those of other processes with the same `lock`."""
+        try:
+            self.run(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+            self.run("SET LOCAL TIME ZONE 'UTC'")
+            self.rows(f"SELECT CAST(pg_advisory_xact_lock(hashtextextended({literal(lock)}, 0)) AS TEXT)")
+            yield
+            with _translated():
+                self._connection.commit()
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        from adbc_driver_manager import Error
+
+        try:
+            self._connection.rollback()
+        except Error:
+            # The connection is gone, and with it the transaction.
+            return
+
+    def run(self, statement: str) -> None:
+        """See `Session`."""
+        with _translated(), self._connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
+        """See `Session`."""
+        with _translated(), self._connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def append(self, place: Place, batches: Any) -> None:
+        """See `Session`."""
+        with _translated(), self._connection.cursor() as cursor:
+            cursor.adbc_ingest(place.table, batches, mode="append", db_schema_name=place.schema)
+
+    def stage(self, name: str, batches: Any) -> None:
+        """See `Session`."""
+        columns = ", ".join(f"{quoted(field.name)} {self.type_of(field.type)}" for field in batches.schema)
+        self.run(sql("CREATE TEMP TABLE", quoted(name), "(", columns, ") ON COMMIT DROP"))
+        with _translated(), self._connection.cursor() as cursor:
+            cursor.adbc_ingest(name, batches, mode="append", temporary=True)
+        self.run(sql("ANALYZE", quoted(name)))
+
+    def columns(self, place: Place) -> tuple[str, ...]:
+        """See `Session`."""
+        rows = self.rows(
+            sql(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema =",
+                literal(place.schema),
+                "AND table_name =",
+                literal(place.table),
+                "ORDER BY ordinal_position",
+            )
+        )
+        return tuple(name for (name,) in rows)
+
+    def type_of(self, kind: Any) -> str:
+        """See `Session`. Counts are BIGINT: sums of INTEGER divide as whole numbers in what people build on them."""
+        if pa.types.is_decimal(kind):
+            return f"NUMERIC({kind.precision}, {kind.scale})"
+        if pa.types.is_timestamp(kind):
+            return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
+        if pa.types.is_list(kind):
+            return f"{self.type_of(kind.value_type)}[]"
+        return _TYPES[kind]
+
+
+_TYPES = {
+    pa.string(): "TEXT",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE PRECISION",
+    pa.date32(): "DATE",
+    pa.bool_(): "BOOLEAN",
+}
+
+
+@contextmanager
+def open_postgres(url: str) -> Iterator[PostgresSession]:
+    """The database at a postgresql:// address. RetryError if it cannot be reached, InputError if it lets nobody in."""
+    try:
+        from adbc_driver_postgresql import dbapi
+    except ImportError:
+        raise InputError(
+            phrase(
+                "The driver for Postgres is not installed. Install it: %(command)s",
+                command="pip install 'adreel[postgres]'",
+            )
+        ) from None
+    with _translated():
+        connection = dbapi.connect(_with_options(url))
+    try:
+        yield PostgresSession(connection)
+    finally:
+        connection.close()
+
+
+def _with_options(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query=urlencode(_OPTIONS | dict(parse_qsl(parts.query)))))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    from adbc_driver_manager import Error
+
+    try:
+        yield
+    except Error as error:
+        raise _fault(error) from error
+
+
+_PASSING = ("08", "40", "53", "55", "57", "58")
+"""Classes of errors that pass: connection, conflict, resources, lock, operator, system (source: Postgres' manual,
+"PostgreSQL Error Codes")."""
+
+_PEOPLE = ("28", "3D", "42501")
+"""Who may sign in, which databases there are, and what is allowed there."""
+
+
+def _fault(error: Any) -> AdreelError:
+    code = error.sqlstate or ""
+    reason = " ".join(str(error).replace("\n", " ").split())[:300]
+    if code.startswith(_PEOPLE):
+        return InputError(
+            phrase(
+                "Postgres lets adreel not do this: %(reason)s. Check the address and the rights there.", reason=reason
+            )
+        )
+    if code.startswith(_PASSING) or not code.strip("\0"):
+        return RetryError(phrase("Postgres could not be reached or did not go on: %(reason)s.", reason=reason))
+    return StopError(phrase("Postgres refused: %(reason)s", reason=reason))

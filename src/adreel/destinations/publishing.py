@@ -1,0 +1,271 @@
+"""A version of a dataset's table brought to a destination: only what changed since the version there, and proved.
+
+Everything is one transaction of the destination, which says in a table of its own which version it has. A process that
+dies leaves it as it was; a repeated publish finds that there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from adreel.destinations.figures import Figures, figures, prove
+from adreel.destinations.session import Place, Session
+from adreel.enumerations import TextEnum
+from adreel.errors import InputError, NotFoundError, ProofError
+from adreel.lake import Lake
+from adreel.lake.engine import literal, quoted, sql
+from adreel.language import Phrase, phrase
+
+MARKS = "_adreel_tables"
+"""The table in each schema that says which version each of adreel's tables has."""
+
+_VIEW = "published"
+_REMOVED, _WRITTEN = "adreel_removed", "adreel_written"
+
+
+class Mode(TextEnum):
+    """What was sent; `label` says it to a person."""
+
+    label: str
+
+    NOTHING = "nothing", Phrase("Up to date")
+    CHANGES = "changes", Phrase("Changes")
+    FULL = "full", Phrase("Whole table")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to publish where: a version of the table `slug`, and who publishes it.
+
+    `publisher` tells this dataset of this installation from all others. With `reload` the table there is dropped and
+    made anew, whatever it is.
+    """
+
+    slug: str
+    version: int
+    run_id: str
+    publisher: str
+    place: Place
+    reload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did: rows of the table, and rows that were written and removed to get there."""
+
+    mode: Mode
+    rows: int
+    written: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What a destination says of one of its tables; `columns` are types by name."""
+
+    publisher: str
+    version: int
+    run_id: str
+    columns: Mapping[str, str]
+
+
+def publish(session: Session, lake: Lake, order: Order, now: datetime) -> Published:
+    """Brings the version to the destination.
+
+    Raises ProofError if the table there is not the version's afterwards, InputError for a table that is not adreel's
+    and for columns of another type, and errors of the lake and of the destination. The table is then as it was.
+    """
+    with session.transaction(f"adreel schema {order.place.schema}"):
+        session.run(sql("CREATE SCHEMA IF NOT EXISTS", quoted(order.place.schema)))
+        session.run(sql("CREATE TABLE IF NOT EXISTS", _marks(order.place), _MARK_COLUMNS))
+    publication = _Publication(session, lake, order, now)
+    try:
+        with session.transaction(f"adreel table {order.place}"):
+            return publication.run(may_change=not order.reload)
+    except ProofError:
+        # The copy was not that of the version before: somebody wrote to it, or it was restored.
+        with session.transaction(f"adreel table {order.place}"):
+            return publication.run(may_change=False)
+
+
+_MARK_COLUMNS = (
+    "(table_name VARCHAR PRIMARY KEY, publisher VARCHAR, version BIGINT, run_id VARCHAR, columns VARCHAR, "
+    "row_count BIGINT, published_at TIMESTAMPTZ)"
+)
+
+
+def _marks(place: Place) -> str:
+    return Place(place.schema, MARKS).sql
+
+
+class _Publication:
+    """One version on its way to one destination, within a transaction."""
+
+    def __init__(self, session: Session, lake: Lake, order: Order, now: datetime) -> None:
+        self._session = session
+        self._lake = lake
+        self._order = order
+        self._now = now
+        self._place = order.place
+        self._table = lake.table(order.slug, order.version)
+        self._types = {field.name: session.type_of(field.type) for field in self._table.schema}
+
+    def run(self, *, may_change: bool) -> Published:
+        """Brings it there, by its changes if it may and they can be known."""
+        mark, there = self._mark(), frozenset(self._session.columns(self._place))
+        if not self._order.reload:
+            self._refuse(mark, there)
+        if may_change and mark is not None and there and mark.run_id == self._order.run_id:
+            return Published(Mode.NOTHING, self._table.rows, 0, 0)
+        published = None
+        if may_change and mark is not None and there:
+            self._add_columns(there)
+            published = self._change(mark)
+        published = published or self._load(there)
+        self._prove()
+        earlier = {} if mark is None or self._order.reload else mark.columns
+        self._write_mark(dict(earlier) | self._types)
+        return published
+
+    # -- what is there
+
+    def _mark(self) -> _Mark | None:
+        query = sql(
+            "SELECT publisher, version, run_id, columns FROM",
+            _marks(self._place),
+            "WHERE table_name =",
+            literal(self._place.table),
+        )
+        for publisher, version, run_id, columns in self._session.rows(query):
+            return _Mark(publisher, int(version), run_id, json.loads(columns))
+        return None
+
+    def _refuse(self, mark: _Mark | None, there: Iterable[str]) -> None:
+        """Raises InputError for a table of somebody else, and for columns that changed their type."""
+        if mark is None and there:
+            raise InputError(phrase(_FOREIGN, table=str(self._place)))
+        if mark is None:
+            return
+        if mark.publisher != self._order.publisher:
+            raise InputError(phrase(_OTHER, table=str(self._place)))
+        retyped = [
+            phrase("%(column)s was %(before)s and is %(after)s", column=name, before=mark.columns[name], after=kind)
+            for name, kind in self._types.items()
+            if mark.columns.get(name, kind) != kind
+        ]
+        if retyped:
+            raise InputError(phrase(_RETYPED, table=str(self._place), columns="; ".join(retyped)))
+
+    # -- ways there
+
+    def _change(self, mark: _Mark) -> Published | None:
+        """Sends what changed since the version there; None if that cannot be known."""
+        if not self._is_known(mark):
+            return None
+        with self._lake.row_changes(self._order.slug, mark.version, self._order.version) as changes:
+            if changes is None:
+                return None
+            removed = _Counted(changes.removed())
+            if changes.key:
+                self._session.stage(_REMOVED, removed.reader())
+                self._delete(_REMOVED, changes.key)
+            written = _Counted(changes.written())
+            self._session.stage(_WRITTEN, written.reader())
+            if changes.key:
+                self._delete(_WRITTEN, changes.key)
+            names = ", ".join(map(quoted, self._types))
+            self._session.run(
+                sql("INSERT INTO", self._place.sql, "(", names, ") SELECT", names, "FROM", quoted(_WRITTEN))
+            )
+        return Published(Mode.CHANGES, self._table.rows, written.rows, removed.rows)
+
+    def _is_known(self, mark: _Mark) -> bool:
+        """Whether the lake still has the version there: of the same run, as numbers begin anew in a new table."""
+        try:
+            versions = self._lake.versions(self._order.slug)
+        except NotFoundError:
+            return False
+        return any(version.number == mark.version and version.run_id == mark.run_id for version in versions)
+
+    def _delete(self, staged: str, key: tuple[str, ...]) -> None:
+        on = " AND ".join(f"{self._place.sql}.{quoted(name)} = k.{quoted(name)}" for name in key)
+        self._session.run(sql("DELETE FROM", self._place.sql, "USING", quoted(staged), "k WHERE", on))
+
+    def _load(self, there: frozenset[str]) -> Published:
+        """Sends all rows; those that were there go in the same transaction."""
+        if self._order.reload and there:
+            self._session.run(sql("DROP TABLE", self._place.sql))
+            there = frozenset()
+        if there:
+            self._add_columns(there)
+            self._session.run(sql("DELETE FROM", self._place.sql))
+        else:
+            columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._types.items())
+            self._session.run(sql("CREATE TABLE", self._place.sql, "(", columns, ")"))
+        self._session.append(self._place, self._lake.read(self._order.slug, self._order.version))
+        return Published(Mode.FULL, self._table.rows, self._table.rows, 0)
+
+    def _add_columns(self, there: frozenset[str]) -> None:
+        for name, kind in self._types.items():
+            if name not in there:
+                self._session.run(sql("ALTER TABLE", self._place.sql, "ADD COLUMN", quoted(name), kind))
+
+    # -- proof
+
+    def _prove(self) -> None:
+        copy = figures(self._session.rows, self._place.sql, self._table.schema, quoted)
+        prove(self._version_figures(), copy, str(self._place))
+
+    def _version_figures(self) -> Figures:
+        with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
+            return figures(rows, _VIEW, self._table.schema, quoted)
+
+    def _write_mark(self, types: Mapping[str, str]) -> None:
+        values = (
+            literal(self._place.table),
+            literal(self._order.publisher),
+            str(self._order.version),
+            literal(self._order.run_id),
+            literal(json.dumps(types, ensure_ascii=False)),
+            str(self._table.rows),
+            literal(self._now.isoformat()),
+        )
+        self._session.run(sql("DELETE FROM", _marks(self._place), "WHERE table_name =", literal(self._place.table)))
+        self._session.run(sql("INSERT INTO", _marks(self._place), "VALUES (", ", ".join(values), ")"))
+
+
+class _Counted:
+    """A reader of batches that counts their rows as they are read."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+        self.rows = 0
+
+    def reader(self) -> Any:
+        """The batches as a pyarrow RecordBatchReader."""
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_batches(self._batches.schema, self._read())
+
+    def _read(self) -> Iterator[Any]:
+        for batch in self._batches:
+            self.rows += batch.num_rows
+            yield batch
+
+
+_FOREIGN = Phrase(
+    "There is a table %(table)s at the destination that adreel did not make. Publish to another table, or delete that "
+    "one."
+)
+_OTHER = Phrase(
+    "Another dataset or another adreel publishes to the table %(table)s. Publish to another table, or take it over by "
+    "loading it anew: everything in it is replaced."
+)
+_RETYPED = Phrase(
+    "Columns of the table %(table)s changed their type (%(columns)s), which would break what people built on it. Load "
+    "it anew to drop it and make it with the new types."
+)

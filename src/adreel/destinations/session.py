@@ -1,0 +1,58 @@
+"""A destination while it is open: SQL in one transaction. What each kind of database does its own way is here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from adreel.lake.engine import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a table is."""
+
+    schema: str
+    table: str
+
+    @property
+    def sql(self) -> str:
+        """The name as SQL takes it."""
+        return f"{quoted(self.schema)}.{quoted(self.table)}"
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+
+class Session(Protocol):
+    """An open destination. Faults are AdreelErrors: RetryError for what passes, InputError for what people mend."""
+
+    def transaction(self, lock: str) -> AbstractContextManager[None]:
+        """One transaction, undone if the block raises; one at a time of those with the same `lock`."""
+        ...
+
+    def run(self, statement: str) -> None:
+        """Runs a statement that has no answer."""
+        ...
+
+    def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
+        """The answer to a query."""
+        ...
+
+    def append(self, place: Place, batches: Any) -> None:
+        """Appends the rows of a pyarrow RecordBatchReader to a table that has its columns."""
+        ...
+
+    def stage(self, name: str, batches: Any) -> None:
+        """Puts rows into a temporary table of this name, which goes at the end of the transaction or the session."""
+        ...
+
+    def columns(self, place: Place) -> tuple[str, ...]:
+        """The columns of a table; none if there is no such table."""
+        ...
+
+    def type_of(self, kind: Any) -> str:
+        """The name of a pyarrow type."""
+        ...

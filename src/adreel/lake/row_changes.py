@@ -1,0 +1,158 @@
+"""The rows by which one version of a table differs from an earlier one, as a copy elsewhere needs them.
+
+A copy that is brought from the earlier version to the later one loses the rows of `removed`, then those of the keys of
+`written`, and gets the rows of `written`. Done twice it is the same as done once. Without a key there are only rows to
+add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from adreel.lake.difference import create_views
+from adreel.lake.engine import engine, quoted, sql
+from adreel.lake.keys import key_faults
+from adreel.lake.query import create_view
+from adreel.lake.storage import Storage
+from adreel.lake.tables import TableState, open_table, read_table
+from adreel.lake.versions import Version, versions
+from adreel.language import phrase
+from adreel.update_methods import Method
+
+MEMORY = "512MB"
+"""More goes to disk."""
+
+BATCH_ROWS = 50_000
+
+_HASH = quoted("hash of the row")
+
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+"""Gives the rows of the answer to SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowChanges:
+    """What to do to a copy of the earlier version. Read `removed` first; each reader is read once, within the block.
+
+    `key` is empty for rows that no key names, which are only added.
+    """
+
+    key: tuple[str, ...]
+    _connection: duckdb.DuckDBPyConnection
+    _removed: str
+    _written: str
+
+    def removed(self) -> Any:
+        """The keys of rows that are gone, as a pyarrow RecordBatchReader."""
+        return self._connection.execute(self._removed).to_arrow_reader(BATCH_ROWS)
+
+    def written(self) -> Any:
+        """The rows that came or changed, with the later version's columns, as a pyarrow RecordBatchReader."""
+        return self._connection.execute(self._written).to_arrow_reader(BATCH_ROWS)
+
+
+@contextmanager
+def open_row_changes(storage: Storage, slug: str, before: int, after: int) -> Iterator[RowChanges | None]:
+    """The changes, to be read while the block runs; see `Lake.row_changes`."""
+    noted = {version.number: version for version in versions(storage, slug)}
+    old, new = open_table(storage, slug, before), open_table(storage, slug, after)
+    with storage.guard(phrase("the table %(table)s", table=slug)), engine(MEMORY) as connection:
+        old_files, new_files = create_views(connection, storage, old, new)
+        some = _Sides(replace(old, files=old_files), replace(new, files=new_files))
+        if not some.same_types:
+            yield None
+        elif _appends(noted, before, after):
+            only_added = connection.execute(_all_but(some, "old_rows", "new_rows") + " LIMIT 1").fetchone() is None
+            nothing = sql("SELECT * FROM new_rows LIMIT 0")
+            yield RowChanges((), connection, nothing, _all_but(some, "new_rows", "old_rows")) if only_added else None
+        else:
+            key = noted[after].key if after in noted else ()
+            keyed = bool(key) and some.has_key(storage, key)
+            yield RowChanges(key, connection, _removed(key), _written(some, key)) if keyed else None
+
+
+@contextmanager
+def open_version(storage: Storage, slug: str, version: int, view: str) -> Iterator[Query]:
+    """Answers SQL over one version; see `Lake.version_query`."""
+    table = open_table(storage, slug, version)
+    with storage.guard(phrase("the table %(table)s", table=slug)), engine(MEMORY) as connection:
+        create_view(connection, view, storage, table)
+        yield lambda query: connection.execute(query).fetchall()
+
+
+def _appends(noted: dict[int, Version], before: int, after: int) -> bool:
+    """Whether a version from the earlier one on was appended, so that keys may be there several times."""
+    return any(version.method == Method.APPEND for number, version in noted.items() if before <= number <= after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Both versions, each with the files that the other does not have."""
+
+    old: TableState
+    new: TableState
+
+    @property
+    def same_types(self) -> bool:
+        """Whether every column that both have is of one type."""
+        types = {field.name: field.type for field in self.old.schema}
+        return all(types.get(field.name, field.type) == field.type for field in self.new.schema)
+
+    @property
+    def old_columns(self) -> tuple[str, ...]:
+        """The later version's columns, as the earlier one has them."""
+        names = frozenset(self.old.schema.names)
+        return tuple(quoted(name) if name in names else f"NULL AS {quoted(name)}" for name in self.new.schema.names)
+
+    def has_key(self, storage: Storage, key: tuple[str, ...]) -> bool:
+        """Whether the key names each row of both."""
+        return all(
+            set(key) <= set(side.schema.names) and not key_faults(lambda side=side: read_table(storage, side, key), key)
+            for side in (self.old, self.new)
+        )
+
+
+def _all_but(sides: _Sides, view: str, other: str) -> str:
+    """The rows of one view without those of the other; of equal rows as many as there are more."""
+    columns = {"old_rows": ", ".join(sides.old_columns), "new_rows": ", ".join(map(quoted, sides.new.schema.names))}
+    return sql("SELECT", columns[view], f"FROM {view} EXCEPT ALL SELECT", columns[other], f"FROM {other}")
+
+
+def _removed(key: tuple[str, ...]) -> str:
+    names = ", ".join(map(quoted, key))
+    return sql("SELECT", names, "FROM old_rows ANTI JOIN new_rows USING (", names, ")")
+
+
+def _written(sides: _Sides, key: tuple[str, ...]) -> str:
+    """Rows whose key the earlier version lacks or whose values differ.
+
+    Of the earlier rows only keys and a hash of 64 bits are held in memory.
+    """
+    new = ", ".join(f"n.{quoted(name)}" for name in sides.new.schema.names)
+    keys = ", ".join(map(quoted, key))
+    on = " AND ".join(f"o.{quoted(name)} = n.{quoted(name)}" for name in key)
+    old = sql("SELECT", keys, f", {_hash(sides.new.schema)} AS {_HASH} FROM (SELECT", ", ".join(sides.old_columns))
+    return sql(
+        "SELECT",
+        new,
+        "FROM (SELECT *,",
+        _hash(sides.new.schema),
+        "AS",
+        _HASH,
+        "FROM new_rows) n ANTI JOIN (",
+        old,
+        "FROM old_rows)) o ON",
+        on,
+        f"AND o.{_HASH} = n.{_HASH}",
+    )
+
+
+def _hash(schema: pa.Schema) -> str:
+    return f"hash({', '.join(map(quoted, schema.names))})"

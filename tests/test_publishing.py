@@ -1,0 +1,318 @@
+"""A version of a table in a destination: the same rows, sent as changes where that can be, or nothing at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adreel.destinations.duckdb_file import open_duckdb
+from adreel.destinations.postgres import open_postgres
+from adreel.destinations.publishing import Mode, Order, Published, publish
+from adreel.destinations.session import Place, Session
+from adreel.errors import InputError, ProofError, RetryError, StopError
+from adreel.lake import Lake
+from lake_rows import Row, in_order, put, row, table_rows, window, with_columns
+from postgres import PostgresServer
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+@dataclass
+class Copy:
+    """A destination that tests write to and look into."""
+
+    lake: Lake
+    open: Callable[[], AbstractContextManager[Session]]
+    query: Callable[[str], list[Row]]
+    schema: str = "tiktok"
+
+    def publish(self, version: int | None = None, *, reload: bool = False, **changed: Any) -> Published:
+        number = self.lake.table("ads").version if version is None else version
+        (run_id,) = [each.run_id for each in self.lake.versions("ads") if each.number == number]
+        order = Order("ads", number, run_id, "home/1", Place(self.schema, "daily"), reload)
+        with self.open() as session:
+            return publish(session, self.lake, replace(order, **changed), NOW)
+
+    def rows(self, table: str = "daily") -> list[Row]:
+        return self.query(f'SELECT * FROM "{self.schema}"."{table}"')
+
+    def is_the_lakes(self) -> bool:
+        return in_order(self.rows()) == in_order(table_rows(self.lake))
+
+
+def duckdb_copy(folder: Path) -> Copy:
+    path = folder / "warehouse.duckdb"
+
+    def query(statement: str) -> list[Row]:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            answer = connection.execute(statement)
+            rows: list[Row] = answer.to_arrow_table().to_pylist() if answer.description else []
+            return rows
+
+    return Copy(Lake(folder / "lake"), lambda: open_duckdb(path), query)
+
+
+@contextmanager
+def postgres_copy(folder: Path, server: PostgresServer) -> Iterator[Copy]:
+    with server.database("template1") as address:
+        url = address.replace("postgresql+psycopg", "postgresql")
+
+        def query(statement: str) -> list[Row]:
+            with psycopg.connect(url, autocommit=True) as connection:
+                cursor = connection.execute(statement.encode())
+                if cursor.description is None:
+                    return []
+                names = [column.name for column in cursor.description]
+                return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+        yield Copy(Lake(folder / "lake"), lambda: open_postgres(url), query)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
+    if request.param == "duckdb":
+        yield duckdb_copy(tmp_path)
+        return
+    with postgres_copy(tmp_path, request.getfixturevalue("postgres")) as opened:
+        yield opened
+
+
+def test_the_first_publish_sends_the_whole_table_with_its_types(copy: Copy) -> None:
+    schema = with_columns(
+        hour=pa.timestamp("us"),
+        seen_at=pa.timestamp("us", "UTC"),
+        live=pa.bool_(),
+        rate=pa.float64(),
+        tags=pa.list_(pa.string()),
+    )
+    values: dict[str, Any] = {
+        "hour": datetime(2026, 1, 1, 23),  # noqa: DTZ001 - hours of ad accounts have no zone
+        "seen_at": datetime(2026, 1, 1, 23, 59, tzinfo=UTC),
+        "live": True,
+        "rate": 0.1,
+        "tags": ["a", 'b"{}'],
+    }
+    rows = [row("ö'\"😀", 1, "123456789012.123456", **values), row("b", 2, None, None)]
+    put(copy.lake, "run1", "replace", rows, schema=schema)
+    assert copy.publish() == Published(Mode.FULL, 2, 2, 0)
+    assert copy.is_the_lakes()
+
+
+def test_only_changed_rows_are_sent_and_rows_that_are_gone_leave(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row(ad, on) for ad in "abcd" for on in (1, 2, 3)])
+    copy.publish()
+    put(copy.lake, "run2", "partition", [row("a", 3, 9), row("b", 3), row("e", 3)], windows=(window(3, 3),))
+    assert copy.publish() == Published(Mode.CHANGES, 11, 2, 2)
+    assert copy.is_the_lakes()
+
+
+def test_a_day_that_became_empty_is_empty_at_the_destination(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("a", 2), row("a", 3)])
+    copy.publish()
+    put(copy.lake, "run2", "partition", [row("a", 3)], windows=(window(2, 3),))
+    assert copy.publish() == Published(Mode.CHANGES, 2, 0, 1)
+    assert copy.is_the_lakes()
+
+
+def test_appended_rows_are_added_with_keys_that_are_there_already(copy: Copy) -> None:
+    put(copy.lake, "run1", "append", [row("a", 1), row("b", 1)])
+    copy.publish()
+    put(copy.lake, "run2", "append", [row("a", 1), row("a", 1, 5)])
+    assert copy.publish() == Published(Mode.CHANGES, 4, 2, 0)
+    assert copy.is_the_lakes()
+
+
+def test_a_version_that_is_there_is_not_sent_again(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    copy.publish()
+    assert copy.publish() == Published(Mode.NOTHING, 1, 0, 0)
+
+
+def test_versions_in_between_and_a_restore_arrive_as_one_change(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row(ad, 1) for ad in "abcdef"])
+    copy.publish()
+    put(copy.lake, "run2", "upsert", [row("a", 1, 2)])
+    put(copy.lake, "run3", "upsert", [row("b", 1, 3), row("g", 1)])
+    assert copy.publish() == Published(Mode.CHANGES, 7, 3, 0)
+    copy.lake.restore("ads", 0, "restore1", lambda _version: None)
+    assert copy.publish() == Published(Mode.CHANGES, 6, 2, 1)
+    assert copy.is_the_lakes()
+
+
+def test_new_columns_appear(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("b", 1)])
+    copy.publish()
+    put(copy.lake, "run2", "upsert", [row("b", 1, likes=7)], schema=with_columns(likes=pa.int64()))
+    assert copy.publish().mode is Mode.CHANGES
+    assert copy.is_the_lakes()
+
+
+def test_a_column_of_another_type_is_refused_until_the_table_is_loaded_anew(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1, clicks=1)])
+    copy.publish()
+    put(copy.lake, "run2", "replace", [row("a", 1, clicks=1)], schema=with_columns(clicks=pa.float64()))
+    with pytest.raises(InputError, match=r"clicks was BIGINT and is DOUBLE.*Load it anew"):
+        copy.publish()
+    assert [each["clicks"] for each in copy.rows()] == [1]
+    assert copy.publish(reload=True).mode is Mode.FULL
+    assert copy.is_the_lakes()
+
+
+def test_a_table_that_adreel_did_not_make_is_left_alone(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    copy.query('CREATE SCHEMA "tiktok"')
+    copy.query('CREATE TABLE "tiktok"."daily" AS SELECT 1 AS mine')
+    with pytest.raises(InputError, match=r"tiktok\.daily at the destination that adreel did not make"):
+        copy.publish()
+    assert copy.rows() == [{"mine": 1}]
+
+
+def test_a_table_of_another_dataset_is_left_alone_until_it_is_taken_over(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    copy.publish(publisher="home/2")
+    put(copy.lake, "run2", "replace", [row("b", 1)])
+    with pytest.raises(InputError, match="Another dataset"):
+        copy.publish()
+    copy.publish(reload=True)
+    assert copy.is_the_lakes()
+
+
+def test_rows_that_somebody_deleted_or_changed_there_are_put_right_with_the_next_version(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row(ad, 1) for ad in "abc"])
+    for number, harm in enumerate(
+        (
+            "DELETE FROM {} WHERE ad_id = 'a'",
+            "UPDATE {} SET spend = 7 WHERE ad_id = 'a'",
+            "INSERT INTO {} SELECT * FROM {}",
+        )
+    ):
+        copy.publish()
+        copy.query(harm.replace("{}", '"tiktok"."daily"'))
+        put(copy.lake, f"later{number}", "upsert", [row("c", 1, number + 5)])
+        assert copy.publish().mode is Mode.FULL
+        assert copy.is_the_lakes()
+
+
+def test_a_table_that_somebody_dropped_is_made_again(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    copy.publish()
+    copy.query('DROP TABLE "tiktok"."daily"')
+    assert copy.publish().mode is Mode.FULL
+    assert copy.is_the_lakes()
+
+
+def test_views_on_the_table_stay_whatever_is_sent(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    copy.publish()
+    copy.query('CREATE VIEW "tiktok"."spend" AS SELECT sum(spend) AS spend FROM "tiktok"."daily"')
+    copy.query('DELETE FROM "tiktok"."daily"')
+    put(copy.lake, "run2", "upsert", [row("b", 1, 5)])
+    assert copy.publish().mode is Mode.FULL
+    assert copy.rows("spend") == [{"spend": Decimal(6)}]
+
+
+def test_a_table_begun_anew_in_the_lake_is_sent_whole_though_its_numbers_are_the_same(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    copy.publish()
+    copy.lake.drop("ads")
+    put(copy.lake, "run2", "replace", [row("b", 1)])
+    put(copy.lake, "run3", "upsert", [row("c", 1)])
+    assert copy.publish().mode is Mode.FULL
+    assert copy.is_the_lakes()
+
+
+def test_a_file_that_another_process_has_open_is_waited_for(tmp_path: Path) -> None:
+    copy = duckdb_copy(tmp_path)
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    script = "import sys, duckdb; file = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(tmp_path / "warehouse.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(RetryError, match="Another process has the DuckDB file open"):
+            copy.publish()
+        other.communicate()
+    assert copy.publish().mode is Mode.FULL
+
+
+def test_what_fails_in_between_leaves_the_copy_as_it_was(tmp_path: Path, postgres: PostgresServer) -> None:
+    with postgres_copy(tmp_path, postgres) as copy:
+        put(copy.lake, "run1", "replace", [row("a", 1)])
+        copy.publish()
+        before = copy.rows()
+        put(copy.lake, "run2", "upsert", [row("a", 1, 2), row("b", 1)])
+        copy.query('ALTER TABLE "tiktok"."daily" ADD CHECK (spend < 2)')
+        with pytest.raises(StopError, match="check constraint"):
+            copy.publish()
+        assert copy.rows() == before
+        assert [each["version"] for each in copy.rows("_adreel_tables")] == [0]
+
+
+METHODS = ("replace", "append", "upsert", "partition")
+STEP = st.tuples(
+    st.sampled_from(METHODS),
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(1, 4), st.sampled_from((1, 2, None)), st.integers(0, 1)),
+        max_size=6,
+        unique_by=lambda values: values[:2],
+    ),
+    st.booleans(),
+)
+
+
+def _apply(lake: Lake, number: int, method: str, rows: Sequence[tuple[str, int, int | None, int]]) -> None:
+    lake_rows = [row(ad, on, spend, clicks) for ad, on, spend, clicks in rows]
+    windows = (window(1, 4),) if method == "partition" else ()
+    put(lake, f"run{number}", method, lake_rows, windows=windows)
+
+
+@settings(max_examples=12)
+@given(st.lists(STEP, min_size=2, max_size=6))
+def test_whatever_versions_follow_each_other_the_copy_has_the_rows_of_the_last(
+    steps: Sequence[tuple[str, Sequence[tuple[str, int, int | None, int]], bool]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = duckdb_copy(Path(folder))
+        for number, (method, rows, sent) in enumerate(steps):
+            _apply(copy.lake, number, method, rows)
+            if sent:
+                copy.publish()
+        copy.publish()
+        assert copy.is_the_lakes()
+
+
+def test_the_schema_is_that_of_the_order(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    copy.publish(place=Place("other schema", "Daily Ads"))
+    assert copy.query('SELECT ad_id FROM "other schema"."Daily Ads"') == [{"ad_id": "a"}]
+
+
+def test_a_copy_that_does_not_become_the_version_is_an_error(tmp_path: Path, postgres: PostgresServer) -> None:
+    with postgres_copy(tmp_path, postgres) as copy:
+        put(copy.lake, "run1", "replace", [row("a", 1)])
+        copy.publish()
+        copy.query(
+            "CREATE FUNCTION half() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN NEW.spend := NEW.spend / 2; RETURN NEW; END $$"
+        )
+        copy.query('CREATE TRIGGER half BEFORE INSERT ON "tiktok"."daily" FOR EACH ROW EXECUTE FUNCTION half()')
+        put(copy.lake, "run2", "upsert", [row("a", 1, 8)])
+        with pytest.raises(ProofError, match=r"differs from the version in column spend: 4\.000000, not 8\.000000"):
+            copy.publish()
+        assert copy.query('SELECT spend FROM "tiktok"."daily"') == [{"spend": Decimal(1)}]
