@@ -45,6 +45,8 @@ class RoleRight(Enum):
     DELETE_USERS = Phrase("delete users")
     VIEW_SETTINGS = Phrase("view workspace settings")
     CHANGE_WORKSPACE = Phrase("change workspace settings")
+    VIEW_DESTINATIONS = Phrase("view destinations")
+    CHANGE_DESTINATIONS = Phrase("add, test or delete destinations")
     ROTATE_KEYS = Phrase("rotate encryption keys")
     VIEW_AUDIT = Phrase("view the audit log")
     VIEW_RETENTION = Phrase("view the retention policy")
@@ -97,6 +99,8 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.DELETE_USERS: frozenset({Role.ADMIN}),
         RoleRight.VIEW_SETTINGS: frozenset({Role.ADMIN}),
         RoleRight.CHANGE_WORKSPACE: frozenset({Role.ADMIN}),
+        RoleRight.VIEW_DESTINATIONS: EDITORS,
+        RoleRight.CHANGE_DESTINATIONS: frozenset({Role.ADMIN}),
         RoleRight.ROTATE_KEYS: frozenset({Role.ADMIN}),
         RoleRight.VIEW_AUDIT: frozenset({Role.ADMIN}),
         RoleRight.VIEW_RETENTION: frozenset({Role.ADMIN}),
@@ -107,7 +111,15 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
 )
 """The roles that have each right."""
 
-READING = frozenset({RoleRight.VIEW_USERS, RoleRight.VIEW_SETTINGS, RoleRight.VIEW_AUDIT, RoleRight.VIEW_RETENTION})
+READING = frozenset(
+    {
+        RoleRight.VIEW_USERS,
+        RoleRight.VIEW_SETTINGS,
+        RoleRight.VIEW_AUDIT,
+        RoleRight.VIEW_RETENTION,
+        RoleRight.VIEW_DESTINATIONS,
+    }
+)
 """The rights that a read-only token has too, if its user has them."""
 
 NEEDED: Mapping[AccountRight, Level] = MappingProxyType(

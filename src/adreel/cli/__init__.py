@@ -151,6 +151,7 @@ preset_commands = typer.Typer(no_args_is_help=True, help="List, save, rename, sh
 link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a table as CSV to spreadsheets.")
 dashboard_commands = typer.Typer(no_args_is_help=True, help="Show, change, share, send and export dashboards.")
 rate_commands = typer.Typer(no_args_is_help=True, help="Manage the exchange rates that charts convert money at.")
+destination_commands = typer.Typer(no_args_is_help=True, help="Manage the databases that datasets publish to.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(app_commands, name="app", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
@@ -163,6 +164,7 @@ app.add_typer(preset_commands, name="presets", rich_help_panel="Manage")
 app.add_typer(link_commands, name="links", rich_help_panel="Manage")
 app.add_typer(dashboard_commands, name="dashboards", rich_help_panel="Manage")
 app.add_typer(rate_commands, name="rates", rich_help_panel="Manage")
+app.add_typer(destination_commands, name="destinations", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -177,6 +179,7 @@ End = Annotated[str | None, typer.Option(help="End date; overrides the dataset's
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 PresetName = Annotated[str, typer.Argument(metavar="NAME", help="The preset's name or ID.")]
 DashboardName = Annotated[str, typer.Argument(metavar="NAME", help="The dashboard's name or ID.")]
+DestinationName = Annotated[str, typer.Argument(metavar="NAME", help="The destination's name.")]
 AddressId = Annotated[int, typer.Argument(metavar="ADDRESS", help="The ID of a notification address.")]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
@@ -752,6 +755,63 @@ def rates_validity(
     act.validity(ctx.obj, days)
 
 
+@destination_commands.command("list")
+def destinations_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the destinations, and how many datasets publish to each."""
+    from adreel.cli import destinations as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@destination_commands.command("add")
+def destinations_add(
+    ctx: typer.Context,
+    name: DestinationName,
+    address: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ADDRESS",
+            help="The path of a DuckDB file, or an address without a password; by default a prompt or stdin.",
+        ),
+    ] = None,
+    schema: Annotated[
+        str, typer.Option(metavar="SCHEMA", help="The schema of the tables, which is created if need be.")
+    ] = "tiktok",
+    file: Annotated[
+        Path | None,
+        typer.Option("--from-file", metavar="FILE", help="A file with the address.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Add a DuckDB file or a Postgres database, once adreel can write there."""
+    from adreel.cli import destinations as act
+
+    act.add(ctx.obj, name, address, schema=schema, file=file)
+
+
+@destination_commands.command("test")
+def destinations_test(ctx: typer.Context, name: DestinationName) -> None:
+    """Check that adreel can write to a destination, and retry what failed there."""
+    from adreel.cli import destinations as act
+
+    act.test(ctx.obj, name)
+
+
+@destination_commands.command("delete")
+def destinations_delete(ctx: typer.Context, name: DestinationName) -> None:
+    """Delete a destination that no dataset publishes to; its tables stay."""
+    from adreel.cli import destinations as act
+
+    act.delete(ctx.obj, name)
+
+
+@destination_commands.command("status")
+def destinations_status(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
+    """Show which version of a dataset each of its destinations has."""
+    from adreel.cli import destinations as act
+
+    act.published(ctx.obj, name, as_json=as_json)
+
+
 @user_commands.command("list")
 def users_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List the users."""
@@ -1310,6 +1370,24 @@ def export(
     from adreel.cli import tables
 
     tables.export(ctx.obj, name, output, version, for_spreadsheet=for_spreadsheet)
+
+
+@app.command("publish", rich_help_panel="Tables")
+def publish(
+    ctx: typer.Context,
+    name: DatasetName,
+    destination: Annotated[
+        str | None, typer.Option("--to", metavar="DESTINATION", help="Only to this destination of the dataset.")
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Drop the table there and load it anew, as after a change of types.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Publish the newest version of a dataset to its destinations now. A worker does so after each run."""
+    from adreel.cli import destinations as act
+
+    act.publish(ctx.obj, name, destination, reload=reload, yes=yes)
 
 
 @app.command("restore", rich_help_panel="Tables")

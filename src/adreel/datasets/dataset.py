@@ -29,6 +29,14 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishTarget:
+    """A destination, by its name, that the table is published to; `table` None stands for the name of the lake's."""
+
+    destination: str
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A dataset file as read: plain values, and the line of each key where the file has lines.
 
@@ -65,6 +73,7 @@ class Dataset:
     schedule: Schedule | None = None
     retry: Retry | None = field(default_factory=Retry)
     stale_after: timedelta | None = None
+    publish: tuple[PublishTarget, ...] = ()
     made_as: str | None = None
     advertisers: tuple[str, ...] | None = None
     skip_failing: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from adreel.datasets.stored import (
     converted,
     dataset_of,
     disconnected,
+    publish_targets_of,
     refuse_deprecated,
     source_of,
     spec_of,
@@ -30,6 +31,7 @@ from adreel.language import phrase
 from adreel.store import Account, SavedDataset, Store
 from adreel.store.datasets import NewDataset, Timing
 from adreel.store.names import clean_name
+from adreel.store.users import name_key
 from adreel.update_methods import Method
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ def duplicate(guard: Guard, saved: SavedDataset, now: datetime, name: str | None
         **source_of(saved).values,
         "name": phrase("%(dataset)s copy", dataset=saved.name) if name is None else name,
     }
+    # Both cannot have the same table.
+    values.pop("publish", None)
     return create(guard, parse(Source(values, {}), now))
 
 
@@ -108,6 +112,7 @@ def change(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -
         account = guard.store.accounts.get(dataset.account)
     spec = spec_of(dataset.source)
     if spec != saved.spec:
+        _refuse_destinations(guard, dataset, saved)
         _refuse_other_key(saved, dataset, now)
     name = clean_name(dataset.name, phrase("a dataset"))
     if spec == saved.spec and saved.account_id == account.id and name == saved.name:
@@ -180,8 +185,39 @@ def checked(guard: Guard, source: Source, now: datetime, saved: SavedDataset | N
         faults, more = _of_advertisers(guard, account, outcome.dataset, source, now)
         problems += faults
         notes += more
+    problems += _of_destinations(guard, outcome.dataset, source, saved)
     problems.sort(key=lambda problem: problem.line or 0)
     return Checked(None if problems else outcome.dataset, tuple(problems), tuple(notes))
+
+
+def _of_destinations(
+    guard: Guard, dataset: Dataset | None, source: Source, saved: SavedDataset | None
+) -> Iterator[Problem]:
+    """What is wrong with where a dataset publishes to: no such destination, and tables of other datasets."""
+    line = source.lines.get("publish")
+    if dataset is None or not dataset.publish:
+        return
+    others = [other for other in guard.store.datasets.list() if saved is None or other.id != saved.id]
+    taken = {
+        (name_key(target.destination), target.table or other.table_slug): other
+        for other in others
+        for target in publish_targets_of(other)
+    }
+    for target in dataset.publish:
+        try:
+            guard.store.destinations.get(target.destination)
+        except NotFoundError as error:
+            yield Problem("publish", str(error), line=line)
+        table = target.table or (saved.table_slug if saved else "")
+        if (name_key(target.destination), table) in taken:
+            reason = phrase("another dataset publishes to the table %(table)s; use another name", table=table)
+            yield Problem("publish", reason, line=line)
+
+
+def _refuse_destinations(guard: Guard, dataset: Dataset, saved: SavedDataset | None = None) -> None:
+    problems = tuple(_of_destinations(guard, dataset, dataset.source, saved))
+    if problems:
+        raise DatasetError(problems)
 
 
 def unknown_account(guard: Guard, source: Source) -> Problem:
@@ -269,6 +305,7 @@ def refuse_new_deprecated(source: Source, saved: SavedDataset | None) -> None:
 
 
 def _new(guard: Guard, dataset: Dataset) -> NewDataset:
+    _refuse_destinations(guard, dataset)
     return NewDataset(
         dataset.name,
         guard.usable(dataset.account),

@@ -11,7 +11,8 @@ import yaml
 
 from adreel import catalog
 from adreel.datasets import calculated, menus
-from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.dataset import Dataset, PublishTarget, Source
+from adreel.datasets.publish_targets import read_publish
 from adreel.datasets.validation import ENDING_KEYS, TIMING_KEYS, parse
 from adreel.errors import InputError, did_you_mean
 from adreel.language import phrase
@@ -57,6 +58,13 @@ def timing_of(saved: SavedDataset) -> Timing:
     return Timing(schedule_of(saved), _valid(read_stale_after, _timing_values(saved).get("stale_after"), None))
 
 
+def publish_targets_of(saved: SavedDataset) -> tuple[PublishTarget, ...]:
+    """Where the saved dataset publishes its table; nowhere for one that is not valid."""
+    nowhere: tuple[PublishTarget, ...] = ()
+    # Without reading JSON, as few datasets publish and many are looked at.
+    return _valid(read_publish, _timing_values(saved).get("publish"), nowhere) if '"publish"' in saved.spec else nowhere
+
+
 def _timing_values(saved: SavedDataset) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(saved.spec)
     return values
@@ -73,7 +81,7 @@ def _valid(read: Callable[[Any, Fault], _T], value: Any, otherwise: _T) -> _T:
 
 
 def asks_the_same(spec: str, other: str) -> bool:
-    """Whether two datasets as the store keeps them differ in name, description, tags, timing and column order at most.
+    """Whether two datasets as the store keeps them ask the same, however they are named, timed, ordered and published.
 
     Their runs ask TikTok the same and write the same table, so that one of them can resume what the other began.
     """
@@ -84,7 +92,7 @@ def asks_the_same(spec: str, other: str) -> bool:
     return bool(first == second)
 
 
-_UNASKED = frozenset({"name", "description", "tags", *TIMING_KEYS})
+_UNASKED = frozenset({"name", "description", "tags", "publish", *TIMING_KEYS})
 
 _COLUMN_LISTS = frozenset({"metrics", "fields", "info_fields"})
 """Keys of columns that are asked for: in which order they are listed matters to readers alone."""

@@ -19,6 +19,7 @@ from adreel.datasets import calculated, lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
 from adreel.datasets.files import MOST_PROBLEMS
 from adreel.datasets.metric_search import search_metrics
+from adreel.datasets.publish_targets import read_publish
 from adreel.datasets.schema import columns
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Day, read_day, span, span_fault, today_at
 from adreel.errors import DatasetError, Problem
@@ -36,7 +37,7 @@ LONGEST_REASON = 500
 """Characters of a problem, which may quote what stands in the file."""
 TIMING_KEYS = ("schedule", "retry", "stale_after")
 """Keys that say when a dataset updates, and not what is asked of TikTok."""
-ENDING_KEYS = ("update", *TIMING_KEYS)
+ENDING_KEYS = ("update", *TIMING_KEYS, "publish")
 GENERAL_KEYS = ("name", "description", "tags", "account", "report", *ENDING_KEYS)
 """Keys of every report; in a file, its menus come before the last ones, `ENDING_KEYS`."""
 _DATE_KEYS = ("start", "end", "date", "period", "week_starts")
@@ -113,7 +114,9 @@ def check(source: Source, now: datetime | None = None) -> Checked:
             menus.nearest(name, reports),
         )
     _check_general(values, problems)
+    publish = read_publish(values.get("publish"), problems.add)
     general = _general(values, _read_update(values.get("update"), problems), _read_timing(values, problems))
+    general["publish"] = publish
     if report is None:
         _check_without_report(values, problems, now)
         return Checked(None, problems.found())

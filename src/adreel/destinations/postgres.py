@@ -150,6 +150,8 @@ _PASSING = ("08", "40", "53", "55", "57", "58")
 """Classes of errors that pass: connection, conflict, resources, lock, operator, system (source: Postgres' manual,
 "PostgreSQL Error Codes")."""
 
+_PASSING_REFUSALS = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
+
 _PEOPLE = ("28", "3D", "42501")
 """Who may sign in, which databases there are, and what is allowed there."""
 
@@ -157,7 +159,9 @@ _PEOPLE = ("28", "3D", "42501")
 def _fault(error: Any) -> AdreelError:
     code = error.sqlstate or ""
     reason = " ".join(str(error).replace("\n", " ").split())[:300]
-    if code.startswith(_PEOPLE):
+    # A server that refuses a connection says so without a code.
+    refused = "FATAL:" in reason and not any(word in reason for word in _PASSING_REFUSALS)
+    if code.startswith(_PEOPLE) or refused:
         return InputError(
             phrase(
                 "Postgres lets adreel not do this: %(reason)s. Check the address and the rights there.", reason=reason

@@ -27,6 +27,7 @@ from adreel.store.consents import Consents
 from adreel.store.dashboards import ClaimedDelivery, Dashboard, DashboardDeliveries, DashboardDelivery, Dashboards, Pin
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.destinations import Destination, Destinations, Publication, Publications
 from adreel.store.drafts import Draft, Drafts
 from adreel.store.exchange_rates import ExchangeRate, ExchangeRates, RateImport
 from adreel.store.export_links import ExportLinks
@@ -79,7 +80,7 @@ from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
 from adreel.store.sizes import Sizes
-from adreel.store.tables import accounts, tiktok_app
+from adreel.store.tables import accounts, destinations, notification_addresses, tiktok_app
 from adreel.store.tokens import Tokens
 from adreel.store.totals import RunTotal, RunTotals
 from adreel.store.users import Users
@@ -114,6 +115,7 @@ __all__ = [
     "DashboardDelivery",
     "Dashboards",
     "Datasets",
+    "Destination",
     "Draft",
     "Drafts",
     "ExchangeRate",
@@ -131,6 +133,7 @@ __all__ = [
     "Phase",
     "Pin",
     "Progress",
+    "Publication",
     "Queue",
     "QueuedRun",
     "RateImport",
@@ -187,6 +190,7 @@ class Store:
         "dashboards",
         "datasets",
         "deliveries",
+        "destinations",
         "drafts",
         "exchange_rates",
         "export_links",
@@ -196,6 +200,7 @@ class Store:
         "keys",
         "locks",
         "presets",
+        "publications",
         "query_history",
         "queue",
         "retention",
@@ -238,6 +243,8 @@ class Store:
         self.consents = Consents(database, clock)
         self.dashboards = Dashboards(database, clock)
         self.dashboard_deliveries = DashboardDeliveries(database, clock)
+        self.destinations = Destinations(database, keys, clock)
+        self.publications = Publications(database)
         self.app = Apps(database, keys, clock)
         self.guide_steps = GuideSteps(database, clock)
         self.saved_queries = SavedQueries(database, clock)
@@ -261,7 +268,7 @@ class Store:
 
         def is_first() -> bool:
             with database.read() as connection:
-                encrypted = (accounts.c.id, tiktok_app.c.id)
+                encrypted = (accounts.c.id, tiktok_app.c.id, notification_addresses.c.id, destinations.c.id)
                 return not database.backend.is_shared or all(
                     connection.execute(select(column)).first() is None for column in encrypted
                 )

@@ -13,6 +13,7 @@ from adreel.language import phrase
 from adreel.store.apps import rotate_app
 from adreel.store.audit import WORKSPACE, AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
+from adreel.store.destinations import rotate_destinations
 from adreel.store.names import clean_name, is_id, kept_name, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Level, User
 from adreel.store.secrets import ADD_AGAIN, Keys
@@ -210,7 +211,7 @@ class Accounts:
         return self._keys.encrypt(text) if text else ""
 
     def rotate_tokens(self, *, drop_old: bool = False) -> int:
-        """Encrypts tokens, app secrets and notification addresses anew under the newest key; returns how many accounts.
+        """Encrypts all secrets anew under the newest key, also those of addresses; returns how many accounts.
 
         All, or none. With `drop_old` the key file has no other key afterwards. Errors as `token` and `Keys.drop_old`.
         """
@@ -241,6 +242,7 @@ class Accounts:
             connection.execute(update(accounts).where(accounts.c.id == row.id).values(changes))
         self._rotate_addresses(connection)
         rotate_app(connection, self._keys)
+        rotate_destinations(connection, self._keys)
         return len(rows)
 
     def _rotate_addresses(self, connection: Connection) -> None:

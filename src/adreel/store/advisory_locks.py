@@ -15,7 +15,7 @@ import psycopg
 
 from adreel.errors import LockLostError
 from adreel.language import phrase
-from adreel.store.locks import Holder, busy, rotating
+from adreel.store.locks import Holder, busy, publishing, rotating
 
 _PREFIX = "adreel lock"
 _LONGEST_NAME = 63
@@ -69,6 +69,14 @@ class AdvisoryLocks:
             return Holder()
         run_id, pid, *host = words
         return Holder("" if run_id == "-" else run_id, int(pid), " ".join(host))
+
+    @contextmanager
+    def publishing(self, destination_id: int) -> Iterator[None]:
+        """As `Locks.publishing`."""
+        with self._connection() as connection:
+            if not _take(connection, _key(f"destination {destination_id}"), 0.2):
+                raise publishing()
+            yield
 
     @contextmanager
     def secrets(self) -> Iterator[None]:

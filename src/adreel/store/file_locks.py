@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from adreel.errors import BusyError, RetryError, StorageError
 from adreel.language import phrase
 from adreel.store.home import LOCKS, prepare_home, private_file
-from adreel.store.locks import Holder, busy, rotating
+from adreel.store.locks import Holder, busy, publishing, rotating
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -47,6 +47,12 @@ class FileLocks:
             return _read(lock_note(self.home, slug))
         lock.release()
         return None
+
+    @contextmanager
+    def publishing(self, destination_id: int) -> Iterator[None]:
+        """As `Locks.publishing`; StorageError if the disk cannot lock files."""
+        with self._named(f".destination-{destination_id}", 0.2, publishing()):
+            yield
 
     @contextmanager
     def secrets(self) -> Iterator[None]:

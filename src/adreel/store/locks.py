@@ -49,6 +49,10 @@ class Locks(Protocol):
         """Who works on the dataset now, or None."""
         ...
 
+    def publishing(self, destination_id: int) -> AbstractContextManager[None]:
+        """Held while tables are published to a destination: one at a time. BusyError if another process does."""
+        ...
+
     def secrets(self) -> AbstractContextManager[None]:
         """Held while keys are rotated, so that one process does it. BusyError if another holds it."""
         ...
@@ -71,6 +75,11 @@ def busy(slug: str, holder: Holder) -> BusyError:
         process = phrase("process %(pid)s on %(host)s", pid=holder.pid, host=holder.host)
     words = Phrase("%(run)s of dataset %(dataset)s is in progress (%(process)s); wait for it, or cancel it.")
     return BusyError(phrase(words, run=run, dataset=repr(slug), process=process))
+
+
+def publishing() -> BusyError:
+    """The error for a destination that another process publishes to."""
+    return BusyError(phrase("Another process is publishing to this destination; wait for it, then try again."))
 
 
 def rotating() -> BusyError:

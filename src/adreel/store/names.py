@@ -104,5 +104,10 @@ def not_found(
     return NotFoundError(f"{absent}{did_you_mean(near)}", kind=kind, nearest=near)
 
 
-_KINDS = {"account": Phrase("Account"), "dataset": Phrase("Dataset"), "user": Phrase("User")}
+_KINDS = {
+    "account": Phrase("Account"),
+    "dataset": Phrase("Dataset"),
+    "destination": Phrase("Destination"),
+    "user": Phrase("User"),
+}
 """What can be looked up by name, as sentences begin with it."""

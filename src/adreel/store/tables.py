@@ -861,3 +861,49 @@ rate_settings = Table(
     # For how many days a rate holds if no other of its currency follows.
     Column("valid_days", Integer, nullable=False),
 )
+
+# Databases elsewhere to which datasets publish their tables.
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    # As names are compared.
+    Column("name_key", String, nullable=False),
+    Column("kind", String, nullable=False),
+    # Encrypted, as it has secrets; and without them, to be shown.
+    Column("address", Text, nullable=False),
+    Column("shown", String, nullable=False),
+    Column("schema_name", String, nullable=False),
+    # Tells the tables that this installation published there from those of others.
+    Column("publisher", String, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("name_key"),
+    sqlite_autoincrement=True,
+)
+
+# Which version of a dataset a destination has, and how the latest try went. Whether there are tries at all is in the
+# dataset's file.
+publications = Table(
+    "publications",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("destination_id", ForeignKey("destinations.id", ondelete="CASCADE"), primary_key=True),
+    Column("table_name", String, nullable=False),
+    # Null until something was published.
+    Column("version", Integer),
+    Column("run_id", String, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("rows", Integer),
+    Column("written", Integer),
+    Column("removed", Integer),
+    Column("seconds", Float),
+    Column("published_at", Utc),
+    # Failed tries since, the run whose version the latest was of, and when it is tried again.
+    Column("attempts", Integer, nullable=False),
+    Column("tried_run", String, nullable=False),
+    Column("next_at", Utc),
+    Column("failed_at", Utc),
+    Column("failure", Text, nullable=False),
+    Index(None, "destination_id"),
+)

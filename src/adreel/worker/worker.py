@@ -19,6 +19,7 @@ from adreel.settings import Settings
 from adreel.store import Run, Store, WorkerInfo
 from adreel.worker.dashboards import DashboardProcess
 from adreel.worker.processes import RunProcesses
+from adreel.worker.publishing import PublishingProcesses
 from adreel.worker.schedules import correct_next_times, enqueue_due
 from adreel.worker.takeover import dead_workers, take_over
 
@@ -100,6 +101,7 @@ class Worker:
         self._wall = wall
         self._processes = RunProcesses(environ)
         self._dashboards = DashboardProcess(environ)
+        self._publishing = PublishingProcesses(environ)
         self._me = _introduced(wall(), runs_at_once)
         self._elsewhere = 0
         self._stamp: object = None
@@ -123,6 +125,7 @@ class Worker:
                 lambda now: deliver(self._store, self._settings, now, wall=self._wall()),
             ),
             Duty("Sending dashboards", 5.0, lambda now: self._dashboards.look(self._store, now, wall=self._wall())),
+            Duty("Publishing", 2.0, lambda now: self._publishing.look(self._store, now)),
             Duty("Pruning", 60.0, lambda now: prune(self._store, self._settings, now)),
         )
 
@@ -141,6 +144,7 @@ class Worker:
                 self._processes.close()
                 upkeep.join(STOP_SECONDS)
                 self._dashboards.close()
+                self._publishing.close()
                 self._store.queue.beat(replace(self._me, heartbeat_at=self._wall(), ended_at=self._wall()))
                 log.info("Worker stopped. Runs in progress continue.")
 

@@ -1,0 +1,129 @@
+"""`adreel destinations`: list, add, test, delete; and `adreel publish`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from adreel.access import RoleRight
+from adreel.cli import CommandContext
+from adreel.cli.context import open_home
+from adreel.cli.output import confirm, counted, print_json, print_table, say
+from adreel.destinations import service
+from adreel.destinations.kinds import Kind, read_address
+from adreel.destinations.publishing import Mode
+from adreel.destinations.status import destination_json, publishers, status_json, statuses
+from adreel.errors import InputError
+
+
+def show_all(session: CommandContext, *, as_json: bool) -> None:
+    """Prints the destinations, and how many datasets publish to each."""
+    with open_home(session) as home:
+        home.guard.need_role(RoleRight.VIEW_DESTINATIONS)
+        rows = [
+            {**destination_json(destination), "datasets": [saved.slug for saved in publishers(home.store, destination)]}
+            for destination in home.store.destinations.list()
+        ]
+        if as_json:
+            print_json(rows)
+        elif rows:
+            print_table(
+                ("name", "kind", "address", "schema", "datasets"),
+                [(row["name"], row["kind"], row["address"], row["schema"], len(row["datasets"])) for row in rows],
+            )
+        else:
+            say("0 destinations. Add one: adreel destinations add NAME")
+
+
+def add(session: CommandContext, name: str, address: str | None, *, schema: str, file: Path | None) -> None:
+    """Adds a destination whose address is a path of a DuckDB file, or comes from a prompt, a file or stdin."""
+    if address is not None and file is not None:
+        raise InputError("Give either ADDRESS or --from-file.")
+    text = _address(file) if address is None else address
+    if address is not None and "://" not in address:
+        text = f"{Kind.DUCKDB}://{Path(address).expanduser().absolute()}"
+    parsed = read_address(text)
+    if address is not None and parsed.has_password:
+        raise InputError(
+            "An address with a password is visible to others as an argument. Leave it out and type it at the prompt, "
+            "or give it by --from-file or stdin."
+        )
+    with open_home(session) as home:
+        destination = service.add(home.guard, name, parsed, schema)
+        say(f"Added destination {destination.name!r}: {destination.shown}, schema {destination.schema_name}.")
+        say(f"A dataset publishes there with `publish: {destination.name}` in its file: adreel datasets edit NAME")
+
+
+def _address(file: Path | None) -> str:
+    if file is not None:
+        lines = file.read_text("utf-8").splitlines()
+        return lines[0] if lines else ""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline()
+    typed: str = typer.prompt("Address", hide_input=True, err=True)
+    return typed
+
+
+def test(session: CommandContext, name: str) -> None:
+    """Makes a table there and takes it back."""
+    with open_home(session) as home:
+        destination = home.store.destinations.get(name)
+        service.test(home.guard, destination)
+        say(f"{destination.name}: adreel can write to schema {destination.schema_name} of {destination.shown}.")
+
+
+def delete(session: CommandContext, name: str) -> None:
+    """Forgets a destination."""
+    with open_home(session) as home:
+        destination = home.store.destinations.get(name)
+        service.delete(home.guard, destination)
+        say(f"Deleted destination {destination.name!r}. The tables at {destination.shown} stay as they are.")
+
+
+def publish(session: CommandContext, name: str, destination: str | None, *, reload: bool, yes: bool) -> None:
+    """Publishes a dataset's newest version now."""
+    with open_home(session) as home:
+        saved = home.guard.dataset(name)
+        if reload:
+            confirm("Drop the table at the destination and load it anew? Views that use it may stop working.", yes=yes)
+        lake = home.lake()
+        for status, published in service.publish_now(
+            home.guard, lake, saved, destination, session.clock, reload=reload
+        ):
+            if published.mode is Mode.NOTHING:
+                say(f"{status.name}: {status.place} has version {status.newest} already.")
+                continue
+            what = "all rows" if published.mode is Mode.FULL else "changes"
+            say(
+                f"{status.name}: {status.place} has version {status.newest}, verified: "
+                f"{counted(published.rows, 'row')}. Sent {what}: {published.written:,} written, "
+                f"{published.removed:,} removed."
+            )
+
+
+def published(session: CommandContext, name: str, *, as_json: bool) -> None:
+    """Prints which version of a dataset each of its destinations has."""
+    with open_home(session) as home:
+        saved = home.guard.dataset(name)
+        listed = statuses(home.store, saved)
+        if as_json:
+            print_json([status_json(status) for status in listed])
+        elif not listed:
+            say(f"Dataset {saved.name!r} publishes nowhere.")
+        else:
+            print_table(
+                ("destination", "table", "state", "version", "newest", "failure"),
+                [
+                    (
+                        status.name,
+                        status.place,
+                        status.state.value,
+                        "" if status.version is None else status.version,
+                        "" if status.newest is None else status.newest,
+                        status.publication.failure if status.publication else "",
+                    )
+                    for status in listed
+                ],
+            )

@@ -1,0 +1,200 @@
+"""Destinations added, tested and deleted; datasets published to them when they are due, and how that stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from adreel.access import DatasetRight, Guard, RoleRight
+from adreel.destinations.kinds import Address, open_session
+from adreel.destinations.publishing import Order, Published, publish
+from adreel.destinations.session import Place
+from adreel.destinations.status import Due, PublicationStatus, due, publishers, statuses
+from adreel.enumerations import first_of
+from adreel.errors import AdreelError, BusyError, InputError
+from adreel.lake import Lake
+from adreel.lake.engine import quoted, sql
+from adreel.language import phrase
+from adreel.logs import logger_of
+from adreel.store import Destination, SavedDataset, Store
+from adreel.store.audit import AuditAction, Subject
+from adreel.store.destinations import NewDestination, PublishedVersion
+from adreel.store.users import name_key
+
+SCHEMA = "tiktok"
+"""The schema that tables are published to unless another one is named."""
+
+RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
+"""How long after the first, second and later failed tries the next one is; the last goes on."""
+
+LONGEST_SCHEMA = 63
+
+MOST_NAMES = 5
+
+logger = logger_of(__name__)
+
+
+# -- destinations
+
+
+def add(guard: Guard, name: str, address: Address, schema: str = SCHEMA) -> Destination:
+    """Saves a destination once it has been reached. Errors as `test`; ExistsError, InputError for the name."""
+    guard.need_role(RoleRight.CHANGE_DESTINATIONS)
+    schema = schema.strip()
+    if not schema or len(schema) > LONGEST_SCHEMA or "\0" in schema:
+        raise InputError(phrase("The schema needs a name of at most %(limit)s characters.", limit=LONGEST_SCHEMA))
+    _probe(address.kind, address.full, schema)
+    new = NewDestination(name, address.kind, address.full, address.shown, schema)
+    return guard.store.destinations.add(new)
+
+
+def test(guard: Guard, destination: Destination) -> None:
+    """Makes a table at the destination, reads it and takes it back. Raises what hinders it."""
+    guard.need_role(RoleRight.CHANGE_DESTINATIONS)
+    guard.store.audit.add(AuditAction.DESTINATION_TEST, Subject.of(destination))
+    _probe(destination.kind, guard.store.destinations.address(destination), destination.schema_name)
+    guard.store.publications.retry(destination)
+
+
+def delete(guard: Guard, destination: Destination) -> None:
+    """Forgets a destination; the tables there stay. InputError while datasets publish there."""
+    guard.need_role(RoleRight.CHANGE_DESTINATIONS)
+    users = publishers(guard.store, destination)
+    if users:
+        raise InputError(
+            phrase(
+                "Datasets publish to %(destination)s: %(datasets)s. Remove it from their `publish` first.",
+                destination=repr(destination.name),
+                datasets=first_of([saved.name for saved in users], MOST_NAMES),
+            )
+        )
+    guard.store.destinations.delete(destination)
+
+
+class _Undone(Exception):  # noqa: N818 - no fault
+    """Ends a transaction that leaves nothing."""
+
+
+def _probe(kind: str, address: str, schema: str) -> None:
+    place = Place(schema, "_adreel_probe")
+    with open_session(kind, address) as session:
+        try:
+            with session.transaction("adreel probe"):
+                session.run(sql("CREATE SCHEMA IF NOT EXISTS", quoted(schema)))
+                session.run(sql("CREATE TABLE", place.sql, "(number BIGINT)"))
+                session.run(sql("INSERT INTO", place.sql, "VALUES (1)"))
+                session.rows(sql("SELECT number FROM", place.sql))
+                raise _Undone
+        except _Undone:
+            return
+
+
+# -- publishing
+
+
+def publish_due(store: Store, lake: Lake, destination_id: int, clock: Callable[[], datetime]) -> int:
+    """Publishes all that is due to one destination, one dataset after the other; returns how many were tried.
+
+    Raises BusyError if another process publishes there. What fails is stored and tried again later.
+    """
+    tried = 0
+    with store.locks.publishing(destination_id):
+        while True:
+            mine = next((each for each in due(store, clock()) if each.destination.id == destination_id), None)
+            if mine is None:
+                return tried
+            tried += 1
+            try:
+                _publish(store, lake, mine, clock, reload=False)
+            except AdreelError as error:
+                logger.warning("Dataset %s was not published to %s: %s", mine.saved.name, mine.destination.name, error)
+
+
+def publish_now(
+    guard: Guard,
+    lake: Lake,
+    saved: SavedDataset,
+    destination_name: str | None,
+    clock: Callable[[], datetime],
+    *,
+    reload: bool = False,
+) -> Iterator[tuple[PublicationStatus, Published]]:
+    """Publishes the newest version of a dataset to its destinations, or to the one of that name.
+
+    With `reload` the tables there are dropped and made anew. Raises InputError if the dataset publishes nowhere and if
+    it has no version, BusyError if another process publishes there, and what hinders a publish.
+    """
+    guard.need(DatasetRight.RUN, saved)
+    chosen = [status for status in statuses(guard.store, saved) if _is_named(status, destination_name)]
+    if not chosen:
+        raise InputError(_nowhere(saved, destination_name))
+    for status in chosen:
+        destination = status.destination
+        if destination is None:
+            guard.store.destinations.get(status.name)
+            continue
+        if status.newest is None:
+            command = f"adreel run {saved.slug}"
+            raise InputError(phrase("The dataset has no version yet. Run it first: %(command)s", command=command))
+        with guard.store.locks.publishing(destination.id):
+            due_now = Due(saved, status, destination)
+            guard.store.audit.add(AuditAction.PUBLISH, Subject.of(saved), {"destination": destination.name})
+            yield status, _publish(guard.store, lake, due_now, clock, reload=reload)
+
+
+def _is_named(status: PublicationStatus, name: str | None) -> bool:
+    return name is None or name_key(status.name) == name_key(name)
+
+
+def _nowhere(saved: SavedDataset, name: str | None) -> str:
+    if name is None:
+        return phrase(
+            "Dataset %(dataset)s publishes nowhere. Add a destination to its `publish`: %(command)s",
+            dataset=repr(saved.name),
+            command=f"adreel datasets edit {saved.slug}",
+        )
+    return phrase(
+        "Dataset %(dataset)s does not publish to %(destination)s. Add it to its `publish`: %(command)s",
+        dataset=repr(saved.name),
+        destination=repr(name),
+        command=f"adreel datasets edit {saved.slug}",
+    )
+
+
+def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime], *, reload: bool) -> Published:
+    """Publishes and stores how that went. Raises what hindered it."""
+    saved, destination, begun = mine.saved, mine.destination, time.monotonic()
+    good = store.runs.good(saved)[0]
+    assert good.version is not None, "a good run made a version"
+    publisher = f"{destination.publisher}/{saved.id}"
+    place = Place(destination.schema_name, mine.status.table)
+    order = Order(saved.table_slug, good.version, good.id, publisher, place, reload)
+    try:
+        with open_session(destination.kind, store.destinations.address(destination)) as session:
+            published = publish(session, lake, order, clock())
+    except BusyError:
+        raise
+    except AdreelError as error:
+        publication = mine.status.publication
+        attempts = (publication.attempts if publication else 0) + 1
+        wait = RETRIES[min(attempts, len(RETRIES)) - 1]
+        now = clock()
+        store.publications.failed(
+            saved, destination, place.table, good.id, str(error), attempts=attempts, at=now, next_at=now + wait
+        )
+        raise
+    seconds = time.monotonic() - begun
+    version = PublishedVersion(
+        place.table,
+        good.version,
+        good.id,
+        published.mode,
+        published.rows,
+        published.written,
+        published.removed,
+        seconds,
+    )
+    store.publications.done(saved, destination, version, clock())
+    logger.info("Published version %d of %s to %s", good.version, saved.name, destination.name)
+    return published

@@ -1,0 +1,160 @@
+"""How datasets stand at the destinations that they publish to, and what is due there.
+
+Without the lake, so that the worker and lists of datasets can ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from adreel.datasets.stored import publish_targets_of
+from adreel.enumerations import TextEnum
+from adreel.language import Phrase
+from adreel.store import Destination, Publication, SavedDataset, Store
+from adreel.store.users import name_key
+
+
+class PublicationState(TextEnum):
+    """How a dataset stands at a destination; `label` says it to a person."""
+
+    label: str
+
+    PUBLISHED = "published", Phrase("Up to date")
+    WAITING = "waiting", Phrase("Waiting")
+    FAILED = "failed", Phrase("Failed")
+    EMPTY = "empty", Phrase("No version yet")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationStatus:
+    """A dataset at one of its destinations: the version there, the newest of the lake, and what is next.
+
+    Versions are None without any. `destination` is None if it does not exist.
+    """
+
+    name: str
+    table: str
+    destination: Destination | None
+    state: PublicationState
+    version: int | None
+    newest: int | None
+    publication: Publication | None
+
+    @property
+    def place(self) -> str:
+        """Where the table is there."""
+        return f"{self.destination.schema_name}.{self.table}" if self.destination else self.table
+
+
+def statuses(store: Store, saved: SavedDataset) -> tuple[PublicationStatus, ...]:
+    """How a dataset stands at each of its destinations, in the order of its file."""
+    published = {publication.destination_id: publication for publication in store.publications.of(saved)}
+    good = next(iter(store.runs.good(saved)), None)
+    newest = (good.version, good.id) if good is not None else (None, "")
+    by_name = {name_key(destination.name): destination for destination in store.destinations.list()}
+    return tuple(
+        _status(target.destination, target.table or saved.table_slug, destination, publication, newest)
+        for target in publish_targets_of(saved)
+        for destination in (by_name.get(name_key(target.destination)),)
+        for publication in (published.get(destination.id) if destination else None,)
+    )
+
+
+def _status(
+    name: str,
+    table: str,
+    destination: Destination | None,
+    publication: Publication | None,
+    newest: tuple[int | None, str],
+) -> PublicationStatus:
+    version, run_id = newest
+    if destination is None or (publication is not None and publication.failure):
+        state = PublicationState.FAILED
+    elif version is None:
+        state = PublicationState.EMPTY
+    elif publication is not None and publication.run_id == run_id and publication.table_name == table:
+        state = PublicationState.PUBLISHED
+    else:
+        state = PublicationState.WAITING
+    there = publication.version if publication is not None else None
+    shown = destination.name if destination is not None else name
+    return PublicationStatus(shown, table, destination, state, there, version, publication)
+
+
+def status_json(status: PublicationStatus) -> Mapping[str, Any]:
+    """The status as values of JSON, times in UTC."""
+    publication = status.publication
+    return {
+        "destination": status.name,
+        "table": status.place,
+        "state": status.state.value,
+        "version": status.version,
+        "newest_version": status.newest,
+        "published_at": publication.published_at if publication else None,
+        "mode": publication.mode or None if publication else None,
+        "rows": publication.rows if publication else None,
+        "rows_written": publication.written if publication else None,
+        "rows_removed": publication.removed if publication else None,
+        "seconds": publication.seconds if publication else None,
+        "failure": (publication.failure or None) if publication else None,
+        "failed_at": publication.failed_at if publication else None,
+        "next_try_at": publication.next_at if publication else None,
+    }
+
+
+def destination_json(destination: Destination) -> Mapping[str, Any]:
+    """The destination as values of JSON, without its secrets."""
+    return {
+        "name": destination.name,
+        "kind": destination.kind,
+        "address": destination.shown,
+        "schema": destination.schema_name,
+        "created_at": destination.created_at,
+    }
+
+
+def publishers(store: Store, destination: Destination) -> tuple[SavedDataset, ...]:
+    """The datasets that publish there."""
+    key = name_key(destination.name)
+    return tuple(
+        saved
+        for saved in store.datasets.list()
+        if any(name_key(target.destination) == key for target in publish_targets_of(saved))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A dataset whose newest version a destination does not have, and which may be tried now."""
+
+    saved: SavedDataset
+    status: PublicationStatus
+    destination: Destination
+
+
+def due(store: Store, now: datetime) -> Iterator[Due]:
+    """What is to be published now. A new version is tried at once, even if the one before waits for its next try."""
+    for saved in store.datasets.list():
+        if not publish_targets_of(saved):
+            continue
+        for status in statuses(store, saved):
+            if status.destination is not None and _is_due(store, saved, status, now):
+                yield Due(saved, status, status.destination)
+
+
+def _is_due(store: Store, saved: SavedDataset, status: PublicationStatus, now: datetime) -> bool:
+    if status.state in (PublicationState.PUBLISHED, PublicationState.EMPTY) or status.newest is None:
+        return False
+    publication = status.publication
+    if publication is None or publication.next_at is None or publication.next_at <= now:
+        return True
+    good = store.runs.good(saved)
+    return bool(good) and publication.tried_run != good[0].id
+
+
+def due_destinations(store: Store, now: datetime) -> tuple[int, ...]:
+    """The ids of destinations that something is due at."""
+    return tuple(dict.fromkeys(each.destination.id for each in due(store, now)))
