@@ -13,7 +13,7 @@ from adreel.clock import HomeClock
 from adreel.destinations.service import publish_due
 from adreel.errors import BusyError
 from adreel.lake import Lake
-from adreel.logs import log_fields, logger_of, set_up_logs
+from adreel.logs import logger_of, set_up_logs
 from adreel.settings import Settings
 from adreel.store import Store
 from adreel.store.audit import SYSTEM, acting
@@ -31,7 +31,7 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     clock = HomeClock()
-    with Store.open(settings, clock=clock) as store, acting(SYSTEM), log_fields(destination=sys.argv[1]):
+    with Store.open(settings, clock=clock) as store, acting(SYSTEM):
         clock.follow(store.accounts)
         lake = Lake(settings.lake_url, clock=clock)
         try:

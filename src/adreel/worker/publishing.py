@@ -18,6 +18,9 @@ MOST_AT_ONCE = 2
 MOST_SECONDS = 6 * 3600
 """After so long a process hangs, as on a server that does not answer."""
 
+PAUSE_SECONDS = 60
+"""How long after a process that died the next one is started."""
+
 log = logger_of(__name__)
 
 
@@ -36,6 +39,7 @@ class PublishingProcesses:
         """`environ` is their environment, as of `processes.environment`."""
         self._environ = environ
         self._processes: dict[int, _Publishing] = {}
+        self._not_before: dict[int, float] = {}
 
     def look(self, store: Store, now: datetime) -> None:
         """Starts one for each destination that something is due at. OSError if the system has no more processes."""
@@ -46,7 +50,8 @@ class PublishingProcesses:
         from adreel.destinations.status import due_destinations
 
         for destination_id in due_destinations(store, now):
-            if destination_id not in self._processes and len(self._processes) < MOST_AT_ONCE:
+            waits = time.monotonic() < self._not_before.get(destination_id, 0)
+            if destination_id not in self._processes and not waits and len(self._processes) < MOST_AT_ONCE:
                 self._start(destination_id)
 
     def _start(self, destination_id: int) -> None:
@@ -62,8 +67,13 @@ class PublishingProcesses:
 
     def _reap(self) -> None:
         for destination_id, publishing in list(self._processes.items()):
-            if publishing.process.poll() is not None:
+            code = publishing.process.poll()
+            if code is not None:
                 del self._processes[destination_id]
+                if code:
+                    # What fails is stored; this one died, and would die again.
+                    self._not_before[destination_id] = time.monotonic() + PAUSE_SECONDS
+                    log.warning("The process that publishes to destination %d died: code %d.", destination_id, code)
             elif time.monotonic() - publishing.started > MOST_SECONDS:
                 log.warning("Publishing to destination %d did not end within %d seconds.", destination_id, MOST_SECONDS)
                 publishing.process.kill()
