@@ -31,7 +31,9 @@ class LazyApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
-        api = self._api or await to_thread.run_sync(self._built)
+        api = self._api
+        if api is None:
+            api = await to_thread.run_sync(self._built)
         await api(scope, receive, send)
 
     def _built(self) -> FastAPI:
