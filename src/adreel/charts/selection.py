@@ -25,7 +25,7 @@ from adreel.charts.pacing import Budget
 from adreel.charts.periods import FITTING_DAYS, ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.freshness import report_delay
+from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import columns
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.enumerations import first_of
@@ -488,8 +488,7 @@ def _with_days(
         return facts, ()
     first, last = facts.first, facts.last
     today = min(today_at(read_at, _offset(group.zone)) for group in groups)
-    complete_today = min(today_at(read_at - delay, _offset(group.zone)) for group in groups)
-    complete_until = min(last, complete_today - ONE_DAY)
+    complete_until = min(last, *(last_complete_day(_offset(group.zone), delay, read_at) for group in groups))
     facts = replace(facts, complete_until=complete_until if complete_until >= first else None)
     asked = _asked_days(choices.days, Span(first, last), complete_until, today)
     notes = tuple(_clipped(asked, Span(first, last), today)) if isinstance(choices.days, str | Span) else ()
