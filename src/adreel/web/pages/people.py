@@ -29,7 +29,7 @@ from adreel.web.pages.wording import device, sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import checked, need_browser, signed_in
 from adreel.web.status import retry_after, status_of
-from adreel.web.wording import ROLE_NAMES, ROLE_TITLES
+from adreel.web.wording import ROLE_NAMES
 
 router = APIRouter()
 
@@ -71,7 +71,6 @@ class UsersPage(Page):
     role: str
     error: str
     new_secret: NewSecret | None
-    role_titles: Mapping[Role, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,6 @@ class UserPage(Page):
     place: str
     problem: str
     new_secret: NewSecret | None
-    role_titles: Mapping[Role, str]
 
 
 @router.get("/users")
@@ -118,7 +116,6 @@ def _users(
         role=role or Role.EDITOR,
         error=error,
         new_secret=new_secret,
-        role_titles=ROLE_TITLES,
     )
 
 
@@ -178,7 +175,6 @@ def _user(
         place=place,
         problem=problem,
         new_secret=new_secret,
-        role_titles=ROLE_TITLES,
     )
 
 
