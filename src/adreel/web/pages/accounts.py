@@ -19,6 +19,7 @@ from adreel.datasets.status import Standing, standings
 from adreel.errors import AdreelError, InputError
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, Role, RunState, SavedDataset, User
+from adreel.store.names import is_id
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent, guide
 from adreel.web.pages.consent import lacking_app, read_ids, read_token, settle, to_consent
@@ -245,7 +246,7 @@ def _is_owned_by(row: AccountRow, owner: str, me: User) -> bool:
     ids = {user.id for user in row.owners}
     if owner == "none":
         return not ids
-    owner_id = me.id if owner == "me" else int(owner) if owner.isdecimal() and owner.isascii() else None
+    owner_id = me.id if owner == "me" else int(owner) if is_id(owner) else None
     return owner_id is None or owner_id in ids
 
 
@@ -612,7 +613,7 @@ def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = 
 
 
 def _person(deps: Deps, number: str) -> User:
-    if not (number.isascii() and number.isdecimal()):
+    if not is_id(number):
         raise InputError(phrase("Select a user."))
     return deps.store.users.get(int(number))
 

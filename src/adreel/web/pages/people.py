@@ -21,6 +21,7 @@ from adreel.access import RoleRight
 from adreel.errors import AdreelError, GuessingError, InputError, NotFoundError
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.store import Account, ApiToken, Role, Session, User
+from adreel.store.names import is_id
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -247,7 +248,7 @@ def delete(request: Request, deps: Here, who: Who, user_id: int, heir: Text = ""
     who.guard.need_role(RoleRight.DELETE_USERS)
     user = deps.store.users.get(user_id)
     try:
-        new_owner = deps.store.users.get(int(heir)) if heir.isascii() and heir.isdecimal() else None
+        new_owner = deps.store.users.get(int(heir)) if is_id(heir) else None
         deps.store.users.delete(user, heir=new_owner)
     except InputError as error:
         return _with_problem(request, deps, who, user, "delete", error)
