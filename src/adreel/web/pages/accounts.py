@@ -23,6 +23,7 @@ from adreel.store.names import is_id
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent, guide
 from adreel.web.pages.consent import lacking_app, read_ids, read_token, settle, to_consent
+from adreel.web.pages.paging import page_count
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
 from adreel.web.sign_in import need_browser
@@ -182,7 +183,7 @@ def _listed(deps: Deps, who: Visitor, filters: AccountFilters, kind: type[Accoun
     all_rows = _rows(deps, who)
     now = deps.clock()
     rows = _sorted([row for row in all_rows if _matches(row, filters, who.user, now)], filters.sort)
-    pages = max(1, -(-len(rows) // PER_PAGE))
+    pages = page_count(len(rows), PER_PAGE)
     filters = replace(filters, page=min(max(1, filters.page), pages))
     first = (filters.page - 1) * PER_PAGE
     people = {user.id: user.name for row in all_rows for user in row.owners}
@@ -421,7 +422,7 @@ def _advertisers(deps: Deps, who: Visitor, account: Account, q: str, page: int) 
     ]
     matching = [row for row in rows if not words or all(word in _searched(row) for word in words)]
     matching.sort(key=lambda row: (bool(row.trouble), row.name.casefold()))
-    pages = max(1, -(-len(matching) // PER_PAGE))
+    pages = page_count(len(matching), PER_PAGE)
     page = min(max(1, page), pages)
     return Advertisers(
         account=account,
