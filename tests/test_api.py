@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from adreel import errors
 from adreel.errors import AdreelError, Problem
 from adreel.store import Level, Role
-from adreel.web.api import create_api
+from adreel.web.api.app import create_api
 from adreel.web.api.failures import add_handlers
 from adreel.web.api.tables import OPERATORS
 from api_home import ADDRESS, API, SPEND, Program, error_of, program, stranger, table

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.datastructures import State
 
-from adreel.web.api import create_api
+from adreel.web.api.app import create_api
 from api_home import ADDRESS, API, SPEND, Program, program, table
 from home import Home, make_home
 from web_home import Site, open_site

@@ -18,7 +18,8 @@ from adreel.cli import app as commands
 from adreel.store import Role
 from adreel.store.audit import WORKSPACE, AuditFilter, Means
 from adreel.store.audit import AuditAction as Action
-from adreel.web import api, pages
+from adreel.web import pages
+from adreel.web.api import app as api
 from api_home import Program, program
 from form_page import filled
 from home import SPEND, URL, Home

@@ -96,3 +96,14 @@ def test_an_address_shows_only_the_fields_of_its_way_and_a_refused_one_has_the_f
         expect(url).to_have_attribute("aria-invalid", "true")
         expect(url).to_have_accessible_description(re.compile("paste the one from Slack"))
         look(page)
+
+
+def test_charts_that_are_replaced_leave_the_focus_on_the_button_of_the_menu(chromium: Browser, town: Town) -> None:
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/datasets/spend_by_ad/cards?days=7")
+        button = page.locator("#period-menu summary")
+        button.press("Enter")
+        page.locator('#period-menu a[href*="days=14"]').press("Enter")
+        expect(button).to_contain_text("14")
+        expect(button).to_be_focused()

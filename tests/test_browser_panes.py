@@ -189,7 +189,7 @@ def test_metrics_are_ordered_and_a_formula_is_written_by_keyboard_and_back_finds
         page.keyboard.press("Alt+ArrowUp")
         expect(first).to_contain_text("Impressions")
         expect(page.get_by_role("button", name="Remove Impressions")).to_be_focused()
-        expect(page.locator("#announced")).to_have_text("Impressions: place 1 of 14.")
+        expect(page.locator("#notes")).to_have_text("Impressions: place 1 of 14.")
         columns = page.locator("#columns tbody th code")
         expect(columns.nth(3)).to_have_text("impressions")
         page.keyboard.press("Alt+End")

@@ -18,10 +18,13 @@ from adreel.exchange_rates import (
     PLACES,
     Direction,
     RateTable,
+    WorkspaceRates,
     as_csv,
+    missing_rates,
     read_rates,
     series_of,
     shown_rate,
+    target_without_choice,
 )
 from adreel.store import ExchangeRate, Role
 from adreel.store.exchange_rates import MOST_RATES
@@ -316,3 +319,22 @@ def test_more_rates_than_are_kept_are_refused_whole(site: Site) -> None:
     store.save(rates(1_200), "some", replace=False)
     store.save(rates(1_200), "again", replace=False)
     assert len(store.list()) == 1_200
+
+
+def test_without_a_choice_money_is_converted_to_the_wished_currency_or_to_the_one_with_most_rates(site: Site) -> None:
+    rates = WorkspaceRates(site.store)
+    assert target_without_choice(rates, "") is None
+    text = PAIRS + "2026-11-28,EUR,GBP,0.87\n"
+    program(site).good("PUT", "/rates", json={"csv": text})
+    wishes = {"GBP": "GBP", "EUR": "EUR", "": "EUR", "USD": "EUR", None: None}
+    assert {wish: target_without_choice(rates, wish) for wish in wishes} == wishes
+    assert target_without_choice(None, "EUR") is None
+
+
+def test_days_without_a_rate_are_said_together_where_they_follow_each_other() -> None:
+    days = [date(2026, 11, number) for number in (9, 1, 2, 3, 5, 7)]
+    assert missing_rates("EUR", {"USD": [], "JPY": []}) is None
+    assert missing_rates("EUR", {"USD": days, "": days[:1], "JPY": []}) == (
+        "Rates to EUR are missing for days with money. an unknown currency: 2026-11-09; "
+        "USD: 2026-11-01 to 2026-11-03, 2026-11-05, 2026-11-07 and 1 more."
+    )

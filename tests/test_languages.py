@@ -33,6 +33,7 @@ from adreel.language import (
 )
 from adreel.store import Role
 from adreel.stored_texts import translated
+from adreel.web.wording import LEVEL_NAMES, ROLE_NAMES, titled
 from api_home import program
 from home import make_home
 from test_browser_axe import ADDRESSES
@@ -297,3 +298,11 @@ def test_any_stored_text_can_be_shown(text: str) -> None:
     with speaking("de"):
         assert translated(text) is not None
     assert translated(text) == text
+
+
+def test_roles_and_levels_have_the_same_name_by_themselves_and_within_a_sentence() -> None:
+    names = [*ROLE_NAMES.items(), *LEVEL_NAMES.items()]
+    assert [titled(word) for word in ("admin", "read", "none", "valid")] == ["Admin", "Read", "None", "Valid"]
+    with speaking("de"):
+        assert [titled(word) for word in ("admin", "read", "none")] == ["Administrator", "Lesen", "Keine"]
+        assert [titled(word).casefold() for word, _ in names] == [str(name).casefold() for _, name in names]

@@ -11,19 +11,19 @@ import io
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from adreel.access import Guard, RoleRight
 from adreel.dates import FIRST_DAY, Span
 from adreel.enumerations import first_of
 from adreel.errors import InputError
-from adreel.language import Phrase, in_language, integer, phrase, shown_day
+from adreel.language import Phrase, in_language, integer, phrase, shown_day, shown_days
 from adreel.store import ExchangeRate, RateImport, Store
 from adreel.store.exchange_rates import LONGEST_FILE_NAME, MOST_RATES
 
@@ -42,6 +42,9 @@ MOST_BYTES = 4_000_000
 MOST_CURRENCIES = 300
 MOST_PROBLEMS = 8
 """Faults of a file that a message lists."""
+
+MOST_NAMED_DAYS = 3
+"""Days, or days that follow each other, of a currency that a message names."""
 
 JUMP = Decimal("0.2")
 """A rate that differs by more than this share from the one before it may be mistyped."""
@@ -116,6 +119,21 @@ class RateTable:
         return rate if (day - rate.day).days < self.valid_days else None
 
 
+class Rates(Protocol):
+    """Where rates come from: `WorkspaceRates`, but for tests."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The currencies that there are rates to."""
+
+    @property
+    def usual(self) -> str | None:
+        """The one of them that money is converted to without a choice."""
+
+    def table(self, target: str, currencies: Iterable[str], days: Span) -> RateTable:
+        """The rates of some currencies and days."""
+
+
 class WorkspaceRates:
     """The rates of the workspace, as charts take them."""
 
@@ -139,6 +157,47 @@ class WorkspaceRates:
         since = days.start - timedelta(days=valid_days)
         rates = self._store.list(target, currencies=frozenset(currencies), since=since, until=days.end)
         return RateTable(target, valid_days, rates, self._store.imports())
+
+
+def target_without_choice(rates: Rates | None, wished: str | None) -> str | None:
+    """The currency that money of several is converted to where none was chosen: `wished`, if there are rates to it.
+
+    With another text, such as an empty one, the usual one. None without rates, and where `wished` is None.
+    """
+    if rates is None or wished is None:
+        return None
+    return wished if wished in rates.targets else rates.usual
+
+
+def missing_rates(target: str, lacking: Mapping[str, Collection[date]]) -> str | None:
+    """Which days with money have no rate to the target, by currency, in a sentence; None if none lacks one.
+
+    The currency may be empty for unknown.
+    """
+    parts = []
+    for currency, days in sorted(lacking.items()):
+        if days:
+            name = currency or phrase("an unknown currency")
+            parts.append(f"{name}: {first_of(list(_runs(sorted(days))), MOST_NAMED_DAYS)}")
+    if not parts:
+        return None
+    return phrase(
+        "Rates to %(currency)s are missing for days with money. %(days_by_currency)s.",
+        currency=target,
+        days_by_currency="; ".join(parts),
+    )
+
+
+def _runs(days: Sequence[date]) -> Iterator[str]:
+    """Days that follow each other as texts such as `2026-11-01 to 2026-11-05`."""
+    start = last = days[0]
+    for day in [*days[1:], None]:
+        if day is not None and day == last + timedelta(days=1):
+            last = day
+            continue
+        yield shown_days(start, last)
+        if day is not None:
+            start = last = day
 
 
 # -- reading a file

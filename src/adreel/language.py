@@ -48,6 +48,11 @@ def language() -> str:
     return _language.get() or ENGLISH
 
 
+def is_written_as_english(code: str) -> bool:
+    """Whether a language writes days and numbers as the code does, and has no file of messages."""
+    return code in (ENGLISH, PSEUDO)
+
+
 @contextmanager
 def speaking(code: str) -> Iterator[None]:
     """Puts a language of LANGUAGES in force for a page, in this task or thread and those that it starts."""
@@ -184,7 +189,7 @@ def shown_day(value: date | str | None) -> str:
         day = date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         return str(value)
-    if language() in (ENGLISH, PSEUDO):
+    if is_written_as_english(language()):
         return f"{day:%Y-%m-%d}"
     from babel.dates import format_date
 
@@ -196,7 +201,7 @@ def shown_time(value: datetime, *, seconds: bool = False) -> str:
     clock = f"{value:%H:%M:%S}" if seconds else f"{value:%H:%M}"
     return (
         f"{shown_day(value.date())} {clock}"
-        if language() in (ENGLISH, PSEUDO)
+        if is_written_as_english(language())
         else f"{shown_day(value.date())}, {clock}"
     )
 
@@ -234,14 +239,15 @@ def within_sentence(title: str) -> str:
 
 def in_language(number: str) -> str:
     """A number in English form, such as 1,234.50, as the language in force writes it."""
-    if language() in (ENGLISH, PSEUDO):
+    if is_written_as_english(language()):
         return number
-    symbols = _locale(language()).number_symbols["latn"]
+    symbols = locale_of(language()).number_symbols["latn"]
     return number.translate({ord(","): symbols["group"], ord("."): symbols["decimal"]})
 
 
 @cache
-def _locale(code: str) -> Locale:
+def locale_of(code: str) -> Locale:
+    """How a language writes things, as babel has it."""
     from babel import Locale
 
     return Locale.parse(code)

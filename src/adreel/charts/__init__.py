@@ -29,7 +29,7 @@ Names are texts for people; days are written as 2026-01-31 and months as 2026-01
 """
 
 from adreel.charts.available import CardOffer, cards_of
-from adreel.charts.conversion import ConversionOffer, Rates
+from adreel.charts.conversion import ConversionOffer
 from adreel.charts.echarts import CardTable, as_table, chart_of
 from adreel.charts.filters import CardFilter, FilterFacts, FilterValues, filter_values
 from adreel.charts.pacing import Budget, Pacing
@@ -58,7 +58,6 @@ __all__ = [
     "FilterFacts",
     "FilterValues",
     "Pacing",
-    "Rates",
     "as_table",
     "card_data",
     "cards_data",

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
 
 from adreel import catalog
 from adreel.charts.periods import ONE_DAY
@@ -21,7 +20,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.schema import columns
 from adreel.dates import Span
 from adreel.enumerations import first_of
-from adreel.exchange_rates import PLACES, RateTable
+from adreel.exchange_rates import PLACES, Rates, RateTable, missing_rates
 from adreel.lake.engine import literal, quoted, sql
 from adreel.language import Phrase, integer, phrase, phrases, shown_day, shown_days, shown_time
 from adreel.store import ExchangeRate, RateImport
@@ -35,21 +34,6 @@ _RATE_TYPE = f"DECIMAL(22, {PLACES})"
 MOST_NAMED = 3
 
 WHERE_RATES_ARE = Phrase("Import rates of these days under Workspace > Rates, or choose a currency.")
-
-
-class Rates(Protocol):
-    """Where rates come from: `adreel.exchange_rates.WorkspaceRates`."""
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The currencies that there are rates to."""
-
-    @property
-    def usual(self) -> str | None:
-        """The one of them that money is converted to without a choice."""
-
-    def table(self, target: str, currencies: Iterable[str], days: Span) -> RateTable:
-        """The rates of some currencies and days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,36 +294,14 @@ def _conversion(
 
 def _missing(lacking: Mapping[str, Sequence[date]], span: Span, target: str, fixed_day: date | None) -> str | None:
     """Which days of the span have no rate, by currency; None if all that need one have it."""
-    parts = []
-    for currency, days in sorted(lacking.items()):
-        inside = _within(days, span)
-        if inside:
-            spans = [shown_day(fixed_day)] if fixed_day else list(_runs(inside))
-            name = currency or phrase("an unknown currency")
-            parts.append(f"{name}: {first_of(spans, MOST_NAMED)}")
-    if not parts:
-        return None
-    return phrase(
-        "Rates to %(currency)s are missing for days with money. %(days_by_currency)s.",
-        currency=target,
-        days_by_currency="; ".join(parts),
+    inside = {currency: _within(days, span) for currency, days in lacking.items()}
+    return missing_rates(
+        target, {currency: [fixed_day] if fixed_day and days else days for currency, days in inside.items()}
     )
 
 
 def _within(days: Iterable[date], span: Span) -> list[date]:
     return [day for day in days if span.start <= day <= span.end]
-
-
-def _runs(days: Sequence[date]) -> Iterator[str]:
-    """Days that follow each other as texts such as `2026-11-01 to 2026-11-05`."""
-    start = last = days[0]
-    for day in [*days[1:], None]:
-        if day is not None and day == last + ONE_DAY:
-            last = day
-            continue
-        yield shown_days(start, last)
-        if day is not None:
-            start = last = day
 
 
 def _days_with_money(rows: ConvertedRows, spans: Sequence[Span], target: str) -> Mapping[str, set[date]]:

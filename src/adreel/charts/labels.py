@@ -14,7 +14,7 @@ from adreel.charts.countries import COUNTRIES
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import InputError
 from adreel.export.cells import grouped, plain
-from adreel.language import ENGLISH, PSEUDO, decimal, gettext, language, phrase
+from adreel.language import ENGLISH, decimal, gettext, is_written_as_english, language, locale_of, phrase
 
 
 def named(column: str, value: str | bool | None) -> str:
@@ -34,11 +34,9 @@ def named(column: str, value: str | bool | None) -> str:
 @cache
 def _countries(code: str) -> Mapping[str, str]:
     """The names of countries in a language, by their codes; in English where it has none."""
-    if code in (ENGLISH, PSEUDO):
+    if is_written_as_english(code):
         return COUNTRIES
-    from babel import Locale
-
-    names = Locale.parse(code).territories
+    names = locale_of(code).territories
     return {country: names.get(country, name) for country, name in COUNTRIES.items()}
 
 
@@ -51,7 +49,7 @@ def named_by(title: str) -> str:
 
 def shown_month(month: date) -> str:
     """A month as the language in force writes it; 2026-11 in English."""
-    if language() in (ENGLISH, PSEUDO):
+    if is_written_as_english(language()):
         return f"{month:%Y-%m}"
     from babel.dates import format_skeleton
 

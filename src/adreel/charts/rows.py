@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from adreel.charts.aggregates import CubeQuery, Cubes
 from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer, missing_of
-from adreel.charts.conversion import Rates
 from adreel.charts.definitions import QUARTERS, CardKind
 from adreel.charts.labels import distinct, named, named_by
 from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit
@@ -25,6 +24,7 @@ from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import columns
 from adreel.dates import Span
 from adreel.enumerations import first_of
+from adreel.exchange_rates import Rates
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted
 from adreel.language import WEEKDAYS, Phrase, integer, phrase, phrases, shown_day

@@ -15,7 +15,6 @@ from adreel.charts.conversion import (
     ConvertedDays,
     ConvertedRows,
     Converting,
-    Rates,
     converting,
     has_amounts,
     offers_of,
@@ -26,11 +25,12 @@ from adreel.charts.pacing import Budget
 from adreel.charts.periods import FITTING_DAYS, ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.freshness import report_delay
+from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import columns
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.enumerations import first_of
 from adreel.errors import InputError
+from adreel.exchange_rates import Rates, target_without_choice
 from adreel.lake.engine import literal, quoted
 from adreel.language import Phrase, integer, phrase, phrases, shown_day, shown_days, within_sentence
 from adreel.update_methods import Method
@@ -213,7 +213,7 @@ def select(
     selected = partial(
         _selected, source, dataset, names, read_at=read_at, methods=methods, rates=rates, advertisers=advertisers
     )
-    target = _target(choices, rates)
+    target = target_without_choice(rates, choices.convert_if_possible)
     if target is not None and choices.currency is None and choices.convert is None:
         unconverted = replace(choices, convert_if_possible=None)
         several = len(_currencies(_shown_groups(source, dataset, names, unconverted))) > 1
@@ -221,13 +221,6 @@ def select(
         if converted is not None and converted.conversion is not None:
             return converted
     return selected(choices)
-
-
-def _target(choices: CardChoices, rates: Rates | None) -> str | None:
-    """The currency that money is converted to without a choice; None without rates."""
-    if choices.convert_if_possible is None or rates is None:
-        return None
-    return choices.convert_if_possible if choices.convert_if_possible in rates.targets else rates.usual
 
 
 def _shown_groups(source: CardSource, dataset: Dataset, names: Collection[str], choices: CardChoices) -> list[_Group]:
@@ -495,8 +488,7 @@ def _with_days(
         return facts, ()
     first, last = facts.first, facts.last
     today = min(today_at(read_at, _offset(group.zone)) for group in groups)
-    complete_today = min(today_at(read_at - delay, _offset(group.zone)) for group in groups)
-    complete_until = min(last, complete_today - ONE_DAY)
+    complete_until = min(last, *(last_complete_day(_offset(group.zone), delay, read_at) for group in groups))
     facts = replace(facts, complete_until=complete_until if complete_until >= first else None)
     asked = _asked_days(choices.days, Span(first, last), complete_until, today)
     notes = tuple(_clipped(asked, Span(first, last), today)) if isinstance(choices.days, str | Span) else ()

@@ -16,7 +16,7 @@ from typing import Any
 
 from adreel.datasets.coverage import DaysOf, from_json
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.freshness import complete_at, report_delay
+from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.provenance import methods_of
 from adreel.datasets.restatement import ACCOUNT_COLUMNS, MOST_READINGS, restated_sums
 from adreel.datasets.runs import runs_by_version
@@ -209,7 +209,7 @@ class _VersionReader:
             offset, day = fixed_offset(zone), read.end
             while day >= read.start:
                 read_at = self._read_at(advertiser, zone, day)
-                if read_at is not None and complete_at(day, offset, delay) <= read_at:
+                if read_at is not None and day <= last_complete_day(offset, delay, read_at):
                     return day
                 day -= _DAY
         return None

@@ -15,7 +15,7 @@ from typing import Any
 from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
-from adreel.dates import Span
+from adreel.dates import Span, today_at
 from adreel.language import integer, phrase, phrases, shown_day
 
 USUAL_DELAY = timedelta(hours=2)
@@ -66,6 +66,11 @@ def report_delay(dataset: Dataset) -> timedelta:
 def complete_at(day: date, offset: timedelta, delay: timedelta) -> datetime:
     """The aware time from which on the figures of the ad account's `day` are complete."""
     return datetime.combine(day, time(), UTC) + timedelta(days=1) - offset + delay
+
+
+def last_complete_day(offset: timedelta, delay: timedelta, now: datetime) -> date:
+    """The last day of an ad account whose figures are complete at the aware time `now`, as `complete_at` says."""
+    return today_at(now - delay, offset) - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +126,16 @@ def _incomplete(
 ) -> Iterator[IncompleteDay]:
     readers: dict[date, list[tuple[datetime, timedelta]]] = {}
     of: dict[date, int] = {}
-    newest = [(advertiser, span) for advertiser, span in reads if complete_at(span.end, advertiser.offset, delay) > now]
-    for advertiser, span in newest:
-        day = span.end
-        while day >= span.start and (at := complete_at(day, advertiser.offset, delay)) > now:
-            readers.setdefault(day, []).append((at, advertiser.offset))
+    for advertiser, span in reads:
+        day, complete = span.end, last_complete_day(advertiser.offset, delay, now)
+        while day >= span.start and day > complete:
+            readers.setdefault(day, []).append((complete_at(day, advertiser.offset, delay), advertiser.offset))
             day -= timedelta(days=1)
     for _, span in reads:
         for day in readers:
             of[day] = of.get(day, 0) + (span.start <= day <= span.end)
     for day, times in readers.items():
-        is_over = any(complete_at(day, offset, timedelta()) <= now for _, offset in times)
+        is_over = any(day <= last_complete_day(offset, timedelta(), now) for _, offset in times)
         yield IncompleteDay(day, metrics, len(times), of[day], max(at for at, _ in times), is_over)
 
 

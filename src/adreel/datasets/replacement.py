@@ -135,26 +135,21 @@ def _merge(lake: Lake, slug: str, dataset: Dataset, days: str, now: datetime) ->
     """What a run for other days does where it removes nothing that it does not read again."""
     every, method = lake.table(slug).rows, dataset.update.method
     within = rows_of_days(lake, slug, dataset, now)
+    facts = {"days": days, "rows": _rows(every), "rows_of_days": integer(within)}
     if not within:
-        added = phrase(
-            "The run adds the rows of %(days)s. The %(rows)s in the table stay.", days=days, rows=_rows(every)
-        )
+        added = phrase("The run adds the rows of %(days)s. The %(rows)s in the table stay.", **facts)
         return " ".join((added, *_next_run(method)))
     if method is Method.APPEND:
         return phrase(
             "The run adds the rows of %(days)s. The %(rows)s in the table stay, with %(rows_of_days)s of "
             "these days: these days are in the table twice then.",
-            days=days,
-            rows=_rows(every),
-            rows_of_days=integer(within),
+            **facts,
         )
     if method is Method.UPSERT:
         return phrase(
             "The run updates the rows of %(days)s and adds new ones. No row is removed: the table has "
             "%(rows)s, %(rows_of_days)s of these days.",
-            days=days,
-            rows=_rows(every),
-            rows_of_days=integer(within),
+            **facts,
         )
     others = every - within
     have = phrases(

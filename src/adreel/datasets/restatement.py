@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from adreel import catalog
 from adreel.datasets.coverage import Coverage, DaysOf, from_json
-from adreel.datasets.freshness import USUAL_DELAY, complete_at, report_delay
+from adreel.datasets.freshness import USUAL_DELAY, last_complete_day, report_delay
 from adreel.datasets.runs import failed_check, runs_by_version
 from adreel.datasets.schema import columns
 from adreel.datasets.stored import source_of
@@ -598,7 +598,7 @@ class Kinds:
         offset = self._before.offset(advertiser)
         if day is None or offset is None or read_at is None:
             return False
-        return complete_at(day, offset, self._delay) > read_at
+        return day > last_complete_day(offset, self._delay, read_at)
 
     def _is_outside(self, side: int, advertiser: str | None, day: date) -> bool:
         """Whether a version's rows of the ad account do not reach to the day."""

@@ -25,11 +25,10 @@ from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
 from adreel.datasets.status import NO_RUNS
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Span, fixed_offset, offset_name, today_at
-from adreel.enumerations import first_of
 from adreel.errors import DatasetError, InputError
-from adreel.exchange_rates import EXACT, WorkspaceRates
+from adreel.exchange_rates import EXACT, Rates, WorkspaceRates, missing_rates, target_without_choice
 from adreel.lake import Lake
-from adreel.language import phrase, shown_day
+from adreel.language import phrase
 from adreel.store import (
     AccountAdvertiser,
     AdvertiserAmounts,
@@ -67,9 +66,6 @@ READ_AT_ONCE = 3
 """Versions of which nothing is kept yet that are read while a person waits."""
 
 MOST_NEXT_RUNS = 5
-
-MOST_NAMED_DAYS = 3
-"""Days without a rate that a sentence names."""
 
 _DAY = timedelta(days=1)
 
@@ -538,11 +534,11 @@ def spend_by_day(
     unknown = by_currency.pop("", [])
     targets = store.exchange_rates.targets() if set(by_currency) else ()
     refusal: str | None = None
-    target = convert
-    if target is None and convert_if_possible is not None and len(by_currency) > 1:
-        target = convert_if_possible if convert_if_possible in targets else store.exchange_rates.usual_target()
+    rates, target = WorkspaceRates(store), convert
+    if target is None and len(by_currency) > 1:
+        target = target_without_choice(rates, convert_if_possible)
     if target is not None:
-        converted, refusal = _converted(store, sums, window, target)
+        converted, refusal = _converted(rates, sums, window, target)
         by_currency = {target: converted} if refusal is None else by_currency
         if convert is None:
             convert, refusal = (target, None) if refusal is None else (None, None)
@@ -569,10 +565,9 @@ def spend_by_day(
 
 
 def _converted(
-    store: Store, sums: Collection[DailySums], window: Span, target: str
+    rates: Rates, sums: Collection[DailySums], window: Span, target: str
 ) -> tuple[list[DailySums], str | None]:
     """The sums of the days shown in the target, or why they cannot be converted: never a part of them."""
-    rates = WorkspaceRates(store)
     if target not in rates.targets:
         return [], phrase("There are no rates to %(currency)s.", currency=target)
     if any(not each.currency and any(each.days.values()) for each in sums):
@@ -593,16 +588,8 @@ def _converted(
             elif window.start <= day <= window.end:
                 days[day] = amount
         converted.append(replace(each, currency=target, days=days))
-    if lacking:
-        named = "; ".join(
-            f"{currency}: {first_of([shown_day(day) for day in sorted(days)], MOST_NAMED_DAYS)}"
-            for currency, days in sorted(lacking.items())
-        )
-        return [], phrase(
-            "Rates to %(currency)s are missing for days with cost. %(days_by_currency)s.",
-            currency=target,
-            days_by_currency=named,
-        )
+    if (refusal := missing_rates(target, lacking)) is not None:
+        return [], refusal
     return converted, None
 
 

@@ -27,7 +27,9 @@ from adreel.logs import logger_of
 from adreel.sandbox import Sandbox
 from adreel.settings import Settings
 from adreel.store import Store
-from adreel.web import api, metrics
+from adreel.web import metrics
+from adreel.web.api.failures import refused, refused_address
+from adreel.web.api.mounted import LazyApi
 from adreel.web.assets import Assets
 from adreel.web.deps import API, COOKIE, Deps, SignInNeededError
 from adreel.web.languages import Speaking
@@ -68,7 +70,7 @@ def create_app(
     # As they are: FastAPI's include_router builds each of them anew for each app.
     for router in (*ROUTERS, metrics.router):
         app.router.routes.extend(router.routes)
-    app.mount(API, api.create_api(app.state))
+    app.mount(API, LazyApi(app.state))
     app.add_exception_handler(AdreelError, _refused)
     app.add_exception_handler(SignInNeededError, _stranger)
     app.add_exception_handler(HTTPException, _http)
@@ -88,7 +90,7 @@ class _Gate(Shield):
     """The shield, which says no to programs in the API's shape."""
 
     def _refused(self, request: Request, status: int, words: str) -> Response:
-        return api.refused(status, words) if _is_api(request) else super()._refused(request, status, words)
+        return refused(status, words) if _is_api(request) else super()._refused(request, status, words)
 
     def _foreign(self, request: Request) -> Response | None:
         # Without a session there is nothing that another site could use: a program forgot its token.
@@ -151,7 +153,7 @@ def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if _is_api(request):
         # An address that leads to no app of ours, as with a line break in it, but is meant for the API.
-        return api.refused_address(request, error)
+        return refused_address(request, error)
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.METHOD_NOT_ALLOWED and request.method in SAFE and not is_fragment(request):
         # A form that was refused is shown at the address that it was sent to; loading that again is a GET.

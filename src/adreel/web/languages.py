@@ -8,7 +8,7 @@ from functools import cache
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adreel.language import ENGLISH, LANGUAGES, PSEUDO, messages, speaking
+from adreel.language import ENGLISH, LANGUAGES, PSEUDO, is_written_as_english, messages, speaking
 from adreel.web.deps import API
 
 COOKIE = "adreel_language"
@@ -60,7 +60,7 @@ def _weight(parameter: str) -> float:
 @cache
 def script_phrases(code: str) -> Mapping[str, str | list[str]]:
     """The messages of scripts in a language, those with plurals with all forms; empty for English."""
-    if code in (ENGLISH, PSEUDO):
+    if is_written_as_english(code):
         return {}
     return dict(_script_phrases(code))
 

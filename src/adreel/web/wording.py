@@ -12,11 +12,6 @@ from adreel import catalog
 from adreel.language import MONTHS, SHORT_WEEKDAYS, Phrase, gettext, language, phrase, shown_time
 from adreel.store import Level, Role
 
-ROLE_TITLES: Mapping[Role, Phrase] = MappingProxyType(
-    {Role.ADMIN: Phrase("Admin"), Role.EDITOR: Phrase("Editor"), Role.VIEWER: Phrase("Viewer")}
-)
-"""The roles by themselves, as in a table."""
-
 ROLE_NAMES: Mapping[Role, Phrase] = MappingProxyType(
     {Role.ADMIN: Phrase("admin"), Role.EDITOR: Phrase("editor"), Role.VIEWER: Phrase("viewer")}
 )
@@ -41,25 +36,22 @@ _SWITCHED = (
 )
 """How messages say that a switch of a dataset file is to be set, and how pages say it."""
 
-_TITLES: Mapping[str, str] = MappingProxyType(
+_NAMES: Mapping[str, Phrase] = MappingProxyType(
     {
-        **{str.__str__(role): title for role, title in ROLE_TITLES.items()},
-        "none": Phrase("None"),
-        "read": Phrase("Read"),
-        "share": Phrase("Share"),
-        "edit": Phrase("Edit"),
-        "owner": Phrase("Owner"),
+        **{role.value: name for role, name in ROLE_NAMES.items()},
+        **{level.value: name for level, name in LEVEL_NAMES.items()},
         "valid": Phrase("Valid"),
         "expired": Phrase("Expired"),
         "revoked": Phrase("Revoked"),
     }
 )
-"""Roles, levels and the statuses of accounts, as pages call them."""
+"""Roles, levels and the statuses of accounts."""
 
 
 def titled(word: str) -> str:
-    """A role, a level or the status of an account as a page calls it."""
-    return str(_TITLES[word])
+    """A role, a level or the status of an account by itself, as in a table."""
+    name = str(_NAMES[word])
+    return name[:1].upper() + name[1:]
 
 
 def on_page(text: str) -> str:

@@ -11,6 +11,7 @@ from adreel.errors import FieldError
 from adreel.language import Phrase, phrase
 from adreel.notify.mail import MailServer, is_mail_address, mail_url, read_recipients
 from adreel.notify.schemes import is_service_webhook, webhook_url
+from adreel.store.names import is_id
 from adreel.web.forms.fields import FormFields
 
 
@@ -83,8 +84,8 @@ def _is_workflow(text: str) -> bool:
 def _mail(fields: FormFields, same_server: Callable[[int, tuple[str, ...]], str]) -> tuple[str, str]:
     recipients = read_recipients(fields.last("recipients"))
     chosen = fields.text("server")
-    if chosen.isascii() and chosen.isdecimal():
-        url = same_server(int(chosen[:18]), recipients)
+    if is_id(chosen):
+        url = same_server(int(chosen), recipients)
     else:
         names = ("host", "port", "security", "user", "password", "sender")
         url = mail_url(MailServer(**{name: fields.last(name) for name in names}), recipients)

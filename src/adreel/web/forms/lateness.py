@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.freshness import complete_at, report_delay
+from adreel.datasets.freshness import complete_at, last_complete_day, report_delay
 from adreel.dates import offset_name
 from adreel.language import integer, listed, phrase
 from adreel.pipeline.plan import days_for
@@ -24,8 +24,8 @@ def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: 
         return ""
     offsets = [advertiser.offset for advertiser in advertisers]
     delay = report_delay(dataset)
-    unended = [offset for offset in offsets if complete_at(yesterday, offset, timedelta()) > moment]
-    incomplete = [offset for offset in offsets if complete_at(yesterday, offset, delay) > moment]
+    unended = [offset for offset in offsets if last_complete_day(offset, timedelta(), moment) < yesterday]
+    incomplete = [offset for offset in offsets if last_complete_day(offset, delay, moment) < yesterday]
     if not incomplete:
         return ""
     late = unended or incomplete

@@ -19,9 +19,11 @@ from adreel.datasets.status import Standing, standings
 from adreel.errors import AdreelError, InputError
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, Role, RunState, SavedDataset, User
+from adreel.store.names import is_id
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent, guide
 from adreel.web.pages.consent import lacking_app, read_ids, read_token, settle, to_consent
+from adreel.web.pages.paging import page_count
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
 from adreel.web.sign_in import need_browser
@@ -181,7 +183,7 @@ def _listed(deps: Deps, who: Visitor, filters: AccountFilters, kind: type[Accoun
     all_rows = _rows(deps, who)
     now = deps.clock()
     rows = _sorted([row for row in all_rows if _matches(row, filters, who.user, now)], filters.sort)
-    pages = max(1, -(-len(rows) // PER_PAGE))
+    pages = page_count(len(rows), PER_PAGE)
     filters = replace(filters, page=min(max(1, filters.page), pages))
     first = (filters.page - 1) * PER_PAGE
     people = {user.id: user.name for row in all_rows for user in row.owners}
@@ -245,7 +247,7 @@ def _is_owned_by(row: AccountRow, owner: str, me: User) -> bool:
     ids = {user.id for user in row.owners}
     if owner == "none":
         return not ids
-    owner_id = me.id if owner == "me" else int(owner) if owner.isdecimal() and owner.isascii() else None
+    owner_id = me.id if owner == "me" else int(owner) if is_id(owner) else None
     return owner_id is None or owner_id in ids
 
 
@@ -420,7 +422,7 @@ def _advertisers(deps: Deps, who: Visitor, account: Account, q: str, page: int) 
     ]
     matching = [row for row in rows if not words or all(word in _searched(row) for word in words)]
     matching.sort(key=lambda row: (bool(row.trouble), row.name.casefold()))
-    pages = max(1, -(-len(matching) // PER_PAGE))
+    pages = page_count(len(matching), PER_PAGE)
     page = min(max(1, page), pages)
     return Advertisers(
         account=account,
@@ -612,7 +614,7 @@ def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = 
 
 
 def _person(deps: Deps, number: str) -> User:
-    if not (number.isascii() and number.isdecimal()):
+    if not is_id(number):
         raise InputError(phrase("Select a user."))
     return deps.store.users.get(int(number))
 

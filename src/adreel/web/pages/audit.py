@@ -15,6 +15,7 @@ from adreel.errors import InputError
 from adreel.store.audit import OPERATOR, AuditAction, AuditEntry
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
+from adreel.web.pages.paging import page_count
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, respond
 
@@ -103,7 +104,7 @@ def _page(
         rows=tuple(AuditRow(entry, details_text(entry.details), linked.to(entry)) for entry in shown_entries),
         total=total,
         page=number,
-        pages=max(1, -(-total // PER_PAGE)),
+        pages=page_count(total, PER_PAGE),
         search=shown or search,
         names=deps.store.audit.names(),
         operator=OPERATOR,

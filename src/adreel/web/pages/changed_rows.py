@@ -30,6 +30,7 @@ from adreel.web.changes import by_rank, is_by_currency, order_of
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS, file_answer
 from adreel.web.pages.heading import Heading, heading
+from adreel.web.pages.paging import page_count, page_number
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, respond
 
@@ -137,13 +138,12 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """A page of the rows that differ: those that TikTok restated, or with `rows=all` all of them."""
     saved = who.guard.dataset(slug)
     fault, shown, pages = "", None, 1
-    number = request.query_params.get("page", "")
-    page = int(number) if number.isdecimal() and 0 < len(number) < 8 and int(number) else 1
+    page = page_number(request.query_params.get("page", ""))
     search = ChangedRowsSearch(0, 0)
     try:
         search = _search(deps, saved, request.query_params)
         with domain.changed_rows(who.guard, deps.lake, saved, search, deps.clock()) as found_rows:
-            pages = max(1, -(-found_rows.head.total // PAGE))
+            pages = page_count(found_rows.head.total, PAGE)
             page = min(page, pages)
             shown = _lines(found_rows, page)
     except InputError as error:

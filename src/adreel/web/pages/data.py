@@ -34,6 +34,7 @@ from adreel.update_methods import Method
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.heading import Heading, heading, live, parsed
+from adreel.web.pages.paging import page_count, page_number
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_opened, respond
 
@@ -224,7 +225,7 @@ class Rows:
     @property
     def pages(self) -> int:
         """How many pages there are."""
-        return max(1, -(-self.matching // self.look.size))
+        return page_count(self.matching, self.look.size)
 
     @property
     def has_labels(self) -> bool:
@@ -493,7 +494,7 @@ def look_of(slug: str, query: QueryParams) -> Look:
         show=tuple(dict.fromkeys(query.getlist("show"))) or None,
         where=tuple(dict.fromkeys(where)),
         order=tuple(Order(text.removeprefix("-"), text.startswith("-")) for text in sorts[:3]),
-        page=int(page) if (page := query.get("page", "")).isdecimal() and len(page) < 10 and int(page) else 1,
+        page=page_number(query.get("page", "")),
         size=next((size for size in SIZES if str(size) == query.get("size")), SIZES[0]),
     )
 
@@ -643,7 +644,7 @@ def _cells(
 ) -> tuple[Look, tuple[tuple[Cell | None, ...], ...], int]:
     """The page's rows as they are shown; the last page if the one that was asked for lies behind it."""
     page_rows = _page(deps, table, look, names, (look.page - 1) * look.size, look.size)
-    last = max(1, -(-page_rows.matching // look.size))
+    last = page_count(page_rows.matching, look.size)
     if look.page > last:
         look = replace(look, page=last)
         page_rows = _page(deps, table, look, names, (last - 1) * look.size, look.size)

@@ -21,6 +21,7 @@ from adreel.language import Phrase, integer, listed, phrase, phrases
 from adreel.store import Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
+from adreel.web.pages.paging import page_count, page_number
 from adreel.web.pages.wording import refusal
 from adreel.web.render import Page, go, own_path, respond
 
@@ -82,7 +83,7 @@ class Listing:
     @property
     def pages(self) -> int:
         """How many pages there are."""
-        return max(1, -(-self.matching // PAGE))
+        return page_count(self.matching, PAGE)
 
     @property
     def first(self) -> int:
@@ -188,15 +189,10 @@ def _listing(deps: Deps, who: Visitor, query: QueryParams) -> Listing:
     every = standings(deps.store, who.guard, now)
     filters = wanted_of(query)
     matching = chosen(every, filters, who.user, now)
-    last = max(1, -(-len(matching) // PAGE))
-    page = min(_whole(query.get("page", "")), last)
+    last = page_count(len(matching), PAGE)
+    page = min(page_number(query.get("page", "")), last)
     rows = tuple(matching[(page - 1) * PAGE : page * PAGE])
     return Listing(filters, rows, len(every), len(matching), page, _choices(every))
-
-
-def _whole(text: str) -> int:
-    """A page's number; the first for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text) else 1
 
 
 def wanted_of(query: QueryParams) -> Wanted:

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from adreel import catalog
@@ -35,6 +34,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor, unfinished
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
+from adreel.web.forms.posted import posted_fields
 from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import with_start
 from adreel.web.pages import drafts, transfers
@@ -130,11 +130,7 @@ class PreviewPart(Page):
 
 
 async def _posted(request: Request, deps: Here) -> FormFields:
-    try:
-        return with_start(FormFields.read(await request.body()), deps.clock())
-    except ClientDisconnect as error:
-        # The person typed on, and the next question is on its way.
-        raise InputError(phrase("The browser closed the connection. Try again.")) from error
+    return with_start(await posted_fields(request), deps.clock())
 
 
 Posted = Annotated[FormFields, Depends(_posted)]

@@ -16,6 +16,7 @@ from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.guide import Gap, Scope, Statement, Step, StepCheck
 from adreel.language import Phrase, phrase
 from adreel.store import Account
+from adreel.store.names import is_id
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent
 from adreel.web.pages.wording import sentence
@@ -247,7 +248,7 @@ def _covered(deps: Deps, who: Visitor, account: str) -> GuideAdvertisers | None:
     """What the account covers; without one, the account that was connected last."""
     accounts = who.guard.accounts()
     if account:
-        chosen = who.guard.account(int(account) if account.isascii() and account.isdecimal() else account)
+        chosen = who.guard.account(int(account) if is_id(account) else account)
     elif accounts:
         chosen = max(accounts, key=lambda connected: connected.created_at)
     else:

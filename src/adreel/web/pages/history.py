@@ -23,6 +23,7 @@ from adreel.web.changes import Changes, changes
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.pages.heading import Heading, heading, live, over
+from adreel.web.pages.paging import page_count
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_opened, respond
 
@@ -90,7 +91,7 @@ class History(Page):
     @property
     def pages(self) -> int:
         """How many pages there are."""
-        return max(1, -(-self.total // PAGE))
+        return page_count(self.total, PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class Versions(Page):
     @property
     def pages(self) -> int:
         """How many pages there are."""
-        return max(1, -(-self.total // PAGE))
+        return page_count(self.total, PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def history(request: Request, deps: Here, who: Who, slug: str, page: int = 1) ->
     """The runs, a page at a time."""
     saved = who.guard.dataset(slug)
     total = deps.store.runs.count(saved)
-    page = min(max(1, page), max(1, -(-total // PAGE)))
+    page = min(max(1, page), page_count(total, PAGE))
     # One more than is shown, for what the last one is compared with.
     runs = deps.store.runs.list(saved, limit=PAGE + 1, offset=(page - 1) * PAGE)
     address = f"/datasets/{saved.slug}/history" + (f"?page={page}" if page > 1 else "")
@@ -331,7 +332,7 @@ def versions(
     current = live(deps, who, saved)
     available = deps.lake.versions(saved.table_slug) if deps.lake.exists(saved.table_slug) else ()
     pair, fault = _pair([version.number for version in available], before, after)
-    page = min(max(1, page), max(1, -(-len(available) // PAGE)))
+    page = min(max(1, page), page_count(len(available), PAGE))
     shown = available[(page - 1) * PAGE : page * PAGE]
     runs = runs_by_version(shown, deps.store.runs.good(saved, page * PAGE + PAGE)) if shown else {}
     rows = tuple(

@@ -22,6 +22,7 @@ from adreel.store.notifications import Address, Incident, IncidentKind, Threshol
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.addresses import Way, address_url, as_mail, way_of, without_password
 from adreel.web.forms.fields import FormFields
+from adreel.web.forms.posted import posted_fields
 from adreel.web.pages.wording import sentence
 from adreel.web.render import NextStep, Notice, Page, go, respond
 from adreel.web.sign_in import need_browser
@@ -32,11 +33,7 @@ router = APIRouter()
 _NOTHING = FormFields({})
 
 
-async def _posted(request: Request) -> FormFields:
-    return FormFields.read(await request.body())
-
-
-Posted = Annotated[FormFields, Depends(_posted)]
+Posted = Annotated[FormFields, Depends(posted_fields)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from adreel.access import RoleRight
 from adreel.errors import AdreelError, GuessingError, InputError, NotFoundError
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.store import Account, ApiToken, Role, Session, User
+from adreel.store.names import is_id
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -29,7 +30,7 @@ from adreel.web.pages.wording import device, sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import checked, need_browser, signed_in
 from adreel.web.status import retry_after, status_of
-from adreel.web.wording import ROLE_NAMES, ROLE_TITLES
+from adreel.web.wording import ROLE_NAMES
 
 router = APIRouter()
 
@@ -71,7 +72,6 @@ class UsersPage(Page):
     role: str
     error: str
     new_secret: NewSecret | None
-    role_titles: Mapping[Role, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,6 @@ class UserPage(Page):
     place: str
     problem: str
     new_secret: NewSecret | None
-    role_titles: Mapping[Role, str]
 
 
 @router.get("/users")
@@ -118,7 +117,6 @@ def _users(
         role=role or Role.EDITOR,
         error=error,
         new_secret=new_secret,
-        role_titles=ROLE_TITLES,
     )
 
 
@@ -178,7 +176,6 @@ def _user(
         place=place,
         problem=problem,
         new_secret=new_secret,
-        role_titles=ROLE_TITLES,
     )
 
 
@@ -251,7 +248,7 @@ def delete(request: Request, deps: Here, who: Who, user_id: int, heir: Text = ""
     who.guard.need_role(RoleRight.DELETE_USERS)
     user = deps.store.users.get(user_id)
     try:
-        new_owner = deps.store.users.get(int(heir)) if heir.isascii() and heir.isdecimal() else None
+        new_owner = deps.store.users.get(int(heir)) if is_id(heir) else None
         deps.store.users.delete(user, heir=new_owner)
     except InputError as error:
         return _with_problem(request, deps, who, user, "delete", error)

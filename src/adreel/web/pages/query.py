@@ -21,6 +21,7 @@ from adreel.lake.sql_errors import QueryError, token_length
 from adreel.language import phrase
 from adreel.sandbox import AnswerForm, column_of
 from adreel.store import PastQuery, SavedDataset, SavedQuery
+from adreel.store.names import is_id
 from adreel.store.queries import LONGEST_SQL, is_text
 from adreel.stored_texts import translated
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -295,7 +296,7 @@ def save(
     """Saves the text of the editor: under a new name, or in place of the saved query that is open."""
     sql = one_break(sql)
     try:
-        if act == "replace" and saved.isascii() and saved.isdecimal():
+        if act == "replace" and is_id(saved):
             kept = saved_queries.change(who.guard, int(saved), sql=sql)
             words = phrase("Saved the changes to %(name)s.", name=kept.name)
         else:

@@ -136,13 +136,22 @@
     if (menu) window.scrollBy({ top: menu.getBoundingClientRect().top - top, behavior: "instant" });
   }));
 
+  // Where the focus was in charts that are replaced, or elsewhere when a menu was sent; on a field, or in a menu.
   let focused = "";
-  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
+  document.addEventListener("htmx:before:swap", () => {
+    const at = document.activeElement;
+    focused = (at?.closest(".cards-host [id]") ?? (announced && at))?.id ?? "";
+  });
+  const focusAgain = (otherwise) => {
+    const again = document.getElementById(focused) ?? otherwise;
+    focused = "";
+    if (document.activeElement !== document.body) return;
+    (again?.matches("details") ? again.querySelector("summary") : again)?.focus({ preventScroll: true });
+  };
   document.addEventListener("htmx:after:settle", () => {
-    if (!announced) return;
-    const menu = document.getElementById(announced.id);
+    const menu = announced && document.getElementById(announced.id);
+    focusAgain(menu);
     if (!menu) return;
-    if (document.activeElement === document.body) (document.getElementById(focused) ?? menu).focus({ preventScroll: true });
     keepPlace(menu.id, announced.top);
     announce([
       phrase("%(menu)s: %(choice)s.", { menu: announced.label, choice: announced.choice }),

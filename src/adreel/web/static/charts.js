@@ -506,17 +506,6 @@
 
   // A script that wrote data-chart by itself, and loaded ECharts, asks for the drawing.
   document.addEventListener("adreel:draw", (event) => draw(event.target));
-  // Other charts in place of these keep the focus where it was: on a field, or on the button of its menu.
-  let focused = "";
-  document.addEventListener("htmx:before:swap", () => {
-    const around = document.activeElement.closest(".cards-host [id]");
-    focused = around ? around.id : "";
-  });
-  document.addEventListener("htmx:after:settle", () => {
-    const again = focused && document.activeElement === document.body ? document.getElementById(focused) : null;
-    focused = "";
-    if (again) (again.matches("details") ? again.querySelector("summary") : again).focus({ preventScroll: true });
-  });
 
   // Other charts in place of these are announced, those that the page opened with are not.
   let shown = null;

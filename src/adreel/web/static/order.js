@@ -2,11 +2,6 @@
 (() => {
   "use strict";
 
-  const announce = (words) => {
-    const status = document.getElementById("announced");
-    status.textContent = "";
-    window.setTimeout(() => { status.textContent = words; }, 50);
-  };
   const listOf = (element) => element.closest?.("ol[data-order]");
   const isOurs = (list) => list && list.dataset.order !== "calc";
   const place = (item) => [...item.parentElement.children].indexOf(item);
