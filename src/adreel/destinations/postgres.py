@@ -164,7 +164,7 @@ def _fault(error: Any) -> AdreelError:
     if code.startswith(_PEOPLE) or refused:
         return InputError(
             phrase(
-                "Postgres lets adreel not do this: %(reason)s. Check the address and the rights there.", reason=reason
+                "Postgres does not allow this: %(reason)s. Check the address and the rights there.", reason=reason
             )
         )
     if code.startswith(_PASSING) or not code.strip("\0"):
