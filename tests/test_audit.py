@@ -95,7 +95,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
         (("calculated-metrics", "presets list", "presets show", "restatements", "rates show", "rates export")),
         READS_ONLY,
     ),
-    **dict.fromkeys(("dashboards list", "dashboards show"), READS_ONLY),
+    **dict.fromkeys(("dashboards list", "dashboards show", "destinations list", "destinations status"), READS_ONLY),
     **dict.fromkeys(("dashboards pin", "dashboards unpin"), OWN_BOARD),
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
@@ -527,6 +527,12 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("notifications add", Action.ADDRESS_ADD, "--name", "Ops", stdin="json://hook.example.org/secret\n")
     # Nobody answers at this address.
     walk.step("notifications test", lambda: home.bad("notifications", "test", "1"), Action.ADDRESS_TEST)
+    step("destinations add", Action.DESTINATION_ADD, "warehouse", str(tmp_path / "warehouse.duckdb"))
+    step("destinations test", Action.DESTINATION_TEST, "warehouse")
+    home.good("datasets", "edit", name["d"], "-f", home.file(publish="warehouse"))
+    step("publish", Action.PUBLISH, name["d"])
+    home.good("datasets", "edit", name["d"], "-f", home.file())
+    step("destinations delete", Action.DESTINATION_DELETE, "warehouse")
     step("dashboards create", Action.DASHBOARD_CREATE, "Morning")
     step("dashboards rename", Action.DASHBOARD_CHANGE, "Morning", "M")
     step("dashboards share", Action.DASHBOARD_SHARE, "M")

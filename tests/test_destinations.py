@@ -55,11 +55,11 @@ def warehouse(home: Home) -> Path:
 
 
 def test_a_dataset_is_published_by_its_file_and_the_sums_are_the_lakes(home: Home, warehouse: Path) -> None:
-    said = home.good("publish", "spend").stderr
+    output = home.good("publish", "spend").stderr
     (lakes,) = home.rows(f"select {FIGURES} from spend")
     ((rows, *sums),) = rows_of(warehouse, f"select {FIGURES} from tiktok.spend")
     assert [Decimal(str(value)) for value in (rows, *sums)] == [Decimal(str(value)) for value in lakes.values()]
-    assert f"warehouse: tiktok.spend has version 0, verified: {rows:,} rows. Sent all rows" in said
+    assert f"warehouse: tiktok.spend has version 0, verified: {rows:,} rows. Sent all rows" in output
     assert "has version 0 already" in home.good("publish", "spend").stderr
 
 
@@ -100,9 +100,9 @@ def test_a_test_of_the_destination_retries_what_failed_there(home: Home, warehou
     warehouse.rename(aside)
     warehouse.mkdir()
     publish_all(home)
-    code, said = home.bad("destinations", "test", "warehouse")
+    code, output = home.bad("destinations", "test", "warehouse")
     assert code != 0
-    assert "could not be read or written" in said
+    assert "could not be read or written" in output
     warehouse.rmdir()
     aside.rename(warehouse)
     assert "can write to schema tiktok" in home.good("destinations", "test", "warehouse").stderr
@@ -110,18 +110,18 @@ def test_a_test_of_the_destination_retries_what_failed_there(home: Home, warehou
 
 
 def test_an_unknown_destination_and_a_bad_table_name_are_problems_of_the_file(home: Home, warehouse: Path) -> None:
-    code, said = home.bad("datasets", "create", "-f", home.file(name="Other", publish="warehose"))
+    code, output = home.bad("datasets", "create", "-f", home.file(name="Other", publish="warehose"))
     assert code == 3
-    assert "publish: Destination 'warehose' was not found. Did you mean 'warehouse'?" in said
-    said = home.bad("validate", "-f", home.file(name="Other", publish=[{"to": "warehouse", "table": "Ads daily"}]))[1]
-    assert "publish: table must begin with a letter" in said
-    said = home.bad("validate", "-f", home.file(name="Other", publish=[{"to": "warehouse", "table": "spend"}]))[1]
-    assert "publish: another dataset publishes to the table spend; use another name." in said
+    assert "publish: Destination 'warehose' was not found. Did you mean 'warehouse'?" in output
+    output = home.bad("validate", "-f", home.file(name="Other", publish=[{"to": "warehouse", "table": "Ads daily"}]))[1]
+    assert "publish: table must begin with a letter" in output
+    output = home.bad("validate", "-f", home.file(name="Other", publish=[{"to": "warehouse", "table": "spend"}]))[1]
+    assert "publish: another dataset publishes to the table spend; use another name." in output
 
 
 def test_a_destination_that_datasets_publish_to_is_not_deleted(home: Home, warehouse: Path) -> None:
-    said = home.bad("destinations", "delete", "warehouse")[1]
-    assert "Datasets publish to 'warehouse': Spend. Remove it from their `publish` first." in said
+    output = home.bad("destinations", "delete", "warehouse")[1]
+    assert "Datasets publish to 'warehouse': Spend. Remove it from their `publish` first." in output
     home.good("run", "-f", home.file())
     assert "Deleted destination 'warehouse'" in home.good("destinations", "delete", "warehouse").stderr
     assert home.json("destinations", "list") == []
@@ -153,8 +153,8 @@ def test_an_address_with_a_password_is_no_argument_and_is_shown_nowhere(home: Ho
     with postgres.database("template1") as address:
         url = address.replace("postgresql+psycopg://postgres@", "postgresql://postgres:very-secret@")
         assert "visible to others as an argument" in home.bad("destinations", "add", "pg", url)[1]
-        said = home.good("destinations", "add", "pg", stdin=f"{url}\n")
-        assert "very-secret" not in said.output
+        output = home.good("destinations", "add", "pg", stdin=f"{url}\n")
+        assert "very-secret" not in output.output
         home.good("run", "-f", home.file(publish="pg"))
         home.good("publish", "spend")
         (lakes,) = home.rows(f"select {FIGURES} from spend")
@@ -163,9 +163,9 @@ def test_an_address_with_a_password_is_no_argument_and_is_shown_nowhere(home: Ho
         assert [Decimal(str(value)) for value in values] == [Decimal(str(value)) for value in lakes.values()]
     # The database is gone now.
     home.good("run", "spend")
-    code, said_now = home.bad("publish", "spend")
+    code, later_output = home.bad("publish", "spend")
     assert code != 0
-    assert "very-secret" not in said_now
+    assert "very-secret" not in later_output
     everything = [home.good("destinations", "list").output, home.good("destinations", "status", "spend").output]
     assert "very-secret" not in "".join(everything)
     assert "very-secret" not in (home.path / "adreel.db").read_bytes().decode("latin-1")
@@ -183,19 +183,19 @@ def test_an_address_with_a_password_is_no_argument_and_is_shown_nowhere(home: Ho
     ],
 )
 def test_an_address_that_cannot_be_is_refused_without_repeating_it(home: Home, address: str, reason: str) -> None:
-    said = home.bad("destinations", "add", "x", stdin=f"{address}\n")[1]
-    assert reason in said
-    assert "very-secret" not in said
+    output = home.bad("destinations", "add", "x", stdin=f"{address}\n")[1]
+    assert reason in output
+    assert "very-secret" not in output
     assert home.json("destinations", "list") == []
 
 
 def test_a_password_that_is_wrong_is_said_at_once(home: Home, postgres: PostgresServer) -> None:
     with postgres.database("template1") as address:
         url = address.replace("postgresql+psycopg://postgres@", "postgresql://nobody-there:very-secret@")
-        code, said = home.bad("destinations", "add", "pg", stdin=f"{url}\n")
+        code, output = home.bad("destinations", "add", "pg", stdin=f"{url}\n")
     assert code == 3
-    assert "Check the address and the rights there" in said
-    assert "very-secret" not in said
+    assert "Check the address and the rights there" in output
+    assert "very-secret" not in output
 
 
 def test_editors_see_destinations_and_only_administrators_change_them(home: Home, warehouse: Path) -> None:

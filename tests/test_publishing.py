@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from adreel.destinations.duckdb_file import open_duckdb
 from adreel.destinations.postgres import open_postgres
-from adreel.destinations.publishing import Mode, Order, Published, publish
-from adreel.destinations.session import Place, Session
+from adreel.destinations.publishing import Published, PublishMode, PublishOrder, publish
+from adreel.destinations.session import DestinationSession, Place
 from adreel.errors import InputError, ProofError, RetryError, StopError
 from adreel.lake import Lake
 from lake_rows import Row, in_order, put, row, table_rows, window, with_columns
@@ -37,14 +37,14 @@ class Copy:
     """A destination that tests write to and look into."""
 
     lake: Lake
-    open: Callable[[], AbstractContextManager[Session]]
+    open: Callable[[], AbstractContextManager[DestinationSession]]
     query: Callable[[str], list[Row]]
     schema: str = "tiktok"
 
     def publish(self, version: int | None = None, *, reload: bool = False, **changed: Any) -> Published:
         number = self.lake.table("ads").version if version is None else version
         (run_id,) = [each.run_id for each in self.lake.versions("ads") if each.number == number]
-        order = Order("ads", number, run_id, "home/1", Place(self.schema, "daily"), reload)
+        order = PublishOrder("ads", number, run_id, "home/1", Place(self.schema, "daily"), reload)
         with self.open() as session:
             return publish(session, self.lake, replace(order, **changed), NOW)
 
@@ -110,7 +110,7 @@ def test_the_first_publish_sends_the_whole_table_with_its_types(copy: Copy) -> N
     }
     rows = [row("ö'\"😀", 1, "123456789012.123456", **values), row("b", 2, None, None)]
     put(copy.lake, "run1", "replace", rows, schema=schema)
-    assert copy.publish() == Published(Mode.FULL, 2, 2, 0)
+    assert copy.publish() == Published(PublishMode.FULL, 2, 2, 0)
     assert copy.is_the_lakes()
 
 
@@ -118,7 +118,7 @@ def test_only_changed_rows_are_sent_and_rows_that_are_gone_leave(copy: Copy) -> 
     put(copy.lake, "run1", "replace", [row(ad, on) for ad in "abcd" for on in (1, 2, 3)])
     copy.publish()
     put(copy.lake, "run2", "partition", [row("a", 3, 9), row("b", 3), row("e", 3)], windows=(window(3, 3),))
-    assert copy.publish() == Published(Mode.CHANGES, 11, 2, 2)
+    assert copy.publish() == Published(PublishMode.CHANGES, 11, 2, 2)
     assert copy.is_the_lakes()
 
 
@@ -126,7 +126,7 @@ def test_a_day_that_became_empty_is_empty_at_the_destination(copy: Copy) -> None
     put(copy.lake, "run1", "replace", [row("a", 1), row("a", 2), row("a", 3)])
     copy.publish()
     put(copy.lake, "run2", "partition", [row("a", 3)], windows=(window(2, 3),))
-    assert copy.publish() == Published(Mode.CHANGES, 2, 0, 1)
+    assert copy.publish() == Published(PublishMode.CHANGES, 2, 0, 1)
     assert copy.is_the_lakes()
 
 
@@ -134,14 +134,14 @@ def test_appended_rows_are_added_with_keys_that_are_there_already(copy: Copy) ->
     put(copy.lake, "run1", "append", [row("a", 1), row("b", 1)])
     copy.publish()
     put(copy.lake, "run2", "append", [row("a", 1), row("a", 1, 5)])
-    assert copy.publish() == Published(Mode.CHANGES, 4, 2, 0)
+    assert copy.publish() == Published(PublishMode.CHANGES, 4, 2, 0)
     assert copy.is_the_lakes()
 
 
 def test_a_version_that_is_there_is_not_sent_again(copy: Copy) -> None:
     put(copy.lake, "run1", "replace", [row("a", 1)])
     copy.publish()
-    assert copy.publish() == Published(Mode.NOTHING, 1, 0, 0)
+    assert copy.publish() == Published(PublishMode.NOTHING, 1, 0, 0)
 
 
 def test_versions_in_between_and_a_restore_arrive_as_one_change(copy: Copy) -> None:
@@ -149,9 +149,9 @@ def test_versions_in_between_and_a_restore_arrive_as_one_change(copy: Copy) -> N
     copy.publish()
     put(copy.lake, "run2", "upsert", [row("a", 1, 2)])
     put(copy.lake, "run3", "upsert", [row("b", 1, 3), row("g", 1)])
-    assert copy.publish() == Published(Mode.CHANGES, 7, 3, 0)
+    assert copy.publish() == Published(PublishMode.CHANGES, 7, 3, 0)
     copy.lake.restore("ads", 0, "restore1", lambda _version: None)
-    assert copy.publish() == Published(Mode.CHANGES, 6, 2, 1)
+    assert copy.publish() == Published(PublishMode.CHANGES, 6, 2, 1)
     assert copy.is_the_lakes()
 
 
@@ -159,7 +159,7 @@ def test_new_columns_appear(copy: Copy) -> None:
     put(copy.lake, "run1", "replace", [row("a", 1), row("b", 1)])
     copy.publish()
     put(copy.lake, "run2", "upsert", [row("b", 1, likes=7)], schema=with_columns(likes=pa.int64()))
-    assert copy.publish().mode is Mode.CHANGES
+    assert copy.publish().mode is PublishMode.CHANGES
     assert copy.is_the_lakes()
 
 
@@ -170,7 +170,7 @@ def test_a_column_of_another_type_is_refused_until_the_table_is_loaded_anew(copy
     with pytest.raises(InputError, match=r"clicks was BIGINT and is DOUBLE.*Load it anew"):
         copy.publish()
     assert [each["clicks"] for each in copy.rows()] == [1]
-    assert copy.publish(reload=True).mode is Mode.FULL
+    assert copy.publish(reload=True).mode is PublishMode.FULL
     assert copy.is_the_lakes()
 
 
@@ -205,7 +205,7 @@ def test_rows_that_somebody_deleted_or_changed_there_are_put_right_with_the_next
         copy.publish()
         copy.query(harm.replace("{}", '"tiktok"."daily"'))
         put(copy.lake, f"later{number}", "upsert", [row("c", 1, number + 5)])
-        assert copy.publish().mode is Mode.FULL
+        assert copy.publish().mode is PublishMode.FULL
         assert copy.is_the_lakes()
 
 
@@ -213,7 +213,7 @@ def test_a_table_that_somebody_dropped_is_made_again(copy: Copy) -> None:
     put(copy.lake, "run1", "replace", [row("a", 1)])
     copy.publish()
     copy.query('DROP TABLE "tiktok"."daily"')
-    assert copy.publish().mode is Mode.FULL
+    assert copy.publish().mode is PublishMode.FULL
     assert copy.is_the_lakes()
 
 
@@ -223,7 +223,7 @@ def test_views_on_the_table_stay_whatever_is_sent(copy: Copy) -> None:
     copy.query('CREATE VIEW "tiktok"."spend" AS SELECT sum(spend) AS spend FROM "tiktok"."daily"')
     copy.query('DELETE FROM "tiktok"."daily"')
     put(copy.lake, "run2", "upsert", [row("b", 1, 5)])
-    assert copy.publish().mode is Mode.FULL
+    assert copy.publish().mode is PublishMode.FULL
     assert copy.rows("spend") == [{"spend": Decimal(6)}]
 
 
@@ -233,7 +233,7 @@ def test_a_table_begun_anew_in_the_lake_is_sent_whole_though_its_numbers_are_the
     copy.lake.drop("ads")
     put(copy.lake, "run2", "replace", [row("b", 1)])
     put(copy.lake, "run3", "upsert", [row("c", 1)])
-    assert copy.publish().mode is Mode.FULL
+    assert copy.publish().mode is PublishMode.FULL
     assert copy.is_the_lakes()
 
 
@@ -248,7 +248,7 @@ def test_a_file_that_another_process_has_open_is_waited_for(tmp_path: Path) -> N
         with pytest.raises(RetryError, match="Another process has the DuckDB file open"):
             copy.publish()
         other.communicate()
-    assert copy.publish().mode is Mode.FULL
+    assert copy.publish().mode is PublishMode.FULL
 
 
 def test_what_fails_in_between_leaves_the_copy_as_it_was(tmp_path: Path, postgres: PostgresServer) -> None:

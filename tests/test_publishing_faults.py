@@ -29,12 +29,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from adreel.destinations.duckdb_file import open_duckdb
-from adreel.destinations.publishing import Order, publish
+from adreel.destinations.publishing import PublishOrder, publish
 from adreel.destinations.session import Place
 from adreel.lake import Lake
 lake = Lake(sys.argv[1])
 table = lake.newest_version("ads")
-order = Order("ads", table.number, table.run_id, "home/1", Place("tiktok", "daily"))
+order = PublishOrder("ads", table.number, table.run_id, "home/1", Place("tiktok", "daily"))
 with open_duckdb(Path(sys.argv[2])) as session:
     publish(session, lake, order, datetime.now(UTC))
 """

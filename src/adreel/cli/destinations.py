@@ -12,8 +12,8 @@ from adreel.cli import CommandContext
 from adreel.cli.context import open_home
 from adreel.cli.output import confirm, counted, print_json, print_table, say
 from adreel.destinations import service
-from adreel.destinations.kinds import Kind, read_address
-from adreel.destinations.publishing import Mode
+from adreel.destinations.kinds import DestinationKind, read_address
+from adreel.destinations.publishing import PublishMode
 from adreel.destinations.status import destination_json, publishers, status_json, statuses
 from adreel.errors import InputError
 
@@ -43,11 +43,11 @@ def add(session: CommandContext, name: str, address: str | None, *, schema: str,
         raise InputError("Give either ADDRESS or --from-file.")
     text = _address(file) if address is None else address
     if address is not None and "://" not in address:
-        text = f"{Kind.DUCKDB}://{Path(address).expanduser().absolute()}"
+        text = f"{DestinationKind.DUCKDB}://{Path(address).expanduser().absolute()}"
     parsed = read_address(text)
     if address is not None and parsed.has_password:
         raise InputError(
-            "An address with a password is visible to others as an argument. Leave it out and type it at the prompt, "
+            "An address with a password is visible to others as an argument. Type the address at the prompt, "
             "or give it by --from-file or stdin."
         )
     with open_home(session) as home:
@@ -92,10 +92,10 @@ def publish(session: CommandContext, name: str, destination: str | None, *, relo
         for status, published in service.publish_now(
             home.guard, lake, saved, destination, session.clock, reload=reload
         ):
-            if published.mode is Mode.NOTHING:
+            if published.mode is PublishMode.NOTHING:
                 say(f"{status.name}: {status.place} has version {status.newest} already.")
                 continue
-            what = "all rows" if published.mode is Mode.FULL else "changes"
+            what = "all rows" if published.mode is PublishMode.FULL else "changes"
             say(
                 f"{status.name}: {status.place} has version {status.newest}, verified: "
                 f"{counted(published.rows, 'row')}. Sent {what}: {published.written:,} written, "

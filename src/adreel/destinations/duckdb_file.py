@@ -47,22 +47,22 @@ class DuckDbSession:
             return
 
     def run(self, statement: str) -> None:
-        """See `Session`."""
+        """See `DestinationSession`."""
         with _translated():
             self._connection.execute(statement)
 
     def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
-        """See `Session`."""
+        """See `DestinationSession`."""
         with _translated():
             return self._connection.execute(query).fetchall()
 
     def append(self, place: Place, batches: Any) -> None:
-        """See `Session`."""
+        """See `DestinationSession`."""
         names = ", ".join(map(quoted, batches.schema.names))
         self._insert(sql("INSERT INTO", place.sql, "(", names, ") SELECT", names, "FROM", _BATCHES), batches)
 
     def stage(self, name: str, batches: Any) -> None:
-        """See `Session`."""
+        """See `DestinationSession`."""
         self._insert(sql("CREATE OR REPLACE TEMP TABLE", quoted(name), "AS SELECT * FROM", _BATCHES), batches)
 
     def _insert(self, statement: str, batches: Any) -> None:
@@ -74,7 +74,7 @@ class DuckDbSession:
                 self._connection.unregister(_BATCHES)
 
     def columns(self, place: Place) -> tuple[str, ...]:
-        """See `Session`."""
+        """See `DestinationSession`."""
         query = (
             "SELECT column_name FROM information_schema.columns "
             "WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ? ORDER BY ordinal_position"
@@ -84,7 +84,7 @@ class DuckDbSession:
         return tuple(name for (name,) in found_rows)
 
     def type_of(self, kind: Any) -> str:
-        """See `Session`."""
+        """See `DestinationSession`."""
         if pa.types.is_decimal(kind):
             return f"DECIMAL({kind.precision}, {kind.scale})"
         if pa.types.is_timestamp(kind):

@@ -22,21 +22,21 @@ Rows = Callable[[str], Sequence[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class TableFigures:
     """The rows of a table, and of each column what `_expressions` says, by its name."""
 
     rows: int
     columns: Mapping[str, tuple[Any, ...]]
 
 
-def figures(rows: Rows, table: str, schema: Any, quote: Callable[[str], str]) -> Figures:
+def figures(rows: Rows, table: str, schema: Any, quote: Callable[[str], str]) -> TableFigures:
     """The figures of the columns of `schema` in a table whose name is SQL already, by one query."""
     expressions = {field.name: _expressions(field.type, quote(field.name)) for field in schema}
     listed = ", ".join(["count(*)", *(part for parts in expressions.values() for part in parts)])
     ((count, *values),) = rows(f"SELECT {listed} FROM {table}")  # noqa: S608 - names went through `quote`
     remaining = iter(values)
     columns = {name: tuple(_plain(next(remaining)) for _ in parts) for name, parts in expressions.items()}
-    return Figures(int(count), columns)
+    return TableFigures(int(count), columns)
 
 
 def _expressions(kind: Any, column: str) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def prove(version: Figures, copy: Figures, table: str) -> None:
+def prove(version: TableFigures, copy: TableFigures, table: str) -> None:
     """Raises ProofError, which names the first difference, unless the copy's figures are the version's."""
     if version.rows != copy.rows:
         raise _differs(table, phrase("the number of rows"), version.rows, copy.rows)

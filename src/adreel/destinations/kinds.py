@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from adreel.destinations.session import Session
+from adreel.destinations.session import DestinationSession
 from adreel.enumerations import TextEnum
 from adreel.errors import InputError
 from adreel.language import Phrase, phrase
@@ -16,7 +16,7 @@ from adreel.language import Phrase, phrase
 LONGEST_ADDRESS = 2_000
 
 
-class Kind(TextEnum):
+class DestinationKind(TextEnum):
     """A kind of database; `label` names it to a person, `example` is an address of it."""
 
     label: str
@@ -26,14 +26,18 @@ class Kind(TextEnum):
     POSTGRES = "postgres", "Postgres", "postgresql://adreel:PASSWORD@db.example.com:5432/warehouse?sslmode=require"
 
 
-_SCHEMES = {"duckdb": Kind.DUCKDB, "postgresql": Kind.POSTGRES, "postgres": Kind.POSTGRES}
+_SCHEMES = {
+    "duckdb": DestinationKind.DUCKDB,
+    "postgresql": DestinationKind.POSTGRES,
+    "postgres": DestinationKind.POSTGRES,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DestinationAddress:
     """An address with its secrets, and as it may be shown."""
 
-    kind: Kind
+    kind: DestinationKind
     full: str
     shown: str
 
@@ -43,7 +47,7 @@ class Address:
         return urlsplit(self.full).password is not None
 
 
-def read_address(text: str) -> Address:
+def read_address(text: str) -> DestinationAddress:
     """An address that a person typed. InputError, which never repeats it, if it cannot be one."""
     text = text.strip()
     try:
@@ -54,13 +58,13 @@ def read_address(text: str) -> Address:
         raise _unreadable() from None
     if kind is None or len(text) > LONGEST_ADDRESS:
         raise _unreadable()
-    if kind is Kind.DUCKDB:
+    if kind is DestinationKind.DUCKDB:
         path = Path(parts.path)
         if parts.netloc or not path.is_absolute() or not path.name:
             raise InputError(
                 phrase("The address of a DuckDB file has its whole path, as in: %(example)s", example=kind.example)
             )
-        return Address(kind, f"duckdb://{path}", f"duckdb://{path}")
+        return DestinationAddress(kind, f"duckdb://{path}", f"duckdb://{path}")
     if not parts.hostname or not parts.path.strip("/"):
         raise InputError(
             phrase(
@@ -72,18 +76,18 @@ def read_address(text: str) -> Address:
     user = f"{parts.username}@" if parts.username else ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = f"postgresql://{user}{host}{f':{port}' if port else ''}{parts.path}"
-    return Address(kind, "postgresql" + text[len(parts.scheme) :], shown)
+    return DestinationAddress(kind, "postgresql" + text[len(parts.scheme) :], shown)
 
 
 def _unreadable() -> InputError:
-    examples = " ".join(kind.example for kind in Kind)
+    examples = " ".join(kind.example for kind in DestinationKind)
     return InputError(phrase("This is not the address of a destination. Examples: %(examples)s", examples=examples))
 
 
 @contextmanager
-def open_session(kind: str, address: str) -> Iterator[Session]:
-    """The destination at an address, open while the block runs. Errors as `Session`."""
-    if kind == Kind.DUCKDB:
+def open_session(kind: str, address: str) -> Iterator[DestinationSession]:
+    """The destination at an address, open while the block runs. Errors as `DestinationSession`."""
+    if kind == DestinationKind.DUCKDB:
         from adreel.destinations.duckdb_file import open_duckdb
 
         with open_duckdb(Path(urlsplit(address).path)) as file:

@@ -55,23 +55,23 @@ class PostgresSession:
             return
 
     def run(self, statement: str) -> None:
-        """See `Session`."""
+        """See `DestinationSession`."""
         with _translated(), self._connection.cursor() as cursor:
             cursor.execute(statement)
 
     def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
-        """See `Session`."""
+        """See `DestinationSession`."""
         with _translated(), self._connection.cursor() as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())
 
     def append(self, place: Place, batches: Any) -> None:
-        """See `Session`."""
+        """See `DestinationSession`."""
         with _translated(), self._connection.cursor() as cursor:
             cursor.adbc_ingest(place.table, batches, mode="append", db_schema_name=place.schema)
 
     def stage(self, name: str, batches: Any) -> None:
-        """See `Session`."""
+        """See `DestinationSession`."""
         columns = ", ".join(f"{quoted(field.name)} {self.type_of(field.type)}" for field in batches.schema)
         self.run(sql("CREATE TEMP TABLE", quoted(name), "(", columns, ") ON COMMIT DROP"))
         with _translated(), self._connection.cursor() as cursor:
@@ -79,7 +79,7 @@ class PostgresSession:
         self.run(sql("ANALYZE", quoted(name)))
 
     def columns(self, place: Place) -> tuple[str, ...]:
-        """See `Session`."""
+        """See `DestinationSession`."""
         rows = self.rows(
             sql(
                 "SELECT column_name FROM information_schema.columns WHERE table_schema =",
@@ -92,7 +92,7 @@ class PostgresSession:
         return tuple(name for (name,) in rows)
 
     def type_of(self, kind: Any) -> str:
-        """See `Session`. Counts are BIGINT: sums of INTEGER divide as whole numbers in what people build on them."""
+        """See `DestinationSession`. Counts are BIGINT: sums of INTEGER divide as whole numbers in what people build on them."""
         if pa.types.is_decimal(kind):
             return f"NUMERIC({kind.precision}, {kind.scale})"
         if pa.types.is_timestamp(kind):
@@ -163,9 +163,7 @@ def _fault(error: Any) -> AdreelError:
     refused = "FATAL:" in reason and not any(word in reason for word in _PASSING_REFUSALS)
     if code.startswith(_PEOPLE) or refused:
         return InputError(
-            phrase(
-                "Postgres does not allow this: %(reason)s. Check the address and the rights there.", reason=reason
-            )
+            phrase("Postgres does not allow this: %(reason)s. Check the address and the rights there.", reason=reason)
         )
     if code.startswith(_PASSING) or not code.strip("\0"):
         return RetryError(phrase("Postgres could not be reached or did not go on: %(reason)s.", reason=reason))

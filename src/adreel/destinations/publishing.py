@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adreel.destinations.figures import Figures, figures, prove
-from adreel.destinations.session import Place, Session
+from adreel.destinations.figures import TableFigures, figures, prove
+from adreel.destinations.session import DestinationSession, Place
 from adreel.enumerations import TextEnum
 from adreel.errors import InputError, NotFoundError, ProofError
 from adreel.lake import Lake
@@ -27,7 +27,7 @@ _VIEW = "published"
 _REMOVED, _WRITTEN = "adreel_removed", "adreel_written"
 
 
-class Mode(TextEnum):
+class PublishMode(TextEnum):
     """What was sent; `label` says it to a person."""
 
     label: str
@@ -38,7 +38,7 @@ class Mode(TextEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PublishOrder:
     """What to publish where: a version of the table `slug`, and who publishes it.
 
     `publisher` tells this dataset of this installation from all others. With `reload` the table there is dropped and
@@ -57,7 +57,7 @@ class Order:
 class Published:
     """What a publish did: rows of the table, and rows that were written and removed to get there."""
 
-    mode: Mode
+    mode: PublishMode
     rows: int
     written: int
     removed: int
@@ -73,7 +73,7 @@ class _Mark:
     columns: Mapping[str, str]
 
 
-def publish(session: Session, lake: Lake, order: Order, now: datetime) -> Published:
+def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: datetime) -> Published:
     """Brings the version to the destination.
 
     Raises ProofError if the table there is not the version's afterwards, InputError for a table that is not adreel's
@@ -82,7 +82,7 @@ def publish(session: Session, lake: Lake, order: Order, now: datetime) -> Publis
     with session.transaction(f"adreel schema {order.place.schema}"):
         session.run(sql("CREATE SCHEMA IF NOT EXISTS", quoted(order.place.schema)))
         session.run(sql("CREATE TABLE IF NOT EXISTS", _marks(order.place), _MARK_COLUMNS))
-    publication = _Publication(session, lake, order, now)
+    publication = _TablePublisher(session, lake, order, now)
     try:
         with session.transaction(f"adreel table {order.place}"):
             return publication.run(may_change=not order.reload)
@@ -102,10 +102,10 @@ def _marks(place: Place) -> str:
     return Place(place.schema, MARKS).sql
 
 
-class _Publication:
+class _TablePublisher:
     """One version on its way to one destination, within a transaction."""
 
-    def __init__(self, session: Session, lake: Lake, order: Order, now: datetime) -> None:
+    def __init__(self, session: DestinationSession, lake: Lake, order: PublishOrder, now: datetime) -> None:
         self._session = session
         self._lake = lake
         self._order = order
@@ -120,7 +120,7 @@ class _Publication:
         if not self._order.reload:
             self._refuse(mark, there)
         if may_change and mark is not None and there and mark.run_id == self._order.run_id:
-            return Published(Mode.NOTHING, self._table.rows, 0, 0)
+            return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
         published = None
         if may_change and mark is not None and there:
             self._add_columns(there)
@@ -181,7 +181,7 @@ class _Publication:
             self._session.run(
                 sql("INSERT INTO", self._place.sql, "(", names, ") SELECT", names, "FROM", quoted(_WRITTEN))
             )
-        return Published(Mode.CHANGES, self._table.rows, written.rows, removed.rows)
+        return Published(PublishMode.CHANGES, self._table.rows, written.rows, removed.rows)
 
     def _is_known(self, mark: _Mark) -> bool:
         """Whether the lake still has the version there: of the same run, as numbers begin anew in a new table."""
@@ -207,7 +207,7 @@ class _Publication:
             columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._types.items())
             self._session.run(sql("CREATE TABLE", self._place.sql, "(", columns, ")"))
         self._session.append(self._place, self._lake.read(self._order.slug, self._order.version))
-        return Published(Mode.FULL, self._table.rows, self._table.rows, 0)
+        return Published(PublishMode.FULL, self._table.rows, self._table.rows, 0)
 
     def _add_columns(self, there: frozenset[str]) -> None:
         for name, kind in self._types.items():
@@ -220,7 +220,7 @@ class _Publication:
         copy = figures(self._session.rows, self._place.sql, self._table.schema, quoted)
         prove(self._version_figures(), copy, str(self._place))
 
-    def _version_figures(self) -> Figures:
+    def _version_figures(self) -> TableFigures:
         with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
             return figures(rows, _VIEW, self._table.schema, quoted)
 

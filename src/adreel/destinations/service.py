@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from adreel.access import DatasetRight, Guard, RoleRight
-from adreel.destinations.kinds import Address, open_session
-from adreel.destinations.publishing import Order, Published, publish
+from adreel.destinations.kinds import DestinationAddress, open_session
+from adreel.destinations.publishing import Published, PublishOrder, publish
 from adreel.destinations.session import Place
 from adreel.destinations.status import Due, PublicationStatus, due, publishers, statuses
 from adreel.enumerations import first_of
@@ -38,7 +38,7 @@ logger = logger_of(__name__)
 # -- destinations
 
 
-def add(guard: Guard, name: str, address: Address, schema: str = SCHEMA) -> Destination:
+def add(guard: Guard, name: str, address: DestinationAddress, schema: str = SCHEMA) -> Destination:
     """Saves a destination once it has been reached. Errors as `test`; ExistsError, InputError for the name."""
     guard.need_role(RoleRight.CHANGE_DESTINATIONS)
     schema = schema.strip()
@@ -169,7 +169,7 @@ def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime],
     assert good.version is not None, "a good run made a version"
     publisher = f"{destination.publisher}/{saved.id}"
     place = Place(destination.schema_name, mine.status.table)
-    order = Order(saved.table_slug, good.version, good.id, publisher, place, reload)
+    order = PublishOrder(saved.table_slug, good.version, good.id, publisher, place, reload)
     try:
         with open_session(destination.kind, store.destinations.address(destination)) as session:
             published = publish(session, lake, order, clock())

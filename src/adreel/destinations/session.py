@@ -26,7 +26,7 @@ class Place:
         return f"{self.schema}.{self.table}"
 
 
-class Session(Protocol):
+class DestinationSession(Protocol):
     """An open destination. Faults are AdreelErrors: RetryError for what passes, InputError for what people mend."""
 
     def transaction(self, lock: str) -> AbstractContextManager[None]:
