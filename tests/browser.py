@@ -201,7 +201,9 @@ class Town:
         for _ in range(PATIENCE_MS // 50):
             run = self.store.runs.get(asked.id)
             if run.state in FINISHED:
-                return run
+                # Its state is written before its lock is given back.
+                with self.store.locks.dataset(saved.slug, wait=PATIENCE_MS / 1000):
+                    return run
             time.sleep(0.05)
         raise AssertionError(f"The run is {run.state} still.")
 

@@ -110,6 +110,9 @@ EXPORTS = {
     "GET /datasets/{slug}/export",
     "GET /datasets/{slug}/difference/rows/export",
     "GET /datasets/{slug}/data/copy",
+    "GET /datasets/{slug}/cards/file",
+    "GET /dashboards/{dashboard_id:int}/file",
+    "GET /dashboards/shared/{share}/file",
     "GET /audit/export",
     "GET /datasets/{dataset}/export",
 }
@@ -258,6 +261,7 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     step(f"POST {restore}", lambda: post(f"/datasets/{slug}/versions/0/restore"), Action.VERSION_RESTORE)
     step("GET /datasets/{slug}/export", client(f"/datasets/{slug}/export?format=csv"), Action.EXPORT, "Renamed")
     step("GET /datasets/{slug}/data/copy", client(f"/datasets/{slug}/data/copy"), Action.EXPORT, "Renamed")
+    step("GET /datasets/{slug}/cards/file", client(f"/datasets/{slug}/cards/file?key=totals"), Action.EXPORT, "Renamed")
     changed = f"/datasets/{slug}/difference/rows/export?before=0&after=1&day=2026-11-21"
     step("GET /datasets/{slug}/difference/rows/export", client(changed), Action.EXPORT, "Renamed")
     link = {"name": "Sheet", "days": "30"}
@@ -292,6 +296,9 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     step("POST /dashboards", lambda: post("/dashboards", morning), Action.DASHBOARD_CREATE, "Morning")
     step(f"{board}/rename", lambda: post(f"{own}/rename", {"name": "M"}), Action.DASHBOARD_CHANGE, "M")
     step(f"{board}/share", lambda: post(f"{own}/share"), Action.DASHBOARD_SHARE, "M")
+    shown = f"/dashboards/shared/{store.dashboards.get(1).share}"
+    step("GET /dashboards/{dashboard_id:int}/file", client(f"{own}/file?kind=png"), Action.DASHBOARD_EXPORT, "M")
+    step("GET /dashboards/shared/{share}/file", client(f"{shown}/file?kind=pdf"), Action.DASHBOARD_EXPORT, "M")
     times = {"address": str(number), "at": "08:00", "weekdays": "0"}
     step(f"{board}/deliveries", lambda: post(f"{own}/deliveries", times), Action.DASHBOARD_DELIVERY, "M")
     delivery = f"{board}/deliveries/{{delivery_id:int}}"

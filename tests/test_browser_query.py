@@ -133,7 +133,7 @@ def test_the_answer_is_drawn_and_rows_are_never_summed_by_the_chart(person: Pers
     chart = page.evaluate("() => JSON.parse(document.getElementById('query-chart-canvas').dataset.chart)")
     assert (chart["kind"], chart["x"]["type"]) == ("line", "day")
     assert len(chart["panels"][0]["series"]) == 2
-    cells = page.locator(".answer-table tbody tr").first.locator("td").all_inner_texts()
+    cells = page.locator(".answer-table tbody tr").first.locator("th, td").all_inner_texts()
     first = next(series for series in chart["panels"][0]["series"] if series["name"] == cells[1])
     assert first["values"][0] == float(cells[2].replace(",", ""))
     page.get_by_label("Split by").select_option("Nothing")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -134,8 +136,10 @@ def twice(tmp_path_factory: pytest.TempPathFactory, connected_home: Path) -> Ite
     shutil.copytree(connected_home, path)
     home = make_home(path)
     home.good("run", "-f", home.file(metrics=["ad_name", "spend", "clicks", "conversion"]))
+    home.good("run", "-f", home.file("bare.yaml", name="Bare", metrics=["conversion"]))
     home.later(1)
     home.good("run", "spend")
+    home.good("run", "bare")
     with open_site(home) as site:
         yield site
 
@@ -188,6 +192,17 @@ def test_page_api_and_command_line_have_the_same_rows_by_names(twice: Site) -> N
     assert asking.get("/datasets/spend/difference/rows", day=DAY)["sorted_by"] == "conversion"
     printed = twice.home.good("diff", "spend", "--rows", "--day", DAY).stdout
     assert first["names"]["ad_id"] in printed
+
+
+def test_rows_of_a_table_without_names_have_those_of_another_dataset_of_the_account(twice: Site) -> None:
+    query = {"day": DAY, "by": "conversion", "limit": 1000}
+    named, bare = (program(twice).get(f"/datasets/{slug}/difference/rows", **query) for slug in ("spend", "bare"))
+    names = {item["key"]["ad_id"]: item["names"]["ad_id"] for item in named["items"]}
+    assert bare["items"]
+    assert all(item["names"]["ad_id"] == names[item["key"]["ad_id"]] for item in bare["items"])
+    page = twice.visit("admin").good("/datasets/bare/difference/rows", before=0, after=1, day=DAY)
+    assert bare["items"][0]["names"]["ad_id"] in html.unescape(page)
+    assert re.search(r'<span class="visually-hidden">from [\d,]+ to [\d,]+, up by [\d,]+</span>', page)
 
 
 def test_changed_rows_are_filtered_and_exported_whole(twice: Site, tmp_path: Path) -> None:

@@ -164,6 +164,12 @@ def test_rows_of_ad_accounts_by_day_need_one_page_for_each_request(large: Home) 
     assert expected["requests"] == run(large, file).requests
     assert " 3 " in large.good("plan", "spend").stdout
     assert "about 3" not in large.good("plan", "spend").stdout
+    # A preview may have read the ad accounts until the run begins.
+    large.now += timedelta(hours=1)
+    with open_site(large) as site:
+        words = site.visit("admin").words("/datasets/spend/next")
+    assert "at most 5 requests" in words
+    assert "2 requests read the list of ad accounts, unless a preview" in words
 
 
 def test_repeated_requests_are_no_part_of_the_next_estimate(large: Home) -> None:

@@ -204,7 +204,10 @@ def test_home_counts_each_ad_account_once_and_adds_no_currencies(site: Site) -> 
     assert {own["week"]["compared"] > 0 for own in answer["currencies"]} == {True, False}
     # Both datasets read each ad account; the one by country is of another kind.
     assert {(account["dataset"], account["readers"]) for account in answer["accounts"]} == {("spend", 2)}
+    assert {account["preferred"] for account in answer["accounts"]} == {"more_days"}
     words = words_of(site.visit("admin").part("/home/spend").text)
+    assert f"{len(answer['accounts'])} ad accounts as read by Spend." in words
+    assert "this one is used because it has more of these days." in words
     for own in answer["currencies"]:
         assert f"Cost by day ({own['currency']})" in words
         decimals = 0 if own["currency"] == "JPY" else 2

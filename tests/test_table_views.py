@@ -25,6 +25,18 @@ def ran(home: Home) -> Iterator[Site]:
         yield site
 
 
+def test_headings_say_the_unit_and_the_first_cell_is_that_of_its_row(ran: Site) -> None:
+    visit = ran.visit("admin")
+    page = visit.good(DATA, show=["ad_name", "spend"])
+    heading = '>Cost</a><div class="column-name">spend</div><div class="column-unit">{}</div>'
+    assert heading.format("in the ad account&#39;s currency") in page
+    body = page[page.index("<tbody>") : page.index("</tbody>")]
+    assert body.count('<th scope="row"') == body.count("<tr>") > 1
+    (account,) = ran.home.rows("SELECT advertiser_id, currency FROM spend LIMIT 1")
+    ran.home.good("run", "-f", ran.home.file("one.yaml", name="One", advertisers=[account["advertiser_id"]]))
+    assert heading.format(account["currency"]) in visit.good("/datasets/one/data")
+
+
 def columns(visit: Visit, **query: str | list[str]) -> list[str]:
     """The columns of the table, in their order."""
     page = visit.good(DATA, **query)

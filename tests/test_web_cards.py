@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import json
 import re
@@ -95,6 +96,20 @@ def test_money_is_of_one_currency_and_another_can_be_chosen(site: Site) -> None:
     page = visit.good(f"{BASE}/cards/all", currency="EUR")
     assert 'value="EUR" selected' in page
     assert "currencies are never summed" in words_of(page)
+
+
+def test_what_a_chart_shows_can_be_kept_as_a_file_with_plain_numbers(site: Site) -> None:
+    visit = site.visit("admin")
+    page = figures(visit.good(f"{BASE}/cards/all", currency="EUR", days="7"))["Cost by day"]
+    (address,) = (html.unescape(link) for link in re.findall(r'href="([^"]*/cards/file[^"]*)"', page))
+    answer = visit.get(address)
+    assert answer.headers["content-disposition"].startswith("attachment")
+    head, *lines = csv.reader(answer.content.decode("utf-8-sig").splitlines())
+    assert head[:2] == ["Day", "Cost (EUR)"]
+    chart = charts(page)["Cost by day"]
+    assert [line[0] for line in lines] == chart["x"]["values"]
+    values = chart["panels"][0]["series"][0]["values"]
+    assert [float(line[1]) for line in lines] == pytest.approx(values, abs=0.005)
 
 
 def test_what_all_cards_have_to_say_is_said_once(site: Site) -> None:
@@ -355,7 +370,13 @@ def test_what_changes_how_figures_are_read_is_in_sight_and_all_else_is_folded(le
     campaign = rows(levels)[0]
     page = visit.good(f"{BASE}/cards/all", currency="EUR", days="7", campaign=campaign["campaign_id"])
     (sight,) = re.findall(r'<p class="chart-cautions">([^<]*)</p>', page)
-    assert f"Filtered by Campaign: {campaign['campaign_name']}." in html.unescape(sight)
+    (filters,) = re.findall(r'(?s)<ul class="chips" aria-label="Active filters">.*?</ul>', page)
+    assert f"Campaign: {campaign['campaign_name']}" in words_of(filters)
+    one, every = (html.unescape(address) for address in re.findall(r'<a href="([^"]*)"', filters))
+    assert one == every
+    assert "campaign=" not in one
+    assert "Active filters" not in visit.good(one.replace("/cards", "/cards/all"))
+    assert f"Filtered by Campaign: {campaign['campaign_name']}." in html.unescape(page)
     assert "No previous period: the table begins on" in sight
     page = visit.good(f"{BASE}/cards/all", currency="EUR", days="7")
     assert "2 of 3 ad accounts are in other currencies and left out." in words_of(page)

@@ -418,7 +418,7 @@ def shown(page: str) -> list[list[str]]:
     body = re.search(r"(?s)<tbody>(.*?)</tbody>", page[page.index("data-table") :])
     assert body is not None
     return [
-        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"(?s)<td[^>]*>(.*?)</td>", row)]
+        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"(?s)<t[dh][^>]*>(.*?)</t[dh]>", row)]
         for row in re.findall(r"(?s)<tr>(.*?)</tr>", body[1])
     ]
 

@@ -367,20 +367,20 @@ def test_saved_settings_offer_a_run_unless_one_is_due_soon(site: Site) -> None:
     dataset, visit = saved(site), site.visit("admin")
     base = f"/datasets/{dataset.slug}"
 
-    def notice_of(**changes: str) -> str:
+    def notice_of(said: str, **changes: str) -> str:
         visit.sent(f"{base}/settings", data(settings_of(visit, dataset, **changes)))
         match = re.search(r'<div class="alert[^"]* notice".*?</div>', visit.good(base), re.DOTALL)
         assert match is not None
-        assert "Settings saved. The next run uses them." in words_of(match[0])
+        assert f"Settings saved. {said}" in words_of(match[0])
         return match[0]
 
     weekly = {"schedule.tab": "basic", "schedule.unit": "week", "schedule.at": "06:00"}
-    notice = notice_of(**weekly)
+    notice = notice_of("Next run: Mon 2026-11-23 06:00 UTC.", **weekly)
     assert f'action="{base}/run"' in notice
     assert "Run now" in words_of(notice)
-    assert f'action="{base}/run"' in notice_of(**{"schedule.unit": "manual"})
+    assert f'action="{base}/run"' in notice_of("The next run uses them.", **{"schedule.unit": "manual"})
     minutes = {"schedule.unit": "minute", "schedule.every": "15"}
-    assert "Run now" not in notice_of(**(weekly | minutes))
+    assert "Run now" not in notice_of("Next run: ", **(weekly | minutes))
 
 
 def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentence(site: Site) -> None:
@@ -457,7 +457,7 @@ def test_load_preview_shows_typed_rows_and_saves_nothing_also_without_a_name(sit
     assert "<html" not in answer.text
     text = words_of(answer.text)
     assert "First 20 rows from TikTok. Nothing is saved." in text
-    assert "Cost spend money" in text
+    assert "Cost spend money · USD" in text
     assert "Impressions impressions whole number" in text
     assert answer.text.count("<tr>") == 21
     assert site.home.kept("accounts", "account_advertisers") == before

@@ -7,8 +7,8 @@ and `as_table` convert one to plain values. The cards are declared in `adreel.ch
 sentence or null), `empty`, and `converted` (the currency that money was converted to, or null). A chart that is neither
 refused nor empty also has:
 
-    numbers   numbers: [{title, format, value, previous, change, rise}], period, previous_period; rise is
-              what a rise means: better, worse or null
+    numbers   numbers: [{title, format, value, previous, change, rise, late}], period, previous_period; rise is
+              what a rise means: better, worse or null; late: TikTok adds to recent days for weeks
     line      x, previous_x (days or null), panels; each panel has a scale of its own and shares x with the others
     bars      x, panels (one); the longest first, to be drawn as horizontal bars
     columns   x, panels (one); in the order of time, to be drawn as vertical columns

@@ -9,6 +9,7 @@ from typing import Any
 
 from adreel.charts.definitions import rise_of
 from adreel.charts.labels import amount, named, shown_month
+from adreel.charts.notes import is_late
 from adreel.charts.rows import CardColumn, CardData, Value
 from adreel.charts.tiles import country_tiles
 from adreel.language import WEEKDAYS, phrase, shown_day
@@ -165,6 +166,7 @@ def _column(data: CardData, place: int) -> list[Value]:
 
 def _numbers(data: CardData) -> Json:
     now, before = data.rows[0], data.rows[1] if len(data.rows) > 1 else None
+    late = {figure.name for figure in data.offer.figures if is_late(figure.computation)}
     numbers = [
         {
             "title": data.columns[place].title,
@@ -173,6 +175,7 @@ def _numbers(data: CardData) -> Json:
             "previous": None if before is None else before[place],
             "change": None if before is None else _change(now[place], before[place]),
             "rise": rise_of(data.columns[place].name),
+            "late": data.columns[place].name in late,
         }
         for place in data.places("value")
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from adreel import catalog
 from adreel.charts.available import HOUR, CardOffer
 from adreel.charts.definitions import LATE
-from adreel.charts.measures import Count, Formula, Quotient, Sum
+from adreel.charts.measures import Computation, Count, Formula, Quotient, Sum
 from adreel.charts.selection import CardSelection, span_text
 from adreel.dates import Span
 from adreel.language import decimal, integer, phrase, phrases, within_sentence
@@ -145,17 +145,20 @@ def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
         yield phrase("TikTok returns this breakdown for a part of delivery only, so sums can be lower than without it.")
 
 
+def is_late(computation: Computation) -> bool:
+    """Whether a figure is one that TikTok adds to for weeks, or is computed from one."""
+    match computation:
+        case Sum(column):
+            return column == LATE
+        case Quotient() | Formula():
+            return LATE in computation.parts
+    return False
+
+
 def _late(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     """A caveat of comparisons with the previous period: TikTok adds conversions to past days for weeks."""
-    computations = [figure.computation for figure in offer.figures]
-    parts = {computation.column for computation in computations if isinstance(computation, Sum)}
-    parts |= {
-        part
-        for computation in computations
-        if isinstance(computation, Quotient | Formula)
-        for part in computation.parts
-    }
-    if offer.card.previous and selection.facts.previous is not None and LATE in parts:
+    late = any(is_late(figure.computation) for figure in offer.figures)
+    if offer.card.previous and selection.facts.previous is not None and late:
         yield (
             phrase(
                 "TikTok attributes conversions to the day of the view or click and adds them for weeks: "

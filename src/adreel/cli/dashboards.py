@@ -16,13 +16,11 @@ from adreel.cli.output import confirm, counted, print_json, print_table, say
 from adreel.clock import wall_clock
 from adreel.dashboards import boards
 from adreel.dashboards.cards import PinnedCard, PinState, pinned_cards
-from adreel.dashboards.document import document_of
-from adreel.dashboards.rendering import render
+from adreel.dashboards.files import KINDS, write_file
 from adreel.dashboards.sending import deliver as send_delivery
 from adreel.dates import WEEKDAYS
 from adreel.errors import InputError, NotFoundError, StopError
 from adreel.store import Dashboard, DashboardDelivery
-from adreel.store.audit import AuditAction, Subject
 
 
 def show_all(session: CommandContext, *, as_json: bool) -> None:
@@ -215,20 +213,13 @@ def send(session: CommandContext, name: str, address_id: int) -> None:
 
 def export(session: CommandContext, name: str, output: Path) -> None:
     """Draws a dashboard as a picture or PDF, by the ending of the file."""
-    kind = output.suffix.lower()
-    if kind not in (".png", ".pdf"):
+    if output.suffix.lower()[1:] not in KINDS:
         raise InputError(f"--output {output.name!r} must end with .png or .pdf.")
     if not output.absolute().parent.is_dir():
         raise InputError(f"The folder {output.absolute().parent} does not exist.")
     with open_home(session) as home, closing(home.lake()) as lake:
-        board, now = boards.dashboard(home.guard, name), session.clock()
-        cards = pinned_cards(home.guard, lake, board, now)
-        document = document_of(board, cards, home.store.workspace.get(), now)
-        path = output.absolute()
-        missing = render(
-            home.settings.home, document, png=path if kind == ".png" else None, pdf=path if kind == ".pdf" else None
-        )
-        home.store.audit.add(AuditAction.DASHBOARD_EXPORT, Subject.of(board), {"format": kind[1:]})
-        say(f"Wrote {counted(len(cards), 'chart')} to {output}.")
+        board = boards.dashboard(home.guard, name)
+        charts, missing = write_file(home.settings.home, home.guard, lake, board, session.clock(), output.absolute())
+        say(f"Wrote {counted(charts, 'chart')} to {output}.")
         if missing:
             say(f"warning: no font of this machine has the letters {missing[:20]!r}. Install one: docs/dashboards.md")

@@ -20,6 +20,7 @@ from adreel import catalog
 from adreel.access import Guard
 from adreel.datasets.about import known_columns
 from adreel.datasets.advertisers import advertiser_names
+from adreel.datasets.entity_names import entity_names
 from adreel.datasets.restatement import ADVERTISER, CURRENCY, DayKind, Kinds, day_kinds
 from adreel.datasets.restatement_calendar import is_money
 from adreel.datasets.schema import NAME_COLUMNS, Column
@@ -69,7 +70,7 @@ class ChangeTotal:
 class MetricHead:
     """A column that differs in any of the rows, in `values_changed` of them.
 
-    `totals` is empty for one that must not be summed.
+    `totals` is empty for one that must not be summed. `unit` is that of the catalogue.
     """
 
     name: str
@@ -78,6 +79,7 @@ class MetricHead:
     numeric: bool
     values_changed: int
     totals: tuple[ChangeTotal, ...] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,13 @@ class ChangedRows:
         self,
         reader: ChangedRowsReader,
         selected: Mapping[str, Column],
-        advertisers: Mapping[str, str],
+        names: Mapping[str, Mapping[str, str]],
         by: str | None,
         day_kinds: _DayKinds,
     ) -> None:
         self._reader = reader
         self._selected = selected
-        self._advertisers = advertisers
+        self._entity_names = names
         self._day_kinds = day_kinds
         self.by = by
         """The metric that they are sorted by."""
@@ -166,7 +168,13 @@ class ChangedRows:
         )
         return tuple(
             MetricHead(
-                name, self.title(name), self._type(name), name in numbers, head.values_changed[name], self._totals(name)
+                name,
+                self.title(name),
+                self._type(name),
+                name in numbers,
+                head.values_changed[name],
+                self._totals(name),
+                self._unit(name),
             )
             for name in ranked
         )
@@ -187,6 +195,10 @@ class ChangedRows:
         metric = catalog.metrics().get(name)
         return metric.title if metric else name
 
+    def _unit(self, name: str) -> str:
+        metric = catalog.metrics().get(name)
+        return self._selected[name].unit if name in self._selected else metric.unit if metric else ""
+
     def _type(self, name: str) -> str:
         metric = catalog.metrics().get(name)
         return self._selected[name].type if name in self._selected else metric.type if metric else ""
@@ -204,9 +216,9 @@ class ChangedRows:
         return RowChange(kind, day, day_kind, key, self._names(key, latest), latest.get(CURRENCY), self._values(row))
 
     def _names(self, key: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, str]:
-        names = {name: row.get(NAME_COLUMNS[name]) for name in key if name in NAME_COLUMNS}
-        if ADVERTISER in key and not names.get(ADVERTISER):
-            names[ADVERTISER] = self._advertisers.get(str(key[ADVERTISER]))
+        own = {name: row.get(NAME_COLUMNS[name]) for name in key if name in NAME_COLUMNS}
+        others = self._entity_names
+        names = {name: text or others.get(name, {}).get(str(key[name])) for name, text in own.items()}
         return {name: str(text) for name, text in names.items() if text}
 
     def _values(self, row: ChangedRow) -> dict[str, ValueChange]:
@@ -312,7 +324,8 @@ def changed_rows(
         if not asked and (moved := _moved_metric(reader.head(), by)) is not None:
             by = moved
             reader.sort_by(by, by_unit=is_money(by))
-        yield ChangedRows(reader, selected, advertiser_names(guard, saved), by, own)
+        names = {**entity_names(guard, lake, saved, reader.head().key), ADVERTISER: advertiser_names(guard, saved)}
+        yield ChangedRows(reader, selected, names, by, own)
 
 
 NOT_RESTATED = frozenset(DayKind) - {DayKind.RESTATED}

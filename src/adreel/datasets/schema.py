@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -44,6 +44,17 @@ UNIT_TITLES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What pages call the units."""
+
+
+def unit_mark(unit: str, currencies: Collection[str]) -> str:
+    """What a column's heading says of its unit; empty for counts, texts and all else that needs none.
+
+    `currencies` are those of the table's rows: amounts are in the only one, or in that of each ad account.
+    """
+    if unit == "account_currency":
+        return next(iter(currencies)) if len(currencies) == 1 else phrase("in the ad account's currency")
+    return {"percent": "%", "seconds": "s"}.get(unit, "")
+
 
 NAME_COLUMNS: Mapping[str, str] = MappingProxyType(
     {

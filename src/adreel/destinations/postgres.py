@@ -92,7 +92,7 @@ class PostgresSession:
         return tuple(name for (name,) in rows)
 
     def type_of(self, kind: Any) -> str:
-        """See `DestinationSession`. Counts are BIGINT: sums of INTEGER divide as whole numbers in what people build on them."""
+        """See `DestinationSession`. Counts are BIGINT, as sums of INTEGER divide as whole numbers."""
         if pa.types.is_decimal(kind):
             return f"NUMERIC({kind.precision}, {kind.scale})"
         if pa.types.is_timestamp(kind):

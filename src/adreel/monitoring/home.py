@@ -25,10 +25,11 @@ from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
 from adreel.datasets.status import NO_RUNS
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Span, fixed_offset, offset_name, today_at
+from adreel.enumerations import TextEnum
 from adreel.errors import DatasetError, InputError
 from adreel.exchange_rates import EXACT, Rates, WorkspaceRates, missing_rates, target_without_choice
 from adreel.lake import Lake
-from adreel.language import phrase
+from adreel.language import Phrase, listed, phrase
 from adreel.store import (
     AccountAdvertiser,
     AdvertiserAmounts,
@@ -125,16 +126,30 @@ def next_runs(guard: Guard) -> tuple[ScheduledRun, ...]:
 # -- which dataset speaks for an ad account
 
 
+class Preference(TextEnum):
+    """Why a dataset is used rather than another that reads the same ad account; in the order in which it counts."""
+
+    because: str
+
+    VERIFIED = "verified", Phrase("it is verified")
+    MORE_DAYS = "more_days", Phrase("it has more of these days")
+    COMPLETE = "complete", Phrase("it has later complete days")
+    NEWEST = "newest", Phrase("it was read last")
+    OLDEST = "oldest", Phrase("it was created first")
+
+
 @dataclass(frozen=True, slots=True)
 class _Sources:
     """The datasets that the person sees, by id, and of each ad account and metric the sums that are used.
 
-    `ranked` are all sums of each, the one that is used first. `read_at` is when each dataset was read last. `missing`
-    are datasets of whose newest version nothing is kept yet, `read` how many were read just now.
+    `ranked` are all sums of each, the one that is used first, and `preferred` is why, where there are several.
+    `read_at` is when each dataset was read last. `missing` are datasets of whose newest version nothing is kept yet,
+    `read` how many were read just now.
     """
 
     datasets: Mapping[int, SavedDataset]
     ranked: Mapping[tuple[str, str], Sequence[DailySums]]
+    preferred: Mapping[tuple[str, str], Preference]
     readers: Mapping[str, int]
     read_at: Mapping[int, datetime]
     missing: int
@@ -168,9 +183,12 @@ def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span
     ranked = {
         key: sorted(own, key=lambda head: _rank(head, briefs, window), reverse=True) for key, own in by_key.items()
     }
+    preferred = {
+        key: _preference(*(_rank(head, briefs, window) for head in own[:2])) for key, own in ranked.items() if own[1:]
+    }
     readers = {advertiser: len(own) for (advertiser, metric), own in by_key.items() if metric == SPEND}
     read_at = {dataset_id: good.read_at for dataset_id in datasets if (good := briefs.get(dataset_id, NO_RUNS).good)}
-    return _Sources(datasets, ranked, readers, read_at, len(missing) - read, read)
+    return _Sources(datasets, ranked, preferred, readers, read_at, len(missing) - read, read)
 
 
 def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span) -> tuple[Any, ...]:
@@ -184,6 +202,11 @@ def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span) -> tuple[
         good.read_at.timestamp() if good is not None else 0,
         -head.dataset_id,
     )
+
+
+def _preference(used: tuple[Any, ...], other: tuple[Any, ...]) -> Preference:
+    """What the rank of the dataset that is used has over that of another."""
+    return next(reason for reason, own, its in zip(Preference, used, other, strict=True) if own != its)
 
 
 def _advertisers(store: Store, guard: Guard) -> tuple[AccountAdvertiser, ...]:
@@ -421,7 +444,7 @@ def _totals(figures: Iterable[RestatedFigure]) -> Iterator[RestatedTotal]:
 
 @dataclass(frozen=True, slots=True)
 class SpendAccount:
-    """An ad account, and the dataset whose rows are used for it, of `readers` that read it.
+    """An ad account, and the dataset whose rows are used for it, of `readers` that read it; `preferred` is why.
 
     All days from `first_day` to `last_day` were read; `complete_day` is the last of them that TikTok had completed.
     """
@@ -435,6 +458,39 @@ class SpendAccount:
     last_day: date
     complete_day: date | None
     readers: int
+    preferred: Preference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendSource:
+    """A dataset whose rows are used for `advertisers`; `preferred` is why, for those that others read as well."""
+
+    dataset: str
+    dataset_name: str
+    advertisers: int
+    preferred: tuple[Preference, ...]
+
+    @property
+    def because(self) -> str:
+        """Why it is used, within a sentence; empty if no other dataset reads its ad accounts."""
+        return listed(str(reason.because) for reason in self.preferred)
+
+
+def spend_sources(accounts: Iterable[SpendAccount]) -> tuple[SpendSource, ...]:
+    """The datasets that are used for the ad accounts, those with most of them first."""
+    groups: dict[str, list[SpendAccount]] = defaultdict(list)
+    for account in accounts:
+        groups[account.dataset].append(account)
+    sources = (
+        SpendSource(
+            dataset,
+            own[0].dataset_name,
+            len(own),
+            tuple(reason for reason in Preference if reason in {account.preferred for account in own}),
+        )
+        for dataset, own in groups.items()
+    )
+    return tuple(sorted(sources, key=lambda source: (-source.advertisers, source.dataset_name.casefold())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -605,6 +661,7 @@ def _account(sums: DailySums, sources: _Sources, names: Mapping[str, str]) -> Sp
         sums.last_day,
         sums.complete_day,
         sources.readers.get(sums.advertiser_id, 1),
+        sources.preferred.get((sums.advertiser_id, SPEND)),
     )
 
 

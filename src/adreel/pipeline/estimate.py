@@ -80,7 +80,9 @@ class Estimate:
 
     @property
     def requests_text(self) -> str:
-        """The number of requests for a person: about 34, 10 to 34, at least 10, or 10."""
+        """The number of requests for a person: about 34, 10 to 34, at least 10, at most 10, or 10."""
+        if self.basis is Basis.EXACT and self.account_requests:
+            return phrase("at most %(most)s", most=integer(self.requests))
         return self._bounded(integer(self.requests), None if self.most is None else integer(self.most))
 
     def daily_text(self, runs: int) -> str:
@@ -173,7 +175,9 @@ def estimate(
         seconds=_seconds(requests, limits),
         most_seconds=None if most is None else _seconds(most, limits),
         basis=basis,
-        basis_text=_sentence(plan, basis, unread, grows=most is None and not unread),
+        basis_text=" ".join(
+            (_sentence(plan, basis, unread, grows=most is None and not unread), *_account_sentence(account_requests))
+        ),
         unread_advertisers=unread,
         account_requests=account_requests,
     )
@@ -283,6 +287,19 @@ def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
     if not ids or not ids <= counts.keys():
         return None
     return _pages(plan, lambda advertiser, days: counts[advertiser] * (days * periods if periods else 1))
+
+
+def _account_sentence(requests: int) -> tuple[str, ...]:
+    if not requests:
+        return ()
+    return (
+        phrases(
+            "%(requests)s request reads the list of ad accounts, unless a preview or another run has just read it.",
+            "%(requests)s requests read the list of ad accounts, unless a preview or another run has just read it.",
+            requests,
+            requests=integer(requests),
+        ),
+    )
 
 
 def _seconds(requests: int, limits: RateLimits) -> float:

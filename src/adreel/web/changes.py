@@ -188,7 +188,9 @@ def _with_currency(metric: MetricHead, value: Any, currency: str | None) -> str 
     if value is None:
         return None
     shown = cell(metric.name, value).text
-    return f"{shown} {currency}" if metric.type == "money" and currency else shown
+    if metric.type == "money":
+        return f"{shown} {currency}" if currency else shown
+    return f"{shown} %" if metric.unit == "percent" else shown
 
 
 def by_rank(key: Mapping[str, Any]) -> list[tuple[str, Any]]:

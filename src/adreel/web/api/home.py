@@ -13,7 +13,7 @@ from adreel.charts.choices import converted_to
 from adreel.datasets.restatement_calendar import calendar
 from adreel.dates import Span
 from adreel.errors import InputError
-from adreel.monitoring.home import next_runs, restated, spend_by_day
+from adreel.monitoring.home import Preference, next_runs, restated, spend_by_day
 from adreel.store import FiguresState
 from adreel.web.api.failures import failures
 from adreel.web.api.routers import api_router
@@ -138,6 +138,7 @@ class SpendAccountAnswer(Answer):
     last_day: date
     complete_day: date | None = Field(description="The last complete day.")
     readers: int = Field(description="Datasets that read this ad account by day.", examples=[2])
+    preferred: Preference | None = Field(description="Why this dataset is used rather than another that reads it.")
 
 
 class SpendAnswer(Answer):

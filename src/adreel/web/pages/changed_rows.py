@@ -19,7 +19,7 @@ from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.changed_rows import ChangedRowsSearch, MetricHead, RowChange, ValueChange, versions_to_compare
 from adreel.datasets.looks import spelled, unspelled
 from adreel.datasets.restatement import DayKind, amount
-from adreel.datasets.schema import NAME_COLUMNS
+from adreel.datasets.schema import NAME_COLUMNS, unit_mark
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, stream
 from adreel.lake.filters import Filter, Kind, kind_of
@@ -57,12 +57,16 @@ class RowName:
 
 @dataclass(frozen=True, slots=True)
 class ValueStep:
-    """A value before and after, as texts; empty if it did not change. `tone` is up, down or empty."""
+    """A value before and after, as texts; `change` is empty without a number. `tone` is up, down or empty.
+
+    `words` says the same to whoever hears it.
+    """
 
     before: str
     after: str
     change: str
     tone: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,13 @@ class ChangedLine:
 class ChangedLines:
     """The rows of a page, and what there is besides.
 
-    `totals` are the changes of each metric over all rows, as texts. `orders` are the metrics that rows can be sorted by
-    with their titles, of money once for each currency. `left_out` counts rows that TikTok did not restate, and `kinds`
-    says what their days are; `order` says how rows are sorted.
+    `units` and `totals` are of each metric: its unit, and its changes over all rows, as texts. `orders` are the metrics
+    that rows can be sorted by with their titles, of money once for each currency. `left_out` counts rows that TikTok
+    did not restate, and `kinds` says what their days are; `order` says how rows are sorted.
     """
 
     metrics: tuple[MetricHead, ...]
+    units: tuple[str, ...]
     totals: tuple[tuple[str, ...], ...]
     all_metrics: tuple[MetricHead, ...]
     lines: tuple[ChangedLine, ...]
@@ -315,6 +320,7 @@ def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
     )
     return ChangedLines(
         metrics=metrics,
+        units=tuple(unit_mark(metric.unit, currencies) for metric in metrics),
         totals=tuple(
             tuple(amount(total.amount, total.currency, signed=True) for total in metric.totals) for metric in metrics
         ),
@@ -367,12 +373,16 @@ def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> Value
     if not value.differs:
         return None
     money = currency if metric.type == "money" else None
-    if not metric.numeric:
-        return ValueStep(_text(metric.name, value.before), _text(metric.name, value.after), "", "")
-    change = value.change
-    tone = "" if not change else "up" if change > 0 else "down"
-    signed = "" if change is None else amount(change, money, signed=True)
-    return ValueStep(_text(metric.name, value.before), _text(metric.name, value.after), signed, tone)
+    before, after, change = _text(metric.name, value.before), _text(metric.name, value.after), value.change
+    words = phrase("from %(before)s to %(after)s", before=before, after=after)
+    if not metric.numeric or not change:
+        return ValueStep(before, after, "", "", words)
+    signed = amount(change, money, signed=True)
+    if change > 0:
+        words = phrase("%(values)s, up by %(size)s", values=words, size=amount(change, money))
+        return ValueStep(before, after, signed, "up", words)
+    words = phrase("%(values)s, down by %(size)s", values=words, size=amount(-change, money))
+    return ValueStep(before, after, signed, "down", words)
 
 
 def _text(name: str, value: Any) -> str:

@@ -36,6 +36,7 @@ from adreel.charts import (
 )
 from adreel.charts.choices import CONVERT, UNCONVERTED, AskedCharts, as_shown, asked_of, opened_with
 from adreel.charts.drilling import LEVELS, drills_of, is_above
+from adreel.charts.files import rows_of
 from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
 from adreel.charts.labels import amount
 from adreel.charts.notes import incomplete_note
@@ -49,9 +50,12 @@ from adreel.datasets.provenance import provenance
 from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.exchange_rates import WorkspaceRates
-from adreel.language import Phrase, integer, phrase, phrases, shown_day
+from adreel.export.files import stream
+from adreel.language import Phrase, in_english, integer, phrase, phrases, shown_day
 from adreel.store import SavedDataset
+from adreel.store.audit import AuditAction, Subject
 from adreel.web.deps import Deps, Here, Visitor, Who
+from adreel.web.downloads import MEDIA_TYPES, attachment
 from adreel.web.pages.heading import Heading, account_of, heading, parsed
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, is_opened, respond
@@ -75,12 +79,21 @@ KEPT = 180 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A figure that is shown large; `change` is by how many percent it grew, `rise` is better, worse or empty."""
+    """A figure that is shown large; `change` is by how many percent it grew, `rise` is better, worse or empty.
+
+    `late` says that TikTok adds to recent days for weeks.
+    """
 
     title: str
     value: str
     change: float | None
     rise: str = ""
+    late: bool = False
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it looks worse than it will be, as recent days still grow."""
+        return self.late and self.change is not None and (self.change > 0) != (self.rise == "better")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +208,35 @@ class Menus:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What changes how to read the figures: filters, what is left out, incomplete days, no comparison."""
+        """What changes how to read the figures besides filters: what is left out, incomplete days, no comparison."""
         if self.facts is None:
             return ()
         removed = (self.removed,) if self.removed else ()
-        return (*removed, *_late(self.facts, self.yesterday), *_cautions(self.facts, self.filters))
+        return (*removed, *_late(self.facts, self.yesterday), *_cautions(self.facts))
+
+    @property
+    def selected(self) -> tuple[ChoiceMenu, ...]:
+        """The filters that apply."""
+        return tuple(menu for menu in self.filters if menu.selected)
+
+    @property
+    def filtered(self) -> str:
+        """The filters that apply, as a sentence; empty without any."""
+        filters = [phrase("%(filter)s: %(values)s", filter=menu.title, values=menu.summary) for menu in self.selected]
+        return phrase("Filtered by %(filters)s.", filters="; ".join(filters)) if filters else ""
+
+    @property
+    def unfiltered(self) -> str:
+        """The query without filters."""
+        return self.asked.having(*(menu.key for menu in self.filters))
 
     @property
     def shown(self) -> str:
         """What the charts show, for who does not see them change."""
         window = self.facts.window if self.facts else None
         days = (span_text(window),) if window else ()
-        return " ".join((phrase("Charts updated: %(shown)s.", shown="; ".join((self.period, *days))), *self.cautions))
+        updated = phrase("Charts updated: %(shown)s.", shown="; ".join((self.period, *days)))
+        return " ".join(part for part in (updated, self.filtered, *self.cautions) if part)
 
     def folded(self, notes: Iterable[str]) -> tuple[str, ...]:
         """The notes without those that are in sight."""
@@ -395,11 +425,7 @@ def one_card(request: Request, deps: Here, who: Who, slug: str, key: str) -> Res
         return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
     asked = opened_with(request.query_params, last_currency(request))
     offered = _offered(deps, saved, asked)
-    offer = next((card_offer for card_offer in offered.offers if card_offer.key == key), None)
-    if offer is None:
-        raise NotFoundError(
-            phrase("Dataset %(dataset)s has no chart %(chart)s.", dataset=repr(saved.name), chart=repr(key))
-        )
+    offer = _offer(offered, key)
     menus = Menus(saved.slug, asked)
     try:
         names, drawn = _drawn(deps, who, offered, (offer,))
@@ -409,6 +435,31 @@ def one_card(request: Request, deps: Here, who: Who, slug: str, key: str) -> Res
         )
     menus = _menus(deps, who, offered, drawn.facts, names)
     return respond(request, CardPart(menus, figure_of(drawn.cards[0], menus, offered.names)), visitor=who)
+
+
+@router.get("/datasets/{slug}/cards/file")
+def card_file(request: Request, deps: Here, who: Who, slug: str, key: str) -> Response:
+    """What one chart shows as a CSV file, in English as all files."""
+    saved = who.guard.dataset(slug)
+    with in_english():
+        offered = _offered(deps, saved, opened_with(request.query_params, last_currency(request)))
+        _, drawn = _drawn(deps, who, offered, (_offer(offered, key),))
+        (data,) = drawn.cards
+        if data.refusal is not None:
+            raise InputError(str(data.refusal))
+        text = b"".join(stream(rows_of(data), "csv", for_spreadsheet=True))
+    deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": "csv", "chart": key})
+    name = f"{saved.slug}.{key}.csv"
+    return Response(text, media_type=MEDIA_TYPES["csv"], headers=attachment(name, name))
+
+
+def _offer(offered: _Offered, key: str) -> CardOffer:
+    for card_offer in offered.offers:
+        if card_offer.key == key:
+            return card_offer
+    raise NotFoundError(
+        phrase("Dataset %(dataset)s has no chart %(chart)s.", dataset=repr(offered.saved.name), chart=repr(key))
+    )
 
 
 def _drawn(
@@ -527,12 +578,7 @@ def filter_menus(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str])
     )
 
 
-def _cautions(facts: CardFacts, filters: Iterable[ChoiceMenu]) -> Iterator[str]:
-    filtered = [
-        phrase("%(filter)s: %(values)s", filter=menu.title, values=menu.summary) for menu in filters if menu.selected
-    ]
-    if filtered:
-        yield phrase("Filtered by %(filters)s.", filters="; ".join(filtered))
+def _cautions(facts: CardFacts) -> Iterator[str]:
     if facts.left_out_advertisers:
         yield _left_out_words(facts)
     yield from facts.choice_notes
@@ -689,4 +735,4 @@ def _number(figure: Mapping[str, Any]) -> Number:
     if value is None:
         return Number(figure["title"], phrase("Unknown"), None)
     text = amount(value, shape["unit"], shape["currency"], shape["decimals"])
-    return Number(figure["title"], text, figure.get("change"), figure.get("rise") or "")
+    return Number(figure["title"], text, figure.get("change"), figure.get("rise") or "", bool(figure.get("late")))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
+import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
@@ -16,21 +19,26 @@ from adreel.charts.periods import period_words
 from adreel.charts.selection import span_text
 from adreel.dashboards import boards
 from adreel.dashboards.cards import CommonPeriod, PinnedCard, PinState, described, period_of, pinned_card, query_of
+from adreel.dashboards.files import KINDS, write_file
 from adreel.datasets.advertisers import advertiser_names
 from adreel.dates import Span
 from adreel.errors import AdreelError, ForbiddenError, InputError
-from adreel.language import WEEKDAYS, Phrase, phrase
+from adreel.language import WEEKDAYS, Phrase, in_english, phrase
 from adreel.store import Dashboard, DashboardDelivery, Pin, SavedDataset
 from adreel.store.names import is_id
 from adreel.store.notifications import Address
 from adreel.stored_texts import translated
 from adreel.web.deps import Deps, Here, Visitor, Who
+from adreel.web.downloads import attachment
 from adreel.web.pages.charts import Figure, Menus, figure_of, filter_menus, waiting, yesterday_of
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, is_opened, respond
 from adreel.web.status import status_of
 
 router = APIRouter()
+
+_DRAWING = threading.Lock()
+_MEDIA_TYPES = {"png": "image/png", "pdf": "application/pdf"}
 
 Text = Annotated[str, Form()]
 Numbers = Annotated[list[int], Form()]
@@ -287,6 +295,35 @@ def show_shared(
     """A dashboard that its owner shares by this link."""
     board = _shared(who, share, days, start, end)
     return respond(request, _page(deps, who, board), visitor=who)
+
+
+@router.get("/dashboards/{dashboard_id:int}/file")
+def file(
+    deps: Here, who: Who, dashboard_id: int, kind: str = "pdf", days: str = "", start: str = "", end: str = ""
+) -> Response:
+    """A dashboard of the user's as a picture or PDF."""
+    return _file(deps, who, _board(_own(who, dashboard_id), days, start, end), kind)
+
+
+@router.get("/dashboards/shared/{share}/file")
+def shared_file(
+    deps: Here, who: Who, share: str, kind: str = "pdf", days: str = "", start: str = "", end: str = ""
+) -> Response:
+    """A shared dashboard as a picture or PDF, with the charts that the user may see."""
+    return _file(deps, who, _shared(who, share, days, start, end), kind)
+
+
+def _file(deps: Deps, who: Visitor, board: Board, kind: str) -> Response:
+    if kind not in KINDS:
+        raise InputError(phrase("%(kind)s is not a format of dashboards. Use png or pdf.", kind=repr(kind[:20])))
+    dashboard = board.dashboard
+    # Drawing takes a core and some 200 MB: one at a time.
+    with _DRAWING, in_english(), tempfile.TemporaryDirectory(prefix="adreel-dashboard-") as folder:
+        path = Path(folder) / f"dashboard.{kind}"
+        write_file(deps.settings.home, who.guard, deps.lake, dashboard, deps.clock(), path, board.period.common)
+        content = path.read_bytes()
+    headers = attachment(f"dashboard.{kind}", f"{dashboard.name}.{kind}")
+    return Response(content, media_type=_MEDIA_TYPES[kind], headers=headers)
 
 
 @router.get("/dashboards/{dashboard_id:int}/pins/{pin_id:int}")
@@ -563,7 +600,7 @@ def _pinned(deps: Deps, who: Visitor, board: Board, pin: Pin) -> PinView:
         menus,
         days=span_text(facts.window) if facts.window else "",
         previous_days=span_text(facts.previous) if facts.previous else "",
-        cautions=menus.cautions,
+        cautions=tuple(filter(None, (menus.filtered, *menus.cautions))),
         address=f"{address}#{anchor}",
     )
 

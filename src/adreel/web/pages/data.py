@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
@@ -20,7 +20,8 @@ from adreel.datasets.about import known_columns
 from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.looks import TableLook, spelled, spelled_order, unspelled
-from adreel.datasets.schema import UNIT_TITLES, Column, columns_by_name, key
+from adreel.datasets.restatement import CURRENCY
+from adreel.datasets.schema import UNIT_TITLES, Column, columns_by_name, key, unit_mark
 from adreel.datasets.views import change_view, default_columns, delete_view, save_view
 from adreel.errors import InputError, NotFoundError
 from adreel.export.cells import grouped
@@ -159,11 +160,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A column as the table's heading shows it."""
+    """A column as the table's heading shows it; `unit` is %, the currency of its amounts and such, often empty."""
 
     name: str
     title: str
     numeric: bool
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,9 +563,10 @@ def _rows(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, without_val
     show = own if look.show is None else _kept(look.show, readable.names) or defaults
     if show == own:
         look = replace(look, show=None)
-    heads = tuple(_head(readable, name, selected) for name in show)
+    currencies = _currencies_of(deps, table)
+    heads = tuple(_head(readable, name, selected, currencies) for name in show)
     hidden = [name for name in defaults if name not in show]
-    every_head = (*heads, *(_head(readable, name, selected) for name in hidden))
+    every_head = (*heads, *(_head(readable, name, selected, currencies) for name in hidden))
     error, matching = "", 0
     cells: tuple[tuple[Cell | None, ...], ...] = ()
     try:
@@ -655,9 +658,19 @@ def _cells(
     return look, tuple(zip(*cells, strict=True)), page_rows.matching
 
 
-def _head(schema: Any, name: str, selected: Mapping[str, Column]) -> Head:
-    title = selected[name].title if name in selected else name
-    return Head(name, title, kind_of(schema.field(name).type) is Kind.NUMBER)
+def _head(schema: Any, name: str, selected: Mapping[str, Column], currencies: Collection[str] = ()) -> Head:
+    field, column = schema.field(name), selected.get(name)
+    unit = column.unit if column else (field.metadata or {}).get(b"unit", b"").decode()
+    title = column.title if column else name
+    return Head(name, title, kind_of(field.type) is Kind.NUMBER, unit_mark(unit, currencies))
+
+
+def _currencies_of(deps: Deps, table: TableState) -> tuple[str, ...]:
+    """The currency of the table's rows; none if they have several, or some have none."""
+    if CURRENCY not in table.schema.names:
+        return ()
+    (counted,) = deps.lake.statistics(table.slug, table.version, (CURRENCY,))
+    return (str(counted.greatest),) if counted.distinct == 1 and not counted.nulls else ()
 
 
 def _sentence(condition: Filter, selected: Mapping[str, Column]) -> str:

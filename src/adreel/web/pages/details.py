@@ -21,7 +21,7 @@ from adreel.catalog.templates import Template
 from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
-from adreel.datasets.schema import Column, columns, readable_columns
+from adreel.datasets.schema import Column, columns, readable_columns, unit_mark
 from adreel.datasets.stored import converted, dataset_of, source_of
 from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
@@ -42,6 +42,7 @@ from adreel.web.pages.drafts import continued, keep_draft, with_draft
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.wording import sentence
 from adreel.web.render import NextStep, Notice, Page, go, is_fragment, respond
+from adreel.web.wording import weekday_and_time
 
 router = APIRouter()
 router.routes.extend(drafts.router.routes)
@@ -65,13 +66,21 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The first rows with their `sums`, which the page carries along for examples, or why there are none."""
+    """The first rows with their `sums`, which the page carries along for examples, or why there are none.
+
+    `currencies` are those of all of the rows.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Any, ...], ...]
     error: str
     problems: tuple[Said, ...]
     sums: str = ""
+    currencies: frozenset[str] = frozenset()
+
+    def unit(self, column: Column) -> str:
+        """What the heading of a column says of its unit."""
+        return unit_mark(column.unit, self.currencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +400,7 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         return Preview((), (), sentence(error), ())
     in_order = _preview_columns(dataset, table)
     rows = _rows(table.select([column.name for column in in_order]))
-    return Preview(in_order, tuple(rows), "", (), _sums(dataset, table).text)
+    return Preview(in_order, tuple(rows), "", (), _sums(dataset, table).text, _currencies(table))
 
 
 def _preview_columns(dataset: Dataset, table: pa.Table) -> tuple[Column, ...]:
@@ -404,7 +413,7 @@ def _preview_columns(dataset: Dataset, table: pa.Table) -> tuple[Column, ...]:
 
 def _sums(dataset: Dataset, table: pa.Table) -> Sums:
     """The sums of the first rows, of metrics that each of them has; money only if it is of one currency."""
-    currencies = set(table["currency"].to_pylist()) if "currency" in table.column_names else set()
+    currencies = _currencies(table)
     named = [
         column.name
         for column in columns(dataset)
@@ -413,7 +422,16 @@ def _sums(dataset: Dataset, table: pa.Table) -> Sums:
     full = [name for name in named if table.num_rows and not table[name].null_count]
     sums = {name: Decimal(str(pc.sum(table[name]).as_py())) for name in full}
     several = len(currencies) > 1
-    return Sums("", sums, str(currencies.pop()) if len(currencies) == 1 else "", several)
+    return Sums("", sums, next(iter(currencies)) if len(currencies) == 1 else "", several)
+
+
+def _currencies(table: pa.Table) -> frozenset[str]:
+    """The currencies of some rows; an unknown one is empty."""
+    return (
+        frozenset(text or "" for text in table["currency"].to_pylist())
+        if "currency" in table.column_names
+        else frozenset()
+    )
 
 
 def _last_sums(deps: Deps, saved: SavedDataset | None) -> Sums:
@@ -487,11 +505,17 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
         shape = _kept(deps, who, form_of(fields, _around(deps, who, fields, saved), refused), saved)
         return _settings(request, deps, who, saved, shape, status=422)
     deps.store.drafts.remove(who.user, fields.last("draft"))
-    text = " ".join((phrase("Settings saved. The next run uses them."), *losses))
     changed = deps.store.datasets.get(saved.id)
+    text = " ".join((_settings_saved(changed), *losses))
     is_soon = changed.next_run_at is not None and changed.next_run_at - deps.clock() < RUN_SOON
     offer = NextStep.RUN if who.guard.may(DatasetRight.RUN, changed) and not is_soon else None
     return go(request, f"/datasets/{slug}", Notice(text, offer=offer, subject=changed.slug))
+
+
+def _settings_saved(saved: SavedDataset) -> str:
+    if saved.next_run_at is None or saved.paused_at is not None:
+        return phrase("Settings saved. The next run uses them.")
+    return phrase("Settings saved. Next run: %(time)s UTC.", time=weekday_and_time(saved.next_run_at))
 
 
 def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[Problem, ...]:

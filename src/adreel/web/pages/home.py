@@ -31,10 +31,12 @@ from adreel.monitoring.home import (
     Spend,
     SpendDay,
     SpendPeriod,
+    SpendSource,
     first_steps,
     next_runs,
     restated,
     spend_by_day,
+    spend_sources,
 )
 from adreel.monitoring.status import HomeStatus, home_status
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -151,6 +153,7 @@ class SpendPart(Page):
     template: ClassVar[str] = "_home_spend.html"
     spend: Spend
     figures: tuple[SpendFigure, ...]
+    sources: tuple[SpendSource, ...]
     chosen: str | None
 
 
@@ -249,7 +252,7 @@ def home_spend(request: Request, deps: Here, who: Who, convert: str | None = Non
     )
     is_converted = spend.convert is not None and spend.conversion_refusal is None
     figures = tuple(_spend_figure(currency, is_converted=is_converted) for currency in spend.currencies)
-    answer = respond(request, SpendPart(spend, figures, chosen), visitor=who)
+    answer = respond(request, SpendPart(spend, figures, spend_sources(spend.accounts), chosen), visitor=who)
     # The address keeps the currency, as it does without a script.
     answer.headers["HX-Replace-Url"] = HOME if chosen is None else f"{HOME}?convert={chosen}"
     return _preferred(answer, deps, chosen if prefer else None)

@@ -52,6 +52,18 @@
     }
   }
 
+  // A page that one of our links or forms leads to begins with what came of it, else with its heading: whoever hears it
+  // or uses the keyboard is not led through the navigation each time. A page of its own, or Back, begins at the top.
+  const focusStart = () => {
+    const start = document.querySelector("main > [data-said]") ?? document.querySelector("main h1");
+    if (!start) return;
+    start.tabIndex = -1;
+    start.focus({ preventScroll: true });
+  };
+  const isFollowed = performance.getEntriesByType("navigation")[0]?.type === "navigate"
+    && document.referrer.startsWith(`${window.location.origin}/`) && !window.location.hash;
+  if (isFollowed && document.activeElement === document.body && !document.querySelector("[autofocus]")) focusStart();
+
   // <input data-all="name"> ticks every checkbox of that name in its form; a count of them is shown in [data-count].
   // Buttons in [data-needs-chosen] are enabled once a box is ticked.
   const count = (form) => {
@@ -192,7 +204,12 @@
   const isRowChoice = (box) => box.form?.querySelector("[data-count]")?.dataset.count === box.name;
 
   // The notice that a run has started is removed when the run ends.
-  document.addEventListener("run-over", () => document.querySelector("[data-said]")?.remove());
+  document.addEventListener("run-over", () => {
+    const notice = document.querySelector("main > [data-said]");
+    const isFocused = notice !== null && notice === document.activeElement;
+    notice?.remove();
+    if (isFocused) focusStart();
+  });
 
   // <a download data-prepare="Excel"> is a file that takes a while to make: a note says so, and when it is there.
   document.addEventListener("click", async (event) => {

@@ -188,7 +188,7 @@
   let examples = new Map();
   const readExamples = () => {
     const names = [...document.querySelectorAll("#preview [data-column]")].map((head) => head.dataset.column);
-    const cells = document.querySelectorAll("#preview tbody tr:first-child td");
+    const cells = document.querySelectorAll("#preview tbody tr:first-child > *");
     examples = new Map(names.map((name, place) => [name, cells[place]?.textContent ?? ""]));
     showExamples();
   };

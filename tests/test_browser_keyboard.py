@@ -1,0 +1,78 @@
+"""How far the usual ways are for who has no mouse or no picture: presses of Tab from where a page puts the focus."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+import browser
+from browser import Person, visiting
+from test_browser_home import restated_town
+from test_browser_panes import tabs_to
+
+chromium = browser.chromium
+
+MOST_TABS_TO_PIN = 3
+MOST_TABS_TO_ROWS = 4
+
+
+def test_charts_and_restated_rows_are_a_few_tabs_from_where_a_page_begins(chromium: Browser, tmp_path: Path) -> None:
+    with restated_town(tmp_path) as (town, daily), visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto(f"/datasets/{daily.slug}")
+        page.get_by_role("navigation", name="Dataset").get_by_role("link", name="Charts").press("Enter")
+        expect(page.get_by_role("heading", name="Totals")).to_be_visible()
+        expect(page.get_by_role("heading", level=1)).to_be_focused()
+        pin = page.get_by_text("Pin Totals to a dashboard")
+        expect(pin).to_be_visible()
+        presses = tabs_to(page, page.get_by_role("link", name="Skip to the charts"))
+        page.keyboard.press("Enter")
+        presses += tabs_to(page, pin)
+        assert presses <= MOST_TABS_TO_PIN, presses
+        # Whoever goes from heading to heading has the button of each chart behind its heading.
+        after = page.locator("figure.chart-card h2").evaluate_all(
+            "titles => titles.map(e => e.nextElementSibling.className)"
+        )
+        assert set(after) == {"menu pin-menu"}
+
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="Home").press("Enter")
+        link = page.get_by_role("region", name="Restated by ad account").get_by_role("link", name="View rows").first
+        expect(link).to_be_visible()
+        expect(page.get_by_role("heading", name="Home")).to_be_focused()
+        presses = tabs_to(page, page.get_by_role("link", name="Skip to restatements"))
+        page.keyboard.press("Enter")
+        presses += tabs_to(page, link)
+        assert presses <= MOST_TABS_TO_ROWS, presses
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_be_focused()
+        presses = tabs_to(page, page.get_by_role("link", name="Skip to the rows"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("region", name="Changed rows")).to_be_focused()
+        assert presses <= 1, presses
+        steps = page.locator(".changed-rows tbody td .visually-hidden").all_inner_texts()
+        assert any(re.fullmatch(r"from [\d.,]+ to [\d.,]+, up by [\d.,]+", step) for step in steps), steps
+
+
+def test_a_saved_schedule_is_one_sentence_that_has_the_focus(chromium: Browser, tmp_path: Path) -> None:
+    with restated_town(tmp_path) as (town, daily), visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto(f"/datasets/{daily.slug}/settings")
+        browser.unfold(page, "Scheduling")
+        page.get_by_label("Update", exact=True).select_option("week")
+        meaning = page.locator("#schedule-meaning")
+        expect(meaning.get_by_role("status")).to_have_text(re.compile(r"^Every week on [^.]+ UTC\.?$"))
+        expect(meaning.get_by_role("table")).to_be_visible()
+        page.get_by_role("button", name="Save", exact=True).press("Enter")
+        notice = page.locator("main > [data-said]")
+        expect(notice).to_be_focused()
+        expect(notice).to_contain_text(re.compile(r"Settings saved\. Next run: \w{3} [\d-]+ [\d:]+ UTC\."))
+        begins_at_the_top_without_a_way(page, person)
+
+
+def begins_at_the_top_without_a_way(page: Page, person: Person) -> None:
+    """A page that is opened by its address is not entered in the middle."""
+    person.goto("/datasets")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
