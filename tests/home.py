@@ -26,7 +26,7 @@ from typer.testing import CliRunner, Result
 from adreel.cli import CommandContext, app
 from adreel.simulator import WorldConfig, access_token, create_app
 from adreel.simulator.server import serve_on
-from shared import SANDBOX, share_statements, share_templates
+from shared import SANDBOX, begin_store, share_statements, share_templates
 
 # Typer builds all commands for each call, which takes 35 ms, and the tests make thousands of calls.
 typer.testing._get_command = functools.cache(get_command)  # type: ignore[attr-defined]
@@ -102,6 +102,8 @@ class Home:
         return list(json.loads(self.good("query", sql, "--format", "json").stdout))
 
     def add_account(self, name: str = "demo", advertisers: list[int] | None = None) -> None:
+        if "ADREEL_DATABASE_URL" not in self.environ:
+            begin_store(self.path)
         token = access_token(self.config, advertisers)
         self.good("accounts", "add", name, "--token-stdin", stdin=f"{token}\n")
 
