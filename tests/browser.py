@@ -238,7 +238,7 @@ def _working(town: Town) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.05):
+        while not over.wait(0.15):
             for run in town.store.runs.list(states={RunState.QUEUED})[::-1]:
                 # A run that fails has that written down, and the page is to tell of it.
                 with suppress(AdreelError):

@@ -26,9 +26,12 @@ from typer.testing import CliRunner, Result
 from adreel.cli import CommandContext, app
 from adreel.simulator import WorldConfig, access_token, create_app
 from adreel.simulator.server import serve_on
+from shared import SANDBOX, begin_store, share_statements, share_templates
 
 # Typer builds all commands for each call, which takes 35 ms, and the tests make thousands of calls.
 typer.testing._get_command = functools.cache(get_command)  # type: ignore[attr-defined]
+share_statements()
+share_templates()
 
 TODAY = date(2026, 11, 22)
 URL = "http://tiktok.test"
@@ -69,7 +72,7 @@ class Home:
             "ADREEL_TIKTOK_SECRET": self.config.secret,
             "ADREEL_TIKTOK_LEVEL": "5000",
         } | self.environ
-        session = CommandContext(environ, lambda: self.now, self.transport or httpx2.ASGITransport(self.world))
+        session = CommandContext(environ, lambda: self.now, self.transport or httpx2.ASGITransport(self.world), SANDBOX)
         return CliRunner().invoke(app, list(words), obj=session, input=stdin)
 
     def good(self, *words: str, stdin: str | None = None) -> Result:
@@ -99,6 +102,8 @@ class Home:
         return list(json.loads(self.good("query", sql, "--format", "json").stdout))
 
     def add_account(self, name: str = "demo", advertisers: list[int] | None = None) -> None:
+        if "ADREEL_DATABASE_URL" not in self.environ:
+            begin_store(self.path)
         token = access_token(self.config, advertisers)
         self.good("accounts", "add", name, "--token-stdin", stdin=f"{token}\n")
 

@@ -55,7 +55,7 @@ class Outside:
     def run_until(self, seen: Callable[[], bool], how: signal.Signals) -> tuple[int, str]:
         """Runs the dataset and sends a signal as soon as `seen`; exit code and stderr."""
         with self.start("run", "-f", self.file()) as process:
-            until(lambda: seen() or process.poll() is not None)
+            until(lambda: seen() or process.poll() is not None, every=0.002)
             process.send_signal(how)
             talk = process.communicate(timeout=60)[1]
         return process.returncode, talk
@@ -77,12 +77,12 @@ class Outside:
         return [(request.advertiser, str(request.params["start_date"])) for request in log if "report" in request.path]
 
 
-def until(seen: Callable[[], bool]) -> None:
-    """Looks every few milliseconds, for at most two minutes."""
+def until(seen: Callable[[], bool], every: float = 0.05) -> None:
+    """Looks every so many seconds, for at most two minutes."""
     end = time.monotonic() + 120
     while not seen():
         assert time.monotonic() < end, "it never came"
-        time.sleep(0.002)
+        time.sleep(every)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adreel.settings import Settings
 from adreel.store import Account, Cost, Role, SavedDataset, Store, User
+from shared import begin_store
 
 CHEAP = Cost(memory_kib=8, passes=1, threads=1)
 PASSWORD = "correct horse battery"
@@ -31,6 +32,7 @@ class Clock:
 
 @contextmanager
 def open_people(home: Path, clock: Clock) -> Iterator[Store]:
+    begin_store(home)
     with Store.open(Settings.load({"ADREEL_HOME": str(home)}), clock=clock, cost=CHEAP) as store:
         yield store
 

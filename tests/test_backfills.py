@@ -45,6 +45,7 @@ from api_home import program
 from desk import Desk
 from home import Home, make_home
 from postgres import PostgresServer
+from shared import begin_store
 from web_home import Site, open_site, words_of
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -643,6 +644,7 @@ class Steps:
 
     def __init__(self, folder: Path, days: int, slice_days: int) -> None:
         self.now = NOW
+        begin_store(folder)
         self.store = Store.open(Settings.load({"ADREEL_HOME": str(folder)}), clock=lambda: self.now)
         account = self.store.accounts.add("demo", app_id="1", token="t", base_url="http://tiktok.test")
         (saved,) = self.store.datasets.create_all([NewDataset("Spend", account, "{}")])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -45,6 +46,15 @@ def serving(home: Path, *words: str, **more: str) -> Iterator[tuple[subprocess.P
         process.communicate()
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that several tests ask; `messages` is what it printed until it listened."""
+
+    url: str
+    port: int
+    messages: str
+
+
 def create_administrator(client: httpx2.Client) -> None:
     response = client.post("/setup", data={"name": "ada", "password": PASSWORD, "again": PASSWORD}, headers=OURS)
     assert (response.status_code, response.headers.get("location")) == (303, "/home")
@@ -77,11 +87,11 @@ def test_a_service_manager_stops_the_server_as_control_c_does(tmp_path: Path) ->
     assert "Traceback" not in stderr
 
 
-def test_other_names_of_this_machine_redirect_to_the_name_of_the_cookies(tmp_path: Path) -> None:
-    with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (_, url, _):
-        answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1")
-        assert (answer.status_code, answer.headers["location"]) == (307, f"{url}/setup?a=1")
-        assert httpx2.get(f"{url}/setup", headers={"Host": "evil.test"}).status_code == 421
+def test_other_names_of_this_machine_redirect_to_the_name_of_the_cookies(impatient: Server) -> None:
+    url = impatient.url
+    answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1")
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{url}/setup?a=1")
+    assert httpx2.get(f"{url}/setup", headers={"Host": "evil.test"}).status_code == 421
 
 
 HEAD = b"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n"
@@ -93,10 +103,10 @@ HEAD = b"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\
     ids=["nothing", "half a line", "half a head", "half a body"],
 )
 @pytest.mark.parametrize("first", [True, False])
-def test_an_incomplete_request_is_answered_with_408(impatient: int, sent: bytes, first: bool) -> None:
+def test_an_incomplete_request_is_answered_with_408(impatient: Server, sent: bytes, first: bool) -> None:
     if not first and not sent:
         return  # The time between two requests is uvicorn's.
-    with socket.create_connection(("127.0.0.1", impatient), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as client:
         if not first:
             client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             answered = b""
@@ -112,21 +122,22 @@ def test_an_incomplete_request_is_answered_with_408(impatient: int, sent: bytes,
 
 
 @pytest.fixture(scope="module")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server that waits a fifth of a second."""
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits a fifth of a second, of a home without users."""
     home = tmp_path_factory.mktemp("impatient") / "home"
-    with serving(home, "serve", "--port", "0", "--no-browser", ADREEL_REQUEST_SECONDS="0.2") as (_, url, _):
-        yield int(url.rpartition(":")[2])
+    with serving(home, "serve", "--port", "0", "--no-browser", ADREEL_REQUEST_SECONDS="0.2") as (_, url, messages):
+        yield Server(url, int(url.rpartition(":")[2]), "".join(messages))
 
 
-@pytest.mark.parametrize(
-    ("url", "proxies", "warned"),
-    [("https://ads.example", "", True), ("https://ads.example", "127.0.0.1", False), ("http://ads.example", "", False)],
-)
-def test_a_server_behind_an_unlisted_proxy_warns(tmp_path: Path, url: str, proxies: str, warned: bool) -> None:
-    words = ("serve", "--port", "0", "--no-browser")
+@pytest.mark.parametrize(("proxies", "warned"), [("", True), ("127.0.0.1", False)])
+def test_a_server_behind_an_unlisted_proxy_warns(tmp_path: Path, proxies: str, warned: bool) -> None:
+    words, url = ("serve", "--port", "0", "--no-browser"), "https://ads.example"
     with serving(tmp_path / "home", *words, ADREEL_WEB_URL=url, ADREEL_PROXIES=proxies) as (_, _, messages):
         assert ("ADREEL_PROXIES" in "".join(messages)) is warned
+
+
+def test_a_server_without_https_does_not_warn_of_a_proxy(impatient: Server) -> None:
+    assert "ADREEL_PROXIES" not in impatient.messages
 
 
 def test_an_open_network_address_requires_an_administrator_first(home: Home) -> None:

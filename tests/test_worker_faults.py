@@ -89,6 +89,11 @@ def fleet(outside: Outside) -> Iterator[Fleet]:
         yield fleet
 
 
+def come(fleet: Fleet, moment: str) -> None:
+    """Returns at the moment, as close as a look every two milliseconds comes to it."""
+    until(lambda: MOMENTS[moment](fleet.outside), every=0.002)
+
+
 def log_of(fleet: Fleet, run_id: str) -> str:
     return "\n".join(line.text for line in fleet.store.runs.log_lines(run_id))
 
@@ -102,7 +107,7 @@ def log_of(fleet: Fleet, run_id: str) -> str:
 def test_a_run_whose_process_is_killed_goes_on_and_makes_the_same_table(fleet: Fleet, moment: str) -> None:
     run_id = fleet.queue()
     fleet.hire()
-    until(lambda: MOMENTS[moment](fleet.outside))
+    come(fleet, moment)
     fleet.kill_run()
     run = fleet.ended(run_id)
     assert (run.state, run.version) == (RunState.VERIFIED, 0)
@@ -114,7 +119,7 @@ def test_a_run_whose_process_is_killed_goes_on_and_makes_the_same_table(fleet: F
 def test_a_run_goes_on_by_itself_when_its_worker_is_killed(fleet: Fleet, moment: str) -> None:
     run_id = fleet.queue()
     worker = fleet.hire()
-    until(lambda: MOMENTS[moment](fleet.outside))
+    come(fleet, moment)
     worker.kill()
     run = fleet.ended(run_id)
     assert (run.state, run.deaths, run.version) == (RunState.VERIFIED, 0, 0)
@@ -125,7 +130,7 @@ def test_a_run_goes_on_by_itself_when_its_worker_is_killed(fleet: Fleet, moment:
 def test_another_worker_goes_on_with_a_run_whose_worker_and_process_are_killed(fleet: Fleet, moment: str) -> None:
     run_id = fleet.queue()
     worker = fleet.hire()
-    until(lambda: MOMENTS[moment](fleet.outside))
+    come(fleet, moment)
     worker.kill()
     fleet.kill_run()
     fleet.hire()
@@ -138,7 +143,7 @@ def test_another_worker_goes_on_with_a_run_whose_worker_and_process_are_killed(f
 def test_a_run_that_is_told_to_stop_goes_on_without_counting_as_a_death(fleet: Fleet) -> None:
     run_id = fleet.queue()
     fleet.hire()
-    until(lambda: MOMENTS["page"](fleet.outside))
+    come(fleet, "page")
     holder = fleet.store.locks.holder("spend")
     assert holder is not None
     os.kill(holder.pid, signal.SIGTERM)
@@ -153,7 +158,7 @@ def test_a_restart_of_the_database_interrupts_a_run_which_goes_on_by_itself(
 ) -> None:
     run_id = fleet.queue()
     fleet.hire()
-    until(lambda: MOMENTS["page"](fleet.outside))
+    come(fleet, "page")
     postgres.stop()
     postgres.start()
     run = fleet.ended(run_id)
@@ -181,7 +186,7 @@ only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_limit_that_is_lowered_to_a_tenth_during_a_run_refuses_each_request_less_than_once(fleet: Fleet) -> None:
     run_id = fleet.queue()
     fleet.hire()
-    until(lambda: MOMENTS["page"](fleet.outside))
+    come(fleet, "page")
     fleet.outside.home.door("limits", {"qps": 10})
     run = fleet.ended(run_id)
     assert (run.state, run.version, run.deaths) == (RunState.VERIFIED, 0, 0)
@@ -197,7 +202,7 @@ def test_a_worker_and_its_run_whose_disk_is_full_go_on_when_there_is_room_again(
     worker = fleet.hire()
     until(lambda: len(fleet.store.queue.workers()) == 1)
     run_id = fleet.queue()
-    until(lambda: MOMENTS["page"](fleet.outside))
+    come(fleet, "page")
     holder = fleet.store.locks.holder("spend")
     assert holder is not None
     for pid in (holder.pid, worker.pid):
@@ -232,7 +237,7 @@ def test_a_run_over_an_object_store_that_is_killed_goes_on_from_its_last_page(
         fleet.hire()
         begins = {"page": "lake/_runs/", "write": "lake/spend/part", "commit": "lake/spend/_delta_log/"}[moment]
         least = 10 if moment == "page" else 1
-        until(lambda: sum(key.startswith(begins) for key in store.stored()) >= least)
+        until(lambda: sum(key.startswith(begins) for key in store.stored()) >= least, every=0.01)
         fleet.kill_run()
         run = fleet.ended(run_id)
         assert (run.state, run.version) == (RunState.VERIFIED, 0)

@@ -18,6 +18,7 @@ from adreel.settings import Settings
 from adreel.store import Cost, Role, Run, RunState, Store, User
 from adreel.web.app import create_app
 from home import URL, Home
+from shared import SANDBOX
 
 PASSWORD = "correct horse battery"
 ADDRESS = "http://localhost:8765"
@@ -125,7 +126,7 @@ def open_site(home: Home) -> Iterator[Site]:
     if not store.users.any():
         store.users.add_first("admin", PASSWORD)
     transport = home.transport or httpx2.ASGITransport(home.world)
-    app = create_app(settings, store, clock=lambda: home.now, transport=transport)
+    app = create_app(settings, store, clock=lambda: home.now, transport=transport, sandbox=SANDBOX)
     site = Site(home, settings, store, app)
     try:
         yield site

@@ -27,6 +27,8 @@ from adreel.errors import AdreelError, ExitCode, NotFoundError, disk_faults_rais
 if TYPE_CHECKING:
     import httpx2
 
+    from adreel.sandbox import Sandbox
+
 
 def _home_clock() -> Callable[[], datetime]:
     # Imported here: `adreel --help` needs no clock.
@@ -37,11 +39,15 @@ def _home_clock() -> Callable[[], datetime]:
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What a command works with: environment variables, a clock of aware times, and a transport for tests."""
+    """What a command works with: environment variables, a clock of aware times, and a transport for tests.
+
+    `sandbox` is where SQL runs; a command that has none starts one.
+    """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], datetime] = field(default_factory=_home_clock)
     transport: httpx2.AsyncBaseTransport | None = None
+    sandbox: Sandbox | None = None
 
 
 PANELS = ("Try out", "Manage", "Look up", "Run", "Tables", "Data Center")

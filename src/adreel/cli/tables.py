@@ -237,7 +237,7 @@ def _print_days(comparison: Comparison) -> None:
 def query(session: CommandContext, sql: str, format_name: str, output: Path | None) -> None:
     """Runs SQL over the tables in a process of its own. Raises InputError for a query that fails."""
     file_format = _format(format_name, output)
-    with Sandbox() as box, open_home(session) as home:
+    with session.sandbox or Sandbox() as box, open_home(session) as home:
         # The process starts while the tables are looked up.
         box.start()
         lake = home.lake()

@@ -342,7 +342,7 @@ class Lake:
         """
         from adreel.lake.difference import Grouping, difference
 
-        return difference(self._storage, slug, before, after, grouping or Grouping())
+        return difference(self._tables, slug, before, after, grouping or Grouping())
 
     def changed_rows(
         self, slug: str, before: int, after: int, query: ChangedRowsQuery
@@ -354,7 +354,7 @@ class Lake:
         """
         from adreel.lake.changed_rows import open_changed_rows
 
-        return open_changed_rows(self._storage, slug, before, after, query)
+        return open_changed_rows(self._tables, slug, before, after, query)
 
     def row_changes(self, slug: str, before: int, after: int) -> AbstractContextManager[RowChanges | None]:
         """The rows that a copy of version `before` needs to be `after`, to be read while a block runs.
@@ -385,7 +385,7 @@ class Lake:
         """
         from adreel.lake.difference import sum_changes
 
-        return sum_changes(self._storage, slug, before, after, additive, columns)
+        return sum_changes(self._tables, slug, before, after, additive, columns)
 
     def day_sums(
         self, slug: str, version: int, names: tuple[str, ...], columns: tuple[str, ...]
@@ -396,7 +396,7 @@ class Lake:
         """
         from adreel.lake.difference import day_sums
 
-        return day_sums(self._storage, slug, version, names, columns)
+        return day_sums(self._tables, slug, version, names, columns)
 
     def snapshot(self, tables: Mapping[str, str], columns: Mapping[str, ReaderColumns] | None = None) -> Snapshot:
         """What another process needs to read the newest versions of tables, each under a name; `columns` by name.

@@ -21,8 +21,7 @@ from adreel.lake.difference import HERE, MEMORY, SLICE_CELLS, create_views, open
 from adreel.lake.engine import engine, lock, quoted, sql
 from adreel.lake.filters import Filter, Kind, condition, kind_of
 from adreel.lake.query import reads_files
-from adreel.lake.storage import Storage
-from adreel.lake.tables import TableState
+from adreel.lake.tables import TableCache, TableState
 from adreel.lake.versions import version_note
 from adreel.language import phrase
 
@@ -87,10 +86,11 @@ class ChangedRowsHead:
 
 @contextmanager
 def open_changed_rows(
-    storage: Storage, slug: str, before: int, after: int, query: ChangedRowsQuery
+    tables: TableCache, slug: str, before: int, after: int, query: ChangedRowsQuery
 ) -> Iterator[ChangedRowsReader]:
     """The changed rows, to be read in parts while the block runs; see `Lake.changed_rows`."""
-    old, new = open_both(storage, slug, before, after, ())
+    storage = tables.storage
+    old, new = open_both(tables, slug, before, after, ())
     note = version_note(storage, slug, after)
     shared = [name for name in new.schema.names if name in old.schema.names]
     key = tuple(note.key) if note else ()

@@ -19,7 +19,7 @@ from adreel.lake.kept_values import with_values
 from adreel.lake.keys import key_faults
 from adreel.lake.query import create_view
 from adreel.lake.storage import Storage
-from adreel.lake.tables import TableState, open_table, read_table
+from adreel.lake.tables import TableCache, TableState, read_table
 from adreel.lake.versions import Version, version_note, versions
 
 EXAMPLES = 10
@@ -102,22 +102,24 @@ class Difference:
     examples: tuple[Example, ...]
 
 
-def difference(storage: Storage, slug: str, before: int, after: int, grouping: Grouping) -> Difference:
+def difference(tables: TableCache, slug: str, before: int, after: int, grouping: Grouping) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
-    old, new = open_both(storage, slug, before, after, grouping.columns)
+    storage = tables.storage
+    old, new = open_both(tables, slug, before, after, grouping.columns)
     note = version_note(storage, slug, after)
     with engine(MEMORY) as connection:
         return _VersionComparison(connection, storage, old, new, note, grouping).compute()
 
 
 def open_both(
-    storage: Storage, slug: str, before: int, after: int, needed: Collection[str]
+    tables: TableCache, slug: str, before: int, after: int, needed: Collection[str]
 ) -> tuple[TableState, TableState]:
     """Both versions, without the columns that they only have by name, but for the `needed` ones."""
+    storage = tables.storage
     by_number = {version.number: version for version in versions(storage, slug)}
 
     def opened(number: int) -> TableState:
-        table = open_table(storage, slug, number)
+        table = tables.open(slug, number)
         names = _emptied_up_to(by_number, number) & set(table.schema.names) - set(needed)
         empty = names.difference(with_values(storage, slug, table.files, table.schema, names)) if table.rows else ()
         return replace(table, schema=pa.schema([field for field in table.schema if field.name not in empty]))
@@ -152,10 +154,11 @@ class SumChange:
 
 
 def sum_changes(
-    storage: Storage, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
+    tables: TableCache, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
 ) -> tuple[SumChange, ...]:
     """The sums of `names` by the values of `columns`; see `Lake.sum_changes`."""
-    old, new = open_both(storage, slug, before, after, columns)
+    storage = tables.storage
+    old, new = open_both(tables, slug, before, after, columns)
     shared = set(old.schema.names) & set(new.schema.names)
     if not shared.issuperset(columns):
         return ()
@@ -176,10 +179,11 @@ def sum_changes(
 
 
 def day_sums(
-    storage: Storage, slug: str, version: int, names: Iterable[str], columns: Collection[str]
+    tables: TableCache, slug: str, version: int, names: Iterable[str], columns: Collection[str]
 ) -> Mapping[tuple[Any, ...], Mapping[date | None, tuple[Any, ...]]]:
     """The sums of `names` by the values of `columns` and by day; see `Lake.day_sums`."""
-    table = open_table(storage, slug, version)
+    storage = tables.storage
+    table = tables.open(slug, version)
     if not set(table.schema.names).issuperset((*columns, *names)):
         return {}
     note = version_note(storage, slug, version)

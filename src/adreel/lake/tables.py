@@ -161,27 +161,27 @@ class TableCache:
 
     def __init__(self, storage: Storage) -> None:
         """The cache of the lake at `storage`."""
-        self._storage = storage
+        self.storage = storage
         self._newest: Recent[str, int] = Recent(TABLES)
         self._states: Recent[tuple[str, int], tuple[_Stamp, TableState]] = Recent(TABLES)
 
     def find(self, slug: str, version: int | None = None) -> TableState | None:
         """Like `find_table`, for a version whose entry the log still holds."""
-        with self._storage.guard(phrase("the table %(table)s", table=slug)):
+        with self.storage.guard(phrase("the table %(table)s", table=slug)):
             number, stamp = self._look(slug, version)
         if stamp is None:
             return None
         cached = self._states.find((slug, number))
         if cached is not None and cached[0] == stamp:
             return cached[1]
-        state = find_table(self._storage, slug, number)
+        state = find_table(self.storage, slug, number)
         if state is not None:
             self._states.keep((slug, number), (stamp, state))
         return state
 
     def open(self, slug: str, version: int | None = None) -> TableState:
         """Like `open_table`."""
-        return self.find(slug, version) or open_table(self._storage, slug, version)
+        return self.find(slug, version) or open_table(self.storage, slug, version)
 
     def clear(self) -> None:
         """Forgets all tables."""
@@ -198,14 +198,14 @@ class TableCache:
             stamp, later = self._stamps(slug, newest, newest + 1)
             if stamp is not None and later is None:
                 return newest, stamp
-        numbers = log_versions(self._storage, slug)
+        numbers = log_versions(self.storage, slug)
         if not numbers:
             return 0, None
         self._newest.keep(slug, numbers[-1])
         return numbers[-1], self._stamps(slug, numbers[-1])[0]
 
     def _stamps(self, slug: str, *versions: int) -> list[_Stamp | None]:
-        infos = self._storage.files.get_file_info([_entry(slug, version) for version in versions])
+        infos = self.storage.files.get_file_info([_entry(slug, version) for version in versions])
         return [(info.mtime_ns, info.size) if info.is_file else None for info in infos]
 
 
