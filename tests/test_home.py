@@ -206,7 +206,7 @@ def test_home_counts_each_ad_account_once_and_adds_no_currencies(site: Site) -> 
     assert {(account["dataset"], account["readers"]) for account in answer["accounts"]} == {("spend", 2)}
     assert {account["preferred"] for account in answer["accounts"]} == {"more_days"}
     words = words_of(site.visit("admin").part("/home/spend").text)
-    assert f"{len(answer['accounts'])} ad accounts as read by Spend." in words
+    assert f"{len(answer['accounts'])} ad accounts as read by Spend ." in words
     assert "this one is used because it has more of these days." in words
     for own in answer["currencies"]:
         assert f"Cost by day ({own['currency']})" in words

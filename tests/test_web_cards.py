@@ -372,10 +372,10 @@ def test_what_changes_how_figures_are_read_is_in_sight_and_all_else_is_folded(le
     (sight,) = re.findall(r'<p class="chart-cautions">([^<]*)</p>', page)
     (filters,) = re.findall(r'(?s)<ul class="chips" aria-label="Active filters">.*?</ul>', page)
     assert f"Campaign: {campaign['campaign_name']}" in words_of(filters)
-    one, every = (html.unescape(address) for address in re.findall(r'<a href="([^"]*)"', filters))
-    assert one == every
-    assert "campaign=" not in one
-    assert "Active filters" not in visit.good(one.replace("/cards", "/cards/all"))
+    first, every = (html.unescape(address) for address in re.findall(r'<a href="([^"]*)"', filters))
+    assert first == every
+    assert "campaign=" not in first
+    assert "Active filters" not in visit.good(first.replace("/cards", "/cards/all"))
     assert f"Filtered by Campaign: {campaign['campaign_name']}." in html.unescape(page)
     assert "No previous period: the table begins on" in sight
     page = visit.good(f"{BASE}/cards/all", currency="EUR", days="7")

@@ -367,11 +367,11 @@ def test_saved_settings_offer_a_run_unless_one_is_due_soon(site: Site) -> None:
     dataset, visit = saved(site), site.visit("admin")
     base = f"/datasets/{dataset.slug}"
 
-    def notice_of(said: str, **changes: str) -> str:
+    def notice_of(sentence: str, **changes: str) -> str:
         visit.sent(f"{base}/settings", data(settings_of(visit, dataset, **changes)))
         match = re.search(r'<div class="alert[^"]* notice".*?</div>', visit.good(base), re.DOTALL)
         assert match is not None
-        assert f"Settings saved. {said}" in words_of(match[0])
+        assert f"Settings saved. {sentence}" in words_of(match[0])
         return match[0]
 
     weekly = {"schedule.tab": "basic", "schedule.unit": "week", "schedule.at": "06:00"}
