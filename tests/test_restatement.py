@@ -153,9 +153,9 @@ def test_sample_rows_are_the_restated_ones_that_changed_most_by_names(site: Site
     place = 0
     assert f"10 of {rows['total']} restated rows. The largest change in Conversions comes first." in samples
     for item in rows["items"]:
-        names = f"{item['names']['ad_id']} {item['names']['advertiser_id']} Day {item['day']}"
+        names = f"{item['names']['ad_id']} · {item['names']['advertiser_id']} · Day {item['day']}"
         (step,) = (value for value in item["values"] if value["name"] == rows["sorted_by"])
-        place = samples.index(f"changed {names} Conversions {step['before']} {step['after']}", place)
+        place = samples.index(f"{names} changed Conversions {step['before']} {step['after']}", place)
         assert item["key"]["ad_id"] not in samples
 
 
