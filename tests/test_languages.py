@@ -146,8 +146,8 @@ WORD = re.compile(r"(?<![\w./@-])[A-Za-zÀ-ž]{2,}(?![\w/@]|\.\w)")
 NAMES = frozenset(
     re.findall(
         r"\w+",
-        "adreel TikTok UTC ID API SQL CSV PDF Excel Parquet JSON JSONL TSV kB MB GB EUR USD INR JPY GBP Deutsch English "
-        "Spend by ad Never run program demo admin eddy vera Rows Every morning Media Team testclient DSA LIVE "
+        "adreel TikTok UTC ID API SQL CSV PDF Excel Parquet JSON JSONL TSV kB MB GB EUR USD INR JPY GBP Deutsch "
+        "English Spend by ad Never run program demo admin eddy vera Rows Every morning Media Team testclient DSA LIVE "
         "SKAdNetwork Python SQLite deltalake duckdb fastapi http pyarrow sqlalchemy starlette date from to rate "
         "Microsoft Slack Teams",
     )

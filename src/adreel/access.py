@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.language import Phrase, either, listed, phrase
+from adreel.settings import Settings
 from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 
@@ -480,3 +481,19 @@ _WITH_RUNS = {
     DatasetRight.EDIT: Phrase("edit run %(run)s"),
     DatasetRight.DELETE: Phrase("delete run %(run)s"),
 }
+
+
+def guard_of(settings: Settings, store: Store) -> Guard:
+    """The rights of the user in ADREEL_USER, or of the operator of this machine, who may do everything.
+
+    Raises NotFoundError for an unknown user, ForbiddenError for a disabled one.
+    """
+    if not settings.user:
+        return Guard(store, Actor(None))
+    try:
+        user = store.users.get(settings.user)
+    except NotFoundError as error:
+        raise NotFoundError(f"ADREEL_USER: {error.message}") from error
+    if user.disabled:
+        raise ForbiddenError(f"ADREEL_USER: user {user.name!r} is disabled. Ask an administrator.")
+    return Guard(store, Actor(user))

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adreel.access import Actor, Guard
+from adreel.access import Guard, guard_of
 from adreel.cli import CommandContext
 from adreel.cli.output import say
 from adreel.clock import HomeClock
-from adreel.errors import ForbiddenError, NotFoundError
 from adreel.settings import Settings
 from adreel.store import Store
 from adreel.store.audit import Means, Origin, acting
@@ -64,19 +63,3 @@ def open_store(session: CommandContext, settings: Settings) -> Iterator[Store]:
         if isinstance(session.clock, HomeClock):
             session.clock.follow(store.accounts)
         yield store
-
-
-def guard_of(settings: Settings, store: Store) -> Guard:
-    """The rights of the user in ADREEL_USER, or of the operator of this machine, who may do everything.
-
-    Raises NotFoundError for an unknown user, ForbiddenError for a disabled one.
-    """
-    if not settings.user:
-        return Guard(store, Actor(None))
-    try:
-        user = store.users.get(settings.user)
-    except NotFoundError as error:
-        raise NotFoundError(f"ADREEL_USER: {error.message}") from error
-    if user.disabled:
-        raise ForbiddenError(f"ADREEL_USER: user {user.name!r} is disabled. Ask an administrator.")
-    return Guard(store, Actor(user))

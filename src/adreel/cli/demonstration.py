@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from adreel.access import AccountRight, DatasetRight, RoleRight
+from adreel.access import AccountRight, DatasetRight, RoleRight, guard_of
 from adreel.cli import CommandContext
-from adreel.cli.context import OpenHome, guard_of, open_store, settings_of
+from adreel.cli.context import OpenHome, open_store, settings_of
 from adreel.cli.output import counted, print_table, say
 from adreel.cli.runs import print_report, watched
 from adreel.cli.serving import PORT, listening, reached, serve_on

@@ -1,0 +1,119 @@
+"""A report that is read once, without a saved dataset: its rows, once they are verified."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx2
+import pyarrow as pa
+
+from adreel.connections import Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
+from adreel.datasets.dataset import Dataset
+from adreel.errors import ProofError
+from adreel.lake import Lake
+from adreel.language import phrase
+from adreel.pipeline.extract import Extraction, Parts
+from adreel.pipeline.load import Committed, commit_run
+from adreel.pipeline.plan import Plan, make_plan
+from adreel.pipeline.run import CHUNKS_AT_ONCE, DEADLINE_FACTOR, SHORTEST_DEADLINE
+from adreel.pipeline.verify import ReadOutcome
+from adreel.settings import Settings
+from adreel.store import Account, RunState, Store, new_run_id
+from adreel.tiktok.client import first_failure
+from adreel.tiktok.rate_limit import limits_for
+
+_SLUG = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportReader:
+    """Reads reports of one home. `transport` replaces the network, `waits` are the clocks and sleep of the client."""
+
+    settings: Settings
+    store: Store
+    clock: Callable[[], datetime]
+    transport: httpx2.AsyncBaseTransport | None = None
+    waits: Waits = field(default_factory=Waits)
+
+    def read(self, dataset: Dataset, account: Account) -> VerifiedReport:
+        """Reads and verifies the report.
+
+        Raises ProofError if its rows or sums are not those that TikTok counts, and the errors of TikTok's client.
+        """
+        folder = TemporaryDirectory(prefix="adreel-report-")
+        try:
+            lake = Lake(folder.name, clock=self.clock)
+            committed = asyncio.run(self._commit(lake, dataset, account))
+            state = RunState.of_version(committed.verification, committed.warnings, committed.skipped)
+            if state is RunState.CHECK_FAILED:
+                reasons = " ".join(committed.warnings)
+                raise ProofError(phrase("The report could not be verified. %(reasons)s", reasons=reasons))
+        except BaseException:
+            folder.cleanup()
+            raise
+        return VerifiedReport(lake, folder, committed)
+
+    async def _commit(self, lake: Lake, dataset: Dataset, account: Account) -> Committed:
+        run_id, now = new_run_id(), self.clock()
+        parts = Parts(lake, run_id)
+        plan, failed = await self._plan(dataset, account, now)
+        limits = limits_for(self.settings.tiktok_level)
+        least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
+        deadline = self.waits.monotonic() + max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)
+        access = account_access(self.settings, self.store, account)
+        async with connected(
+            self.settings, self.store, access, transport=self.transport, deadline=deadline, waits=self.waits
+        ) as client:
+            extraction = Extraction(plan, client, parts, lambda _request, _part: None, dict(failed))
+            slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
+
+            async def read(chunk: Any) -> ReadOutcome:
+                async with slots:
+                    return await extraction.chunk(chunk)
+
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(read(chunk)) for chunk in plan.chunks()]
+            except BaseExceptionGroup as failures:
+                raise first_failure(failures) from None
+        outcomes = [ReadOutcome(failed=dict(failed)), *(task.result() for task in tasks)]
+        return await asyncio.to_thread(commit_run, lake, _SLUG, run_id, plan, now, outcomes, newest=None)
+
+    async def _plan(self, dataset: Dataset, account: Account, now: datetime) -> tuple[Plan, Mapping[str, str]]:
+        advertisers = self.store.accounts.advertisers(account)
+        if not is_fresh(advertisers, now):
+            deadline = self.waits.monotonic() + SHORTEST_DEADLINE
+            access = account_access(self.settings, self.store, account)
+            async with connected(
+                self.settings, self.store, access, transport=self.transport, deadline=deadline, waits=self.waits
+            ) as client:
+                advertisers = await refresh(client, self.store, account)
+        covering = covered(advertisers, dataset.advertisers or account.selection)
+        refuse_unreadable(covering, advertisers, account, skip_failing=dataset.skip_failing)
+        return make_plan(dataset, covering.advertisers, now), covering.unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedReport:
+    """A report's rows on disk, which go when they were read; `outcome` has its verification and warnings."""
+
+    _lake: Lake
+    _folder: TemporaryDirectory[str]
+    outcome: Committed
+
+    def batches(self) -> Any:
+        """The rows as a pyarrow RecordBatchReader, to be read once."""
+        reader = self._lake.read(_SLUG)
+        return pa.RecordBatchReader.from_batches(reader.schema, self._read(reader))
+
+    def _read(self, reader: Any) -> Iterator[Any]:
+        try:
+            yield from reader
+        finally:
+            self._lake.close()
+            self._folder.cleanup()

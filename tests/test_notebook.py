@@ -1,0 +1,96 @@
+"""adreel in a notebook: datasets, runs and tables as Arrow, pandas, Polars and DuckDB; reports without a dataset."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+import pytest
+
+import adreel
+from adreel.errors import DatasetError, NotFoundError, ProofError
+from adreel.notebook import Home as OpenedHome
+from home import SPEND, Home
+from lake_rows import in_order
+from running import Tampered, settings_of
+
+KEYS = {key: value for key, value in SPEND.items() if key != "name"}
+
+
+@pytest.fixture
+def opened(home: Home) -> Iterator[OpenedHome]:
+    home.good("run", "-f", home.file())
+    with OpenedHome(settings_of(home), clock=lambda: home.now, transport=httpx2.ASGITransport(home.world)) as opened:
+        yield opened
+
+
+def lines(home: Home) -> list[dict[str, Any]]:
+    return home.rows("select * from spend")
+
+
+def test_a_table_is_read_in_four_forms_with_the_same_money(home: Home, opened: OpenedHome) -> None:
+    table = opened.read("spend")
+    total = sum(Decimal(str(row["spend"])) for row in lines(home))
+    arrow = table.arrow()
+    assert (table.version, table.rows, arrow.num_rows) == (0, len(lines(home)), len(lines(home)))
+    assert sum(arrow.column("spend").to_pylist()) == total
+    assert table.pandas()["spend"].sum() == total
+    assert table.polars()["spend"].sum() == total
+    assert table.duckdb().sum("spend").fetchall() == [(total,)]
+    assert sum(batch.num_rows for batch in table.batches()) == table.rows
+
+
+def test_columns_and_earlier_versions_are_read_by_name(home: Home, opened: OpenedHome) -> None:
+    first = opened.read("spend", columns=["ad_id", "spend"]).arrow()
+    assert first.column_names == ["ad_id", "spend"]
+    report = opened.run("spend", dates=("2026-11-01", "2026-11-02"))
+    assert (report.state.value, report.version) == ("verified", 1)
+    assert opened.read("spend", version=0).rows == first.num_rows
+    assert [(info.slug, info.version) for info in opened.datasets] == [("spend", 1)]
+    with pytest.raises(NotFoundError, match="Did you mean 'spend'"):
+        opened.read("spent")
+
+
+def test_a_report_without_a_dataset_has_the_rows_of_a_run_and_leaves_nothing(home: Home, opened: OpenedHome) -> None:
+    before = home.kept()
+    rows = opened.report(**KEYS).read_all().to_pylist()
+    assert in_order(rows) == in_order(opened.read("spend").arrow().to_pylist())
+    assert home.kept() == before
+
+
+def test_a_report_that_tiktok_would_refuse_or_that_is_not_proved_is_an_error(home: Home, opened: OpenedHome) -> None:
+    with pytest.raises(DatasetError, match="metrics"):
+        opened.report(**KEYS | {"metrics": ["spent"]})
+
+    def lose_a_row(_parameters: dict[str, str], data: dict[str, Any]) -> None:
+        data["list"] = data["list"][1:]
+
+    tampered = OpenedHome(settings_of(home), clock=lambda: home.now, transport=Tampered(home, lose_a_row))
+    with tampered, pytest.raises(ProofError, match="TikTok counts"):
+        tampered.report(**KEYS)
+
+
+def test_it_works_where_an_event_loop_runs_as_in_a_notebook(opened: OpenedHome) -> None:
+    async def cell() -> int:
+        return int(opened.report(**KEYS).read_all().num_rows)
+
+    assert asyncio.run(cell()) == opened.read("spend").rows
+
+
+def test_a_plan_says_what_the_command_line_says(home: Home, opened: OpenedHome) -> None:
+    assert opened.plan("spend")["requests"] == home.json("plan", "spend")["requests"]
+
+
+def test_importing_adreel_imports_nothing_but_python() -> None:
+    script = "import sys; before = set(sys.modules); import adreel; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    packages = {name.partition(".")[0] for name in done.stdout.split()}
+    assert packages - sys.stdlib_module_names == {"adreel"}
+    assert "asyncio" not in packages
+    assert set(adreel.__all__) <= set(dir(adreel))
+    assert adreel.Home is OpenedHome
