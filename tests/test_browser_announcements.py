@@ -98,6 +98,22 @@ def test_an_address_shows_only_the_fields_of_its_way_and_a_refused_one_has_the_f
         look(page)
 
 
+def test_a_metric_that_is_chosen_by_an_arrow_and_left_by_tab_leaves_the_focus_where_it_went(
+    chromium: Browser, town: Town
+) -> None:
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/datasets/spend_by_ad/cards?days=7")
+        menu = page.locator("#card-spend-metric")
+        menu.focus()
+        menu.press("ArrowDown")
+        chosen = menu.evaluate("menu => menu.selectedOptions[0].textContent.trim()")
+        with page.expect_response("**/cards/all*"):
+            menu.press("Tab")
+        expect(page.locator("#card-spend figcaption")).to_contain_text(chosen)
+        expect(page.locator("#card-spend .chart-table summary")).to_be_focused()
+
+
 def test_charts_that_are_replaced_leave_the_focus_on_the_button_of_the_menu(chromium: Browser, town: Town) -> None:
     with visiting(chromium, town, "admin") as person:
         page = person.page

@@ -1014,7 +1014,7 @@ def test_the_help_speaks_only_of_figures_that_the_chart_shows() -> None:
         return {offer.key: (offer.title, offer.meaning) for offer in offers}
 
     cost = meanings(metrics=["spend"])
-    assert cost["totals"] == ("Totals", "Totals of all rows.")
+    assert cost["totals"] == ("Totals", "Totals of the chosen rows.")
     assert "rates" not in cost
     assert not [text for text in cost.values() if "ates" in text[1] or "Reach" in text[1] or "other figures" in text[1]]
     clicks = meanings(metrics=["spend", "impressions", "clicks"])
@@ -1025,7 +1025,7 @@ def test_the_help_speaks_only_of_figures_that_the_chart_shows() -> None:
     assert conversions["results"][0] == "Conversions by day"
     assert "recent days still increase" in conversions["results"][1]
     people = meanings(data_level="advertiser", metrics=["spend", "reach"])
-    assert people["totals"][1] == "Totals of all rows. Not included, as non-additive: Reach."
+    assert people["totals"][1] == "Totals of the chosen rows. Not included, as non-additive: Reach."
     assert "A person reached on two days" in people["people_days"][1]
     results = meanings(data_level="advertiser", metrics=["spend", "result"])
     assert "person" not in results["people_days"][1]

@@ -15,7 +15,7 @@ import pytest
 
 from adreel.access import Actor, Guard
 from adreel.dashboards import boards
-from adreel.dashboards.cards import PinState, pinned_card, pinned_cards
+from adreel.dashboards.cards import PinState, period_of, pinned_card, pinned_cards
 from adreel.dashboards.document import document_of, summary
 from adreel.lake import Lake
 from adreel.store import ExchangeRate, Level, Role, RunOutcome, RunState
@@ -110,6 +110,25 @@ def test_a_pinned_period_moves_with_the_days_and_a_common_period_is_of_all_chart
     assert chart["x"]["values"][-1] == "2026-11-22"
     (fixed,) = charts(visit.part("/dashboards/1/pins/2").text)
     assert fixed["x"]["values"] == ["2026-11-19", "2026-11-20"]
+
+
+def test_a_common_period_that_a_report_without_days_cannot_have_is_said_in_sight(site: Site) -> None:
+    keys = {"report": "creatives", "metrics": ["spend", "impressions"], "data_level": None, "time_dimension": None}
+    site.home.good("run", "-f", site.home.file(name="Videos", **keys))
+    visit, lake = site.visit("admin"), lake_of(site)
+    (card, *_) = re.findall(r'card=([a-z_]+)"', html.unescape(visit.good("/datasets/videos/cards/all", currency="EUR")))
+    pin(visit, card=card, dataset="videos", query="currency=EUR")
+    note = "The period of the dashboard does not apply, as this report has no days. "
+    note += "Figures cover 2026-11-19 to 2026-11-21."
+    assert note not in words_of(visit.part("/dashboards/1/pins/1").text)
+    (part,) = re.findall(r'hx-get="([^"]*)" hx-trigger="load"', visit.good("/dashboards/1?days=1"))
+    (cautions,) = re.findall(r'<p class="pin-cautions">([^<]*)</p>', visit.part(html.unescape(part)).text)
+    assert note in cautions
+    guard, period = Guard(site.store, Actor(None)), period_of("1")
+    board = site.store.dashboards.get(1)
+    cards = pinned_cards(guard, lake, board, site.home.now, period)
+    document = document_of(board, cards, site.store.workspace.get(), site.home.now)
+    assert note in summary(document)
 
 
 def test_a_pin_keeps_the_currency_that_was_shown_and_only_what_concerns_its_chart(site: Site) -> None:

@@ -436,7 +436,10 @@ def test_converted_money_is_what_charts_home_and_dashboards_open_with_until_anot
     pinned = asking.good("POST", f"/dashboards/{board}/pins", 201, json={"dataset": "spend", "card": "spend"})
     assert "convert=EUR" in pinned["choices"]
     visit.good("/home", convert="", prefer="1")
-    assert "EUR, converted" not in visit.good(f"{BASE}/cards/all")
+    page = visit.good(f"{BASE}/cards/all")
+    assert "EUR, converted" not in page
+    (address,) = re.findall(r'<a href="([^"]*)"[^>]*>Show all, converted to EUR</a>', page)
+    assert "EUR, converted" in visit.good(html.unescape(address).replace("/cards", "/cards/all"))
     assert "Cost (EUR, converted)" not in visit.part("/home/spend").text
     visit.part(f"{BASE}/cards/all?currency=convert%3AEUR&prefer=1")
     assert "Cost (EUR, converted)" in visit.part("/home/spend").text

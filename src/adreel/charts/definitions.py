@@ -256,7 +256,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "totals",
         Phrase("Totals"),
-        Phrase("Totals of all rows."),
+        Phrase("Totals of the chosen rows."),
         "numbers",
         (*SUMS, *RATES),
         most=9,

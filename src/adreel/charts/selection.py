@@ -106,7 +106,7 @@ class CardFacts:
 
     `days` is the number of days or the period that is shown. Of the `shown_advertisers` those in other currencies,
     `left_out_advertisers`, are in no figure. `no_previous` says why there is no comparison, `choice_notes` what of the
-    choices the table does not have.
+    choices the table does not have, `range_notes` which days the figures cover of a table without days.
     """
 
     rows: int
@@ -130,6 +130,7 @@ class CardFacts:
     left_out_advertisers: int = 0
     no_previous: str | None = None
     choice_notes: tuple[str, ...] = ()
+    range_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,7 @@ def _selected(
         shown_advertisers=len(shown_advertisers),
         left_out_advertisers=len(left_out),
         choice_notes=(*_choice_notes(choices, currency, facts, chosen), *days_notes),
+        range_notes=tuple(_range_notes(chosen, newest)),
     )
     return CardSelection(
         facts=facts,
@@ -310,7 +312,7 @@ def _selected(
         refusal=refusal,
         notes=(
             *facts.choice_notes,
-            *_range_notes(chosen, newest),
+            *facts.range_notes,
             *_dataset_notes(dataset),
         ),
         zones=len({group.zone for group in newest}),

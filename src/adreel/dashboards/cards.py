@@ -91,7 +91,7 @@ class PinnedCard:
     """A pin as who asks sees it.
 
     `title` is empty for the chart's own, and `saved` None for a dataset that they may not see. `problem` says why
-    nothing is shown. `asked` is what is chosen.
+    nothing is shown. `asked` is what is chosen, and `period_note` says that the common period cannot be.
     """
 
     pin: Pin
@@ -102,6 +102,7 @@ class PinnedCard:
     standing: Standing | None = None
     chart: ChartFigures | None = None
     asked: AskedCharts = field(default_factory=AskedCharts)
+    period_note: str = ""
 
     @property
     def trouble(self) -> str:
@@ -140,11 +141,20 @@ def pinned_card(
         return replace(card, state=PinState.FAILED, problem=str(error))
     if chart is None:
         return replace(card, state=PinState.CHART_GONE, problem=_CHART_GONE)
+    if period is not None and chart.facts.window is None:
+        card = replace(card, period_note=_period_note(chart.facts))
+        # In sight on the page, and not with the notes that are folded.
+        chart = replace(chart, facts=replace(chart.facts, choice_notes=(card.period_note, *chart.facts.choice_notes)))
     is_own = card.title in ("", chart.offer.stored_title[:LONGEST_NAME])
     card = replace(card, title=chart.offer.title if is_own else card.title, chart=chart)
     if chart.offer.metric and chart.offer.refusal is not None:
         return replace(card, state=PinState.CHART_GONE, problem=chart.offer.refusal)
     return card
+
+
+def _period_note(facts: CardFacts) -> str:
+    note = phrase("The period of the dashboard does not apply, as this report has no days.")
+    return " ".join((note, *facts.range_notes))
 
 
 def described(guard: Guard, board: Dashboard, pin: Pin, now: datetime) -> PinnedCard:

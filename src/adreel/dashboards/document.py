@@ -44,7 +44,7 @@ def _card(card: PinnedCard, zone: str) -> Document:
         "title": card.title or "Chart",
         "meaning": _meaning(data) if data else "",
         "source": " · ".join(_source(card, zone)),
-        "trouble": card.trouble[:LONGEST_TROUBLE],
+        "trouble": " ".join(filter(None, (card.trouble, card.period_note)))[:LONGEST_TROUBLE],
         "problem": problem,
         "chart": chart_of(data) if data and not problem else None,
         "table": asdict(as_table(data)) if data and not problem else None,

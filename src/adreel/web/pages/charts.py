@@ -215,6 +215,17 @@ class Menus:
         return (*removed, *_late(self.facts, self.yesterday), *_cautions(self.facts))
 
     @property
+    def conversion(self) -> tuple[str, str] | None:
+        """The currency and the query that show the ad accounts of all currencies, if some are left out for theirs."""
+        if self.facts is None or self.facts.convert or not self.facts.left_out_advertisers:
+            return None
+        target = next((offer.target for offer in self.facts.conversions if not offer.refusal), None)
+        if target is None:
+            return None
+        choices = replace(self.asked.choices, currency=None, convert=target)
+        return target, replace(self.asked, choices=choices).query
+
+    @property
     def selected(self) -> tuple[ChoiceMenu, ...]:
         """The filters that apply."""
         return tuple(menu for menu in self.filters if menu.selected)

@@ -149,14 +149,19 @@
   }));
 
   // Where the focus was in charts that are replaced, or elsewhere when a menu was sent; on a field, or in a menu.
-  let focused = "";
+  // What has no id of its own, such as "View as table", is found again by its place in the part that has one.
+  const focusable = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+  let focused = { id: "", place: -1 };
   document.addEventListener("htmx:before:swap", () => {
     const at = document.activeElement;
-    focused = (at?.closest(".cards-host [id]") ?? (announced && at))?.id ?? "";
+    const part = at?.closest(".cards-host [id]") ?? (announced && at);
+    focused = { id: part?.id ?? "", place: part ? [...part.querySelectorAll(focusable)].indexOf(at) : -1 };
   });
   const focusAgain = (otherwise) => {
-    const again = document.getElementById(focused) ?? otherwise;
-    focused = "";
+    const part = document.getElementById(focused.id);
+    const inPart = part?.matches("details") ? null : part?.querySelectorAll(focusable)[focused.place];
+    const again = inPart ?? part ?? otherwise;
+    focused = { id: "", place: -1 };
     if (document.activeElement !== document.body) return;
     (again?.matches("details") ? again.querySelector("summary") : again)?.focus({ preventScroll: true });
   };
