@@ -181,6 +181,14 @@ def _takeover() -> Iterator[str]:
     yield from ("", "### Killed workers", "", *_scaling().takeover_lines())
 
 
+def _publishing() -> Iterator[str]:
+    # The server of the tests is Postgres.
+    sys.path.append(str(ROOT / "tests"))
+    from bench import publishing
+
+    yield from ("", "### Publishing", "", *publishing.lines())
+
+
 def _scaling() -> ModuleType:
     # The server of the tests is Postgres.
     sys.path.append(str(ROOT / "tests"))
@@ -200,6 +208,7 @@ SECTIONS = {
     "scale": _scale,
     "rows": _rows,
     "takeover": _takeover,
+    "publishing": _publishing,
 }
 
 

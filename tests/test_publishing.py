@@ -163,6 +163,21 @@ def test_new_columns_appear(copy: Copy) -> None:
     assert copy.is_the_lakes()
 
 
+def test_a_column_that_is_gone_stays_there_without_its_old_values(copy: Copy) -> None:
+    put(
+        copy.lake,
+        "run1",
+        "replace",
+        [row("a", 1, likes=7), row("b", 1, likes=8)],
+        schema=with_columns(likes=pa.int64()),
+    )
+    copy.publish()
+    put(copy.lake, "run2", "replace", [row("a", 1), row("b", 1, 5)], reset_schema=True)
+    assert copy.publish() == Published(PublishMode.CHANGES, 2, 1, 0)
+    assert {each["likes"] for each in copy.rows()} == {None}
+    assert copy.is_the_lakes()
+
+
 def test_a_column_of_another_type_is_refused_until_the_table_is_loaded_anew(copy: Copy) -> None:
     put(copy.lake, "run1", "replace", [row("a", 1, clicks=1)])
     copy.publish()

@@ -77,6 +77,8 @@ def prove(version: TableFigures, copy: TableFigures, table: str) -> None:
 
 def _same(wanted: Any, value: Any) -> bool:
     if isinstance(wanted, float) and isinstance(value, (float, Decimal)):
+        if math.isnan(wanted):
+            return math.isnan(value)
         return math.isclose(wanted, float(value), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return bool(wanted == value)
 

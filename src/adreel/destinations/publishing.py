@@ -124,6 +124,7 @@ class _TablePublisher:
         published = None
         if may_change and mark is not None and there:
             self._add_columns(there)
+            self._empty_columns(there & mark.columns.keys() - self._types.keys())
             published = self._change(mark)
         published = published or self._load(there)
         self._prove()
@@ -213,6 +214,12 @@ class _TablePublisher:
         for name, kind in self._types.items():
             if name not in there:
                 self._session.run(sql("ALTER TABLE", self._place.sql, "ADD COLUMN", quoted(name), kind))
+
+    def _empty_columns(self, names: Iterable[str]) -> None:
+        """Empties columns that the version does not have any more: they stay for who uses them, without old values."""
+        for name in sorted(names):
+            column = quoted(name)
+            self._session.run(sql("UPDATE", self._place.sql, "SET", column, "= NULL WHERE", column, "IS NOT NULL"))
 
     # -- proof
 
