@@ -47,3 +47,8 @@ def _target(item: Any, fault: Fault) -> Iterator[PublishTarget]:
         )
     else:
         yield PublishTarget(name.strip(), table)
+
+
+def written_target(target: PublishTarget) -> Any:
+    """A destination as a dataset file has it."""
+    return {"to": target.destination, "table": target.table} if target.table else target.destination

@@ -117,7 +117,7 @@ def change(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -
     name = clean_name(dataset.name, phrase("a dataset"))
     if spec == saved.spec and saved.account_id == account.id and name == saved.name:
         return saved
-    return guard.store.datasets.update(
+    changed = guard.store.datasets.update(
         saved,
         name=name,
         spec=spec,
@@ -128,6 +128,9 @@ def change(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -
         same_timing=_same_timing(saved, dataset),
         same_request=asks_the_same(saved.spec, spec),
     )
+    if publish_targets_of(saved) != dataset.publish:
+        _forget_publications(guard, changed)
+    return changed
 
 
 def losses(
@@ -212,6 +215,13 @@ def _of_destinations(
         if (name_key(target.destination), table) in taken:
             reason = phrase("another dataset publishes to the table %(table)s; use another name", table=table)
             yield Problem("publish", reason, line=line)
+
+
+def _forget_publications(guard: Guard, saved: SavedDataset) -> None:
+    """Forgets how the dataset was published where it does not publish any more."""
+    keys = {name_key(target.destination) for target in publish_targets_of(saved)}
+    kept = [destination.id for destination in guard.store.destinations.list() if name_key(destination.name) in keys]
+    guard.store.publications.forget(saved, kept)
 
 
 def _refuse_destinations(guard: Guard, dataset: Dataset, saved: SavedDataset | None = None) -> None:

@@ -80,6 +80,12 @@ def _valid(read: Callable[[Any, Fault], _T], value: Any, otherwise: _T) -> _T:
     return otherwise if faults else outcome
 
 
+def without_field(saved: SavedDataset) -> dict[str, Any]:
+    """What the saved dataset's file says that no field of the form of its settings is for."""
+    values = _timing_values(saved)
+    return {name: values[name] for name in ("publish",) if name in values}
+
+
 def asks_the_same(spec: str, other: str) -> bool:
     """Whether two datasets as the store keeps them ask the same, however they are named, timed, ordered and published.
 

@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from adreel.access import DatasetRight, Guard, RoleRight
+from adreel.datasets.dataset import PublishTarget, Source
+from adreel.datasets.publish_targets import written_target
+from adreel.datasets.service import change
+from adreel.datasets.stored import publish_targets_of, source_of
+from adreel.datasets.validation import parse
 from adreel.destinations.kinds import DestinationAddress, open_session
 from adreel.destinations.publishing import Published, PublishOrder, publish
 from adreel.destinations.session import Place
@@ -90,6 +95,50 @@ def _probe(kind: str, address: str, schema: str) -> None:
             return
 
 
+# -- where a dataset publishes to
+
+
+def attach(
+    guard: Guard, saved: SavedDataset, destination: Destination, table: str | None, now: datetime
+) -> SavedDataset:
+    """The dataset, which publishes there too, or there to another table. DatasetError for a table that cannot be."""
+    kept = [
+        target for target in publish_targets_of(saved) if name_key(target.destination) != name_key(destination.name)
+    ]
+    return _retarget(guard, saved, [*kept, PublishTarget(destination.name, table or None)], now)
+
+
+def detach(guard: Guard, saved: SavedDataset, name: str, now: datetime) -> SavedDataset:
+    """The dataset, which does not publish there any more; the table there stays. InputError if it did not."""
+    targets = publish_targets_of(saved)
+    kept = [target for target in targets if name_key(target.destination) != name_key(name)]
+    if len(kept) == len(targets):
+        raise InputError(_nowhere(saved, name))
+    return _retarget(guard, saved, kept, now)
+
+
+def _retarget(guard: Guard, saved: SavedDataset, targets: list[PublishTarget], now: datetime) -> SavedDataset:
+    values = dict(source_of(saved).values)
+    values.pop("publish", None)
+    if targets:
+        values["publish"] = [written_target(target) for target in targets]
+    return change(guard, saved, parse(Source(values, {}), now), now)
+
+
+def ask(guard: Guard, saved: SavedDataset, destination: Destination, *, reload: bool = False) -> None:
+    """Has a worker publish the newest version soon, and with `reload` drop the table there and make it anew.
+
+    InputError if the dataset does not publish there.
+    """
+    guard.need(DatasetRight.RUN, saved)
+    mine = [status for status in statuses(guard.store, saved) if status.destination == destination]
+    if not mine:
+        raise InputError(_nowhere(saved, destination.name))
+    details = {"destination": destination.name, "reload": reload}
+    guard.store.audit.add(AuditAction.PUBLISH, Subject.of(saved), details)
+    guard.store.publications.ask(saved, destination, mine[0].table, reload=reload)
+
+
 # -- publishing
 
 
@@ -106,7 +155,8 @@ def publish_due(store: Store, lake: Lake, destination_id: int, clock: Callable[[
                 return tried
             tried += 1
             try:
-                _publish(store, lake, mine, clock, reload=False)
+                reload = mine.status.publication is not None and mine.status.publication.reload
+                _publish(store, lake, mine, clock, reload=reload)
             except AdreelError as error:
                 logger.warning("Dataset %s was not published to %s: %s", mine.saved.name, mine.destination.name, error)
 

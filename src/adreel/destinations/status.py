@@ -5,7 +5,7 @@ Without the lake, so that the worker and lists of datasets can ask.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,6 +48,11 @@ class PublicationStatus:
         """Where the table is there."""
         return f"{self.destination.schema_name}.{self.table}" if self.destination else self.table
 
+    @property
+    def failing_since(self) -> datetime | None:
+        """When the first try since the last success failed; None if none did."""
+        return self.publication.failing_since if self.publication else None
+
 
 def statuses(store: Store, saved: SavedDataset) -> tuple[PublicationStatus, ...]:
     """How a dataset stands at each of its destinations, in the order of its file."""
@@ -76,7 +81,7 @@ def _status(
     elif version is None:
         state = PublicationState.EMPTY
     elif publication is not None and publication.run_id == run_id and publication.table_name == table:
-        state = PublicationState.PUBLISHED
+        state = PublicationState.WAITING if publication.reload else PublicationState.PUBLISHED
     else:
         state = PublicationState.WAITING
     there = publication.version if publication is not None else None
@@ -100,6 +105,7 @@ def status_json(status: PublicationStatus) -> Mapping[str, Any]:
         "rows_removed": publication.removed if publication else None,
         "seconds": publication.seconds if publication else None,
         "failure": (publication.failure or None) if publication else None,
+        "failing_since": status.failing_since,
         "failed_at": publication.failed_at if publication else None,
         "next_try_at": publication.next_at if publication else None,
     }
@@ -126,6 +132,15 @@ def publishers(store: Store, destination: Destination) -> tuple[SavedDataset, ..
     )
 
 
+def failing(store: Store, datasets: Iterable[SavedDataset]) -> Iterator[tuple[SavedDataset, PublicationStatus]]:
+    """Those of the datasets that could not be published to a destination lately, and how they are there."""
+    for saved in datasets:
+        if publish_targets_of(saved):
+            for status in statuses(store, saved):
+                if status.failing_since is not None:
+                    yield saved, status
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A dataset whose newest version a destination does not have, and which may be tried now."""
@@ -146,9 +161,11 @@ def due(store: Store, now: datetime) -> Iterator[Due]:
 
 
 def _is_due(store: Store, saved: SavedDataset, status: PublicationStatus, now: datetime) -> bool:
-    if status.state in (PublicationState.PUBLISHED, PublicationState.EMPTY) or status.newest is None:
-        return False
     publication = status.publication
+    if status.newest is None:
+        return False
+    if status.state is PublicationState.PUBLISHED:
+        return False
     if publication is None or publication.next_at is None or publication.next_at <= now:
         return True
     good = store.runs.good(saved)

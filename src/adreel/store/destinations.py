@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from adreel.errors import ExistsError, NotFoundError
 from adreel.language import Phrase, phrase
@@ -56,7 +57,8 @@ class Publication:
     """What a destination has of a dataset: a version, of a run, None and empty if nothing was published yet.
 
     `mode` says what was sent for it, with the rows `written` and `removed`, in `seconds`. `failure` says why the latest
-    try, of the version of `tried_run`, failed: `attempts` times since the last success; it is tried again at `next_at`.
+    try, of the version of `tried_run`, failed: `attempts` times since the last success, the first `failing_since`; it
+    is tried again at `next_at`. `reload`: a person asked to load the table anew.
     """
 
     dataset_id: int
@@ -74,7 +76,9 @@ class Publication:
     tried_run: str
     next_at: datetime | None
     failed_at: datetime | None
+    failing_since: datetime | None
     failure: str
+    reload: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,9 @@ class PublishedVersion:
     removed: int
     seconds: float
 
+
+_FIRST = {"run_id": "", "mode": "", "tried_run": "", "failure": "", "attempts": 0, "reload": False}
+"""What a publication begins with."""
 
 _DESTINATION = tuple(column for column in destinations.columns if column.name not in ("name_key", "address"))
 
@@ -197,7 +204,9 @@ class Publications:
             "tried_run": published.run_id,
             "next_at": None,
             "failed_at": None,
+            "failing_since": None,
             "failure": "",
+            "reload": False,
         }
         self._save(saved, destination, values)
 
@@ -220,9 +229,17 @@ class Publications:
             "tried_run": run_id,
             "next_at": next_at,
             "failed_at": at,
+            "failing_since": func.coalesce(publications.c.failing_since, at),
             "failure": failure,
         }
-        self._save(saved, destination, values)
+        self._save(saved, destination, values, {"failing_since": at})
+
+    def ask(self, saved: SavedDataset, destination: Destination, table_name: str, *, reload: bool) -> None:
+        """Tries at once, and with `reload` loads the table anew; `table_name` is for one that was never tried."""
+        values: dict[str, Any] = {"next_at": None}
+        if reload:
+            values["reload"] = True
+        self._save(saved, destination, values, {"table_name": table_name})
 
     def retry(self, destination: Destination) -> None:
         """Tries at once what waits for its next try, as after the destination was mended."""
@@ -236,7 +253,14 @@ class Publications:
         with self._database.write() as connection:
             connection.execute(delete(publications).where(gone))
 
-    def _save(self, saved: SavedDataset, destination: Destination, values: dict[str, Any]) -> None:
+    def _save(
+        self,
+        saved: SavedDataset,
+        destination: Destination,
+        values: dict[str, Any],
+        first: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Changes a publication to these values, or begins it with them and with `first`."""
         mine = (publications.c.dataset_id == saved.id) & (publications.c.destination_id == destination.id)
         with self._database.write() as connection:
             if connection.execute(update(publications).where(mine).values(values)).rowcount:
@@ -245,8 +269,8 @@ class Publications:
             both = select(datasets.c.id).where(datasets.c.id == saved.id)
             there = select(destinations.c.id).where(destinations.c.id == destination.id)
             if connection.execute(both).first() and connection.execute(there).first():
-                first = {"run_id": "", "mode": "", **values, "dataset_id": saved.id, "destination_id": destination.id}
-                connection.execute(insert(publications).values(first))
+                ids = {"dataset_id": saved.id, "destination_id": destination.id}
+                connection.execute(insert(publications).values({**_FIRST, **values, **first, **ids}))
 
 
 def rotate_destinations(connection: Connection, keys: Keys) -> None:

@@ -904,6 +904,10 @@ publications = Table(
     Column("tried_run", String, nullable=False),
     Column("next_at", Utc),
     Column("failed_at", Utc),
+    # When the first of these tries failed.
+    Column("failing_since", Utc),
     Column("failure", Text, nullable=False),
+    # Whether a person asked to drop the table there and load it anew.
+    Column("reload", Boolean, nullable=False),
     Index(None, "destination_id"),
 )

@@ -45,7 +45,9 @@ def upgrade() -> None:
         sa.Column("tried_run", sa.String(), nullable=False),
         sa.Column("next_at", sa.DateTime(), nullable=True),
         sa.Column("failed_at", sa.DateTime(), nullable=True),
+        sa.Column("failing_since", sa.DateTime(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=False),
+        sa.Column("reload", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["dataset_id"], ["datasets.id"], name="fk_publications_dataset_id", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["destination_id"], ["destinations.id"], name="fk_publications_destination_id", ondelete="CASCADE"
