@@ -39,6 +39,7 @@ from adreel.scheduling import Recurrence, Unit
 from adreel.settings import Settings
 from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, SavedDataset, Store, User, new_run_id
 from adreel.store.datasets import NewDataset, Timing
+from adreel.store.destinations import NewDestination, PublishedVersion
 from adreel.store.notifications import Address, IncidentKind, NewAddress, StaleDataset, Threshold
 from adreel.worker import Worker
 from api_home import program as program_of
@@ -301,6 +302,44 @@ def test_a_dataset_that_is_no_longer_watched_is_not_stale(office: Office) -> Non
     office.store.datasets.update(manual, timing=Timing())
     office.look(seconds=1)
     assert office.store.incidents.list(is_open=True) == ()
+
+
+def test_publishing_that_fails_for_an_hour_sends_one_message_and_one_when_it_is_over(office: Office) -> None:
+    office.subscribe()
+    there = office.store.destinations.add(
+        NewDestination("warehouse", "duckdb", "duckdb:///w.duckdb", "duckdb:///w.duckdb", "tiktok")
+    )
+    spec = '{"report": "performance", "publish": "warehouse"}'
+    (saved,) = office.store.datasets.create_all([NewDataset("Spend", add_account(office.store), spec)])
+    attempts = 0
+
+    def fail(minutes: int) -> None:
+        nonlocal attempts
+        attempts, now = attempts + 1, office.clock()
+        office.store.publications.failed(
+            saved, there, "spend", "a", "The file is away.", attempts=attempts, at=now, next_at=now + timedelta(hours=1)
+        )
+        office.look(minutes=minutes)
+        office.wait()
+
+    fail(30)
+    fail(20)
+    assert office.titles == []
+    fail(30)
+    fail(60)
+    assert office.titles == ["[adreel] Publishing failed: Spend"]
+    body = office.sent[0][1].body
+    assert "Destination warehouse: The file is away." in body
+    assert "adreel publish spend" in body
+    assert "https://adreel.example.org/datasets/spend/destinations" in body
+    # A worker whose clock is behind does not end it.
+    tick(office.store, office.settings, office.clock() - timedelta(hours=3))
+    assert len(office.store.incidents.list()) == len(office.store.incidents.list(is_open=True)) == 1
+    version = PublishedVersion("spend", 0, "a", "full", 5, 5, 0, 0.1)
+    office.store.publications.done(saved, there, version, office.clock())
+    office.wait()
+    assert len(office.titles) == 2
+    assert office.titles[1].startswith("[adreel] Published again: Spend (after 2 h")
 
 
 def test_a_worker_whose_clock_is_behind_ends_no_stale_warning(office: Office) -> None:

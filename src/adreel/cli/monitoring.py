@@ -37,6 +37,9 @@ def _print(state: HomeStatus) -> None:
     trouble = [(account.name, account.status, account.words) for account in state.accounts]
     trouble += [(dataset.dataset_name, dataset.label, dataset.words) for dataset in state.failing]
     trouble += [(entry.dataset_name, "Backfill paused", f"{entry.words} {entry.command}") for entry in state.backfills]
+    trouble += [
+        (entry.dataset_name, f"Not published to {entry.destination}", entry.words) for entry in state.publications
+    ]
     if trouble:
         print_table(("needs attention", "status", "reason"), trouble)
     if state.workers:
@@ -55,6 +58,7 @@ def _print(state: HomeStatus) -> None:
 def _summary(state: HomeStatus) -> str:
     parts = [f"{len(state.running):,} running", f"{state.queued_total:,} queued"]
     waiting = f", {counted(len(state.backfills), 'backfill')}" if state.backfills else ""
+    waiting += f", {len(state.publications):,} not published" if state.publications else ""
     datasets, accounts = counted(len(state.failing), "dataset"), counted(len(state.accounts), "account")
     parts.append(f"{datasets}{waiting} and {accounts} to look at")
     if state.workers is not None:

@@ -14,6 +14,7 @@ from adreel.access import Guard, RoleRight
 from adreel.clock import wall_clock
 from adreel.connections import app_id_in_use
 from adreel.datasets.status import Standing, standings
+from adreel.destinations.status import failing
 from adreel.errors import ForbiddenError
 from adreel.language import integer, phrase, phrases, shown_time
 from adreel.pipeline.backfills import commands
@@ -79,6 +80,17 @@ class WaitingBackfill:
     end: date
     words: str
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailingPublication:
+    """A dataset that could not be published to a destination for a day; `words` say why."""
+
+    dataset: str
+    dataset_name: str
+    destination: str
+    failing_since: datetime
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +160,7 @@ class HomeStatus:
     queued_total: int
     failing: tuple[FailingDataset, ...]
     backfills: tuple[WaitingBackfill, ...]
+    publications: tuple[FailingPublication, ...]
     accounts: tuple[AccountTrouble, ...]
     workers: tuple[WorkerLoad, ...] | None
     apps: tuple[AppBudget, ...]
@@ -174,6 +187,7 @@ def home_status(store: Store, guard: Guard, settings: Settings, now: datetime) -
         queued_total=len(waiting),
         failing=tuple(_failing(standings(store, guard, now))),
         backfills=tuple(_backfills(store, visible)),
+        publications=tuple(_publications(store, visible, now)),
         accounts=tuple(_accounts(guard)),
         workers=workers if _sees_workers(guard) else None,
         apps=tuple(_apps(store, guard, settings, now)),
@@ -245,6 +259,13 @@ def _backfills(store: Store, visible: Mapping[int, SavedDataset]) -> Iterator[Wa
             yield WaitingBackfill(
                 backfill.id, saved.slug, saved.name, backfill.first_day, backfill.last_day, backfill.reason, command
             )
+
+
+def _publications(store: Store, visible: Mapping[int, SavedDataset], now: datetime) -> Iterator[FailingPublication]:
+    for saved, status in failing(store, visible.values()):
+        since = status.failing_since
+        if status.publication is not None and since is not None and now - since >= DAY:
+            yield FailingPublication(saved.slug, saved.name, status.name, since, status.publication.failure)
 
 
 def _accounts(guard: Guard) -> Iterator[AccountTrouble]:

@@ -130,6 +130,8 @@ class MessageWriter:
             "leave a slice that is in the table as it is",
             IncidentKind.RECONNECT: f"Reconnect the account: adreel accounts reconnect {name!r}",
             IncidentKind.STALE: f"Run the dataset (adreel run {slug}), or give it a schedule.",
+            IncidentKind.PUBLISH_FAILED: f"The table there has its earlier rows. Follow the error above, then run: "
+            f"adreel publish {slug}",
             IncidentKind.RESTATED: "Compare the versions before you report the earlier figures.",
         }[incident.kind]
 
@@ -141,7 +143,8 @@ class MessageWriter:
             return f"{self._base}/accounts/{account.id}" if account else ""
         if incident.kind is IncidentKind.BACKFILL_PAUSED:
             return f"{self._base}/datasets/{saved.slug}#backfill"
-        page = "versions" if incident.kind is IncidentKind.RESTATED else "history"
+        pages = {IncidentKind.RESTATED: "versions", IncidentKind.PUBLISH_FAILED: "destinations"}
+        page = pages.get(incident.kind, "history")
         return f"{self._base}/datasets/{saved.slug}/{page}"
 
     def _subject(self, text: str) -> str:

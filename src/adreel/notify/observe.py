@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from adreel.datasets.status import NO_RUNS, stale_at
+from adreel.destinations.status import failing
 from adreel.errors import AdreelError
 from adreel.language import integer, phrase
 from adreel.notify.restated import measured
@@ -19,6 +20,7 @@ from adreel.store.notifications import (
     StaleDataset,
     check_key,
     failed_key,
+    publication_key,
     warnings_key,
 )
 
@@ -29,8 +31,12 @@ TAKEN_OVER_WITHIN = timedelta(minutes=15)
 """A run whose process died counts as failed if no process has taken it over for so long."""
 
 
+UNPUBLISHED_FOR = timedelta(hours=1)
+"""How long publishing to a destination fails before it is an incident."""
+
+
 def observe(store: Store, now: datetime) -> None:
-    """Opens and closes incidents by how runs ended, what accounts are, and which datasets are stale."""
+    """Opens and closes incidents by how runs ended, what accounts are, and which datasets are stale or unpublished."""
     incidents = store.incidents
     wanted = any(IncidentKind.RESTATED in address.kinds for address in store.addresses.list())
     effects = [
@@ -45,6 +51,7 @@ def observe(store: Store, now: datetime) -> None:
     if incidents.backfills_differ():
         incidents.compare_backfills(now)
     _compare_stale(store, now)
+    _compare_publications(store, now)
 
 
 def _is_pending(store: Store, run: Run, now: datetime) -> bool:
@@ -78,6 +85,22 @@ def _compare_stale(store: Store, now: datetime) -> None:
     closes = [incident for dataset_id, incident in lasting.items() if dataset_id not in stay]
     if opens or closes:
         store.incidents.change_stale(opens, closes, now)
+
+
+def _compare_publications(store: Store, now: datetime) -> None:
+    """Opens an incident for each dataset that a destination has not taken for an hour, and closes those it takes."""
+    incidents: dict[str, NewIncident] = {}
+    opens: list[str] = []
+    for saved, status in failing(store, store.datasets.list()):
+        publication, since = status.publication, status.failing_since
+        if publication is None or since is None:
+            continue
+        key = publication_key(saved.id, publication.destination_id)
+        text = phrase("Destination %(destination)s: %(failure)s", destination=status.name, failure=publication.failure)
+        incidents[key] = NewIncident(IncidentKind.PUBLISH_FAILED, key, since, text=text, dataset_id=saved.id)
+        if now - since >= UNPUBLISHED_FOR:
+            opens.append(key)
+    store.incidents.compare_publications(incidents, opens, now)
 
 
 def effects_of(run: Run, *, measure: bool = False) -> RunEffects:

@@ -97,6 +97,13 @@ class IncidentKind(TextEnum):
         Phrase("Updated again"),
         Phrase("A dataset was not updated for the time it is set to."),
     )
+    PUBLISH_FAILED = (
+        "publish_failed",
+        Phrase("Publishing failed"),
+        Phrase("datasets not published"),
+        Phrase("Published again"),
+        Phrase("A destination could not be written to for an hour."),
+    )
     RESTATED = (
         "restated",
         Phrase("Restated"),
@@ -455,6 +462,19 @@ class Incidents:
                         connection, NewIncident(IncidentKind.STALE, key, stale.at, cause, dataset_id=stale.dataset_id)
                     )
 
+    def compare_publications(self, failing: Mapping[str, NewIncident], opens: Collection[str], now: datetime) -> None:
+        """Opens the incidents of these keys of publishes that fail, and closes those of publishes that do not."""
+        with self._database.read() as connection:
+            last = _open_keys(connection, IncidentKind.PUBLISH_FAILED)
+        if last <= failing.keys() and set(opens) <= last:
+            return
+        with self._database.write() as connection:
+            last = _open_keys(connection, IncidentKind.PUBLISH_FAILED)
+            for key in last - failing.keys():
+                _close(connection, key, now, "")
+            for key in set(opens) - last:
+                _open(connection, failing[key])
+
     # -- restatements
 
     def claim_measure(self, now: datetime) -> str | None:
@@ -694,6 +714,11 @@ _WAITING_BACKFILLS = select(
 def _backfill_key(row: Any) -> str:
     """That this backfill waits, since this run of it."""
     return f"{IncidentKind.BACKFILL_PAUSED}:{row.id}:{row.run_id or ''}"
+
+
+def publication_key(dataset_id: int, destination_id: int) -> str:
+    """What incidents of a dataset that cannot be published to a destination have in common."""
+    return f"publication {dataset_id} {destination_id}"
 
 
 def account_key(account_id: int) -> str:

@@ -65,6 +65,16 @@ class WaitingBackfillAnswer(Answer):
     command: str = Field(description="The command to go on.", examples=["To resume: adreel backfills resume spend"])
 
 
+class FailingPublicationAnswer(Answer):
+    """A dataset that could not be published to a destination for a day."""
+
+    dataset: str = Field(description="The dataset's slug.", examples=["spend"])
+    dataset_name: str = Field(examples=["Spend"])
+    destination: str = Field(examples=["warehouse"])
+    failing_since: datetime
+    words: str = Field(description="The reason.", examples=["The Postgres database could not be reached."])
+
+
 class AccountTroubleAnswer(Answer):
     """An account that needs attention."""
 
@@ -114,6 +124,7 @@ class StatusAnswer(Answer):
     queued_total: int = Field(examples=[0])
     failing: list[FailingDatasetAnswer] = Field(description="Most urgent first.")
     backfills: list[WaitingBackfillAnswer] = Field(description="Paused backfills that wait for you.")
+    publications: list[FailingPublicationAnswer] = Field(description="Publishing that fails for a day or longer.")
     accounts: list[AccountTroubleAnswer]
     workers: list[WorkerAnswer] | None = Field(description="null for users who are not administrators.")
     apps: list[AppBudgetAnswer] = Field(description="The apps of the accounts that you see.")
