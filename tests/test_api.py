@@ -54,6 +54,7 @@ KNOWN = {
     "share": "none",
     "delivery": "1",
     "address": "1",
+    "destination": "1",
 }
 """What stands in addresses."""
 
@@ -154,6 +155,10 @@ CHANGES: dict[str, Any] = {
     "deliver_dashboard": {"address": "1", "at": "08:00"},
     "stop_delivery": None,
     "send_dashboard": None,
+    "add_destination": {"name": "warehouse", "address": "duckdb:///nowhere/at/all.duckdb"},
+    "test_destination": None,
+    "delete_destination": None,
+    "publish_dataset": {"destination": "warehouse"},
 }
 """Every operation that changes something or asks TikTok by another method than GET, with a body that is right."""
 

@@ -80,6 +80,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         address_id = asking.good("POST", "/notifications", 201, json=address)["id"]
         times = {"address": address_id, "at": "08:00"}
         asking.good("POST", f"/dashboards/{board}/deliveries", 201, json=times)
+        file = {"name": "warehouse", "address": f"duckdb://{home.path.parent / 'warehouse.duckdb'}"}
+        destination = asking.good("POST", "/destinations", 201, json=file)["id"]
+        asking.good("PATCH", f"/datasets/{slug}", json={"publish": "warehouse"})
         viewer = site.user("viewer")
     parameters = {
         "dataset": slug,
@@ -99,6 +102,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "share": link.rpartition("/")[2],
         "delivery": "1",
         "filter": "advertiser",
+        "destination": destination,
     }
     return Prepared(
         home,
@@ -187,6 +191,7 @@ NOT_THERE |= {
     "share": "none",
     "delivery": "99",
     "filter": "none",
+    "destination": "99",
 }
 
 

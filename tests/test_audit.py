@@ -291,6 +291,17 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     own_address = "POST /datasets/{slug}/notifications"
     step(own_address, lambda: post("/datasets/daily/notifications", address), Action.ADDRESS_ADD, "Ops")
     number = store.addresses.list()[0].id
+    file = {"name": "warehouse", "address": f"duckdb://{site.home.path / 'a.duckdb'}", "schema": "tiktok"}
+    step("POST /destinations", lambda: post("/destinations", file), Action.DESTINATION_ADD, "warehouse")
+    there, of_dataset = "POST /destinations/{destination_id:int}", "POST /datasets/{slug}/destinations"
+    step(f"{there}/test", lambda: post("/destinations/1/test"), Action.DESTINATION_TEST, "warehouse")
+    attached = f"/datasets/{slug}/destinations"
+    target = {"destination": "warehouse", "table": ""}
+    step(of_dataset, lambda: post(attached, target), Action.DATASET_CHANGE, "Renamed")
+    publish = f"{of_dataset}/{{destination_id:int}}/publish"
+    step(publish, lambda: post(f"{attached}/1/publish"), Action.PUBLISH, "Renamed")
+    step(f"{of_dataset}/detach", lambda: post(f"{attached}/detach", target), Action.DATASET_CHANGE, "Renamed")
+    step(f"{there}/delete", lambda: post("/destinations/1/delete"), Action.DESTINATION_DELETE, "warehouse")
     board, own = "POST /dashboards/{dashboard_id:int}", "/dashboards/1"
     morning = {"name": "Morning"}
     step("POST /dashboards", lambda: post("/dashboards", morning), Action.DASHBOARD_CREATE, "Morning")
@@ -432,6 +443,14 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
         step("POST", f"/backfills/{{backfill}}/{word}", f"/backfills/{number}/{word}", action)
     address = {"url": "json://hook.example.org/secret", "name": "Ops"}
     address_id = step("POST", "/notifications", "/notifications", Action.ADDRESS_ADD, 201, json=address).json()["id"]
+    file = {"name": "warehouse", "address": f"duckdb://{site.home.path / 'a.duckdb'}"}
+    step("POST", "/destinations", "/destinations", Action.DESTINATION_ADD, 201, json=file)
+    step("POST", "/destinations/{destination}/test", "/destinations/1/test", Action.DESTINATION_TEST, 204)
+    step("PATCH", dataset, f"/datasets/{slug}", Action.DATASET_CHANGE, json={"publish": "warehouse"})
+    order = {"destination": "warehouse"}
+    step("POST", f"{dataset}/publish", f"/datasets/{slug}/publish", Action.PUBLISH, 202, json=order)
+    step("PATCH", dataset, f"/datasets/{slug}", Action.DATASET_CHANGE, json={"publish": None})
+    step("DELETE", "/destinations/{destination}", "/destinations/1", Action.DESTINATION_DELETE, 204)
     board, own = "/dashboards/{dashboard}", "/dashboards/1"
     morning = {"name": "Morning"}
     step("POST", "/dashboards", "/dashboards", Action.DASHBOARD_CREATE, 201, json=morning)
@@ -536,9 +555,9 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     walk.step("notifications test", lambda: home.bad("notifications", "test", "1"), Action.ADDRESS_TEST)
     step("destinations add", Action.DESTINATION_ADD, "warehouse", str(tmp_path / "warehouse.duckdb"))
     step("destinations test", Action.DESTINATION_TEST, "warehouse")
-    home.good("datasets", "edit", name["d"], "-f", home.file(publish="warehouse"))
+    step("destinations attach", Action.DATASET_CHANGE, name["d"], "warehouse", "--table", "daily")
     step("publish", Action.PUBLISH, name["d"])
-    home.good("datasets", "edit", name["d"], "-f", home.file())
+    step("destinations detach", Action.DATASET_CHANGE, name["d"], "warehouse")
     step("destinations delete", Action.DESTINATION_DELETE, "warehouse")
     step("dashboards create", Action.DASHBOARD_CREATE, "Morning")
     step("dashboards rename", Action.DASHBOARD_CHANGE, "Morning", "M")

@@ -73,6 +73,10 @@ def fill(site: Site) -> None:
     asking.good("DELETE", f"/datasets/{kept}?keep_table=true", 204)
     rate = ExchangeRate(date(2026, 11, 28), "USD", "EUR", Decimal("0.92"))
     site.store.exchange_rates.save([rate], "rates.csv", replace=False)
+    file = {"name": "warehouse", "address": f"duckdb://{site.home.path.parent / 'warehouse.duckdb'}"}
+    asking.good("POST", "/destinations", 201, json=file)
+    asking.good("PATCH", f"/datasets/{slug}", json={"publish": "warehouse"})
+    site.home.good("publish", slug)
     site.user("ada", Role.VIEWER)
     site.store.drafts.keep(
         site.store.users.get("admin"), DraftWriter("key", "tab", 0), "Half done", [("name", "Half done")]
@@ -103,6 +107,8 @@ def seen(home: Home) -> dict[str, Any]:
         "users": home.json("users", "list"),
         "rates": home.json("rates", "show"),
         "accounts": home.json("accounts", "list"),
+        "destinations": home.json("destinations", "list"),
+        "published": home.json("destinations", "status", "spend"),
     }
 
 
@@ -117,6 +123,8 @@ def test_a_restored_home_is_the_same_and_goes_on(filled: Site, tmp_path: Path) -
     output = restored.good("restore-backup", str(tmp_path / "a.tar")).stderr
     assert "is restored in" in output
     assert re.search(r"Tables: 2, 0\.[0-9] MB\.", output)
+    # The address of the destination is decrypted.
+    restored.good("destinations", "test", "warehouse")
     assert "no key here fits" not in output
     assert seen(restored) == before
     lake = Lake(restored.path / "lake")
@@ -370,6 +378,8 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], M
 
 
 LATER = (
+    "destinations",
+    "publications",
     "metric_presets",
     "dashboards",
     "pins",
@@ -403,7 +413,11 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
     older = rewritten(tmp_path / "a.tar", tmp_path / "older.tar", of_revision("0017"))
     before = seen(filled.home)
     restored.good("restore-backup", str(older))
-    assert seen(restored) == before | {"rates": {"valid_days": 7, "series": []}}
+    after = seen(restored)
+    (published,) = after.pop("published")
+    # The dataset's file names the destination still.
+    assert (published["destination"], published["state"]) == (before.pop("published")[0]["destination"], "failed")
+    assert after == before | {"rates": {"valid_days": 7, "series": []}, "destinations": []}
 
 
 @pytest.mark.parametrize("name", ["lake/../../evil", "/etc/evil", "lake/spend/../../evil", "evil", "store/x/1.sql"])

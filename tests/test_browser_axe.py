@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import browser
 from adreel.store import ExchangeRate, Level, Role
+from adreel.store.destinations import NewDestination
 from adreel.store.notifications import NewAddress
 from adreel.web.pages import ROUTERS
 from browser import PASSWORD, PHONE, WIDE, Person, Town, opened, unfold, visiting
@@ -66,6 +67,8 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/audit": "/audit",
         "/notifications": "/notifications",
         "/datasets/{slug}/notifications": "/datasets/spend_by_ad/notifications",
+        "/destinations": "/destinations",
+        "/datasets/{slug}/destinations": "/datasets/spend_by_ad/destinations",
         "/retention": "/retention",
         "/query": "/query?table=spend_by_ad",
         "/query/saved/{query_id:int}": "/query/saved/1",
@@ -121,6 +124,15 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
 """Routes that are no page of their own, and why."""
 
 
+AWAY = "Another process has the DuckDB file open (locked). Close it there, then try again."
+
+
+def duckdb_file(name: str) -> NewDestination:
+    """A file that is not there, as a destination."""
+    address = f"duckdb:///srv/{name}.duckdb"
+    return NewDestination(name, "duckdb", address, address, "tiktok")
+
+
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A home with all that pages show: two versions, a dataset that never ran, people with shares."""
@@ -130,8 +142,14 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         opened_town.user("vera", Role.VIEWER)
         account = opened_town.connect("Shop", admin)
         opened_town.store.shares.set(account, opened_town.store.users.get("eddy"), Level.EDIT)
-        daily = opened_town.dataset(account, admin, tags=["daily"], description="What the ads cost, day by day.")
+        there = [opened_town.store.destinations.add(duckdb_file(name)) for name in ("warehouse", "team", "spare")]
+        publish = [{"to": "warehouse"}, {"to": "team", "table": "tiktok_ads_daily"}]
+        description = "What the ads cost, day by day."
+        daily = opened_town.dataset(account, admin, tags=["daily"], description=description, publish=publish)
         opened_town.run(daily)
+        opened_town.store.publications.failed(
+            daily, there[0], "spend_by_ad", "a", AWAY, attempts=1, at=opened_town.home.now, next_at=opened_town.home.now
+        )
         opened_town.dataset(account, admin, name="Never run")
         opened_town.store.saved_queries.add(admin, "Rows", "select count(*) from spend_by_ad", shared=True)
         board = opened_town.store.dashboards.add(admin, "Every morning")

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -36,7 +36,7 @@ from adreel.stored_texts import translated
 from adreel.web.wording import LEVEL_NAMES, ROLE_NAMES, titled
 from api_home import program
 from home import make_home
-from test_browser_axe import ADDRESSES
+from test_browser_axe import ADDRESSES, AWAY, duckdb_file
 from web_home import Site, open_site, words_of
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +94,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home.later(1)
     home.good("run", "spend_by_ad")
     with open_site(home) as opened_site:
+        store = opened_site.store
+        for name in ("warehouse", "team", "spare"):
+            store.destinations.add(duckdb_file(name))
+        for name in ("warehouse", "team"):
+            home.good("destinations", "attach", "spend_by_ad", name, "--table", name)
+        failing, now = store.destinations.get("warehouse"), home.now - timedelta(days=1)
+        saved = store.datasets.get("spend_by_ad")
+        store.publications.failed(saved, failing, "warehouse", "a", AWAY, attempts=1, at=now, next_at=now)
         opened_site.user("eddy", Role.EDITOR)
         opened_site.user("vera", Role.VIEWER)
         admin = opened_site.store.users.get("admin")
@@ -149,7 +157,7 @@ NAMES = frozenset(
         "adreel TikTok UTC ID API SQL CSV PDF Excel Parquet JSON JSONL TSV kB MB GB EUR USD INR JPY GBP Deutsch "
         "English Spend by ad Never run program demo admin eddy vera Rows Every morning Media Team testclient DSA LIVE "
         "SKAdNetwork Python SQLite deltalake duckdb fastapi http pyarrow sqlalchemy starlette date from to rate "
-        "Microsoft Slack Teams",
+        "Microsoft Slack Teams Postgres warehouse team spare",
     )
 )
 """Names of things, units, and what the home above has called so."""

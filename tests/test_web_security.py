@@ -512,7 +512,7 @@ def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(tmp_path: Path)
             if answer.status_code == 403
         }
         assert home.kept() == before
-    assert len(refused) == 69
+    assert len(refused) == 76
     sentence = (
         r"Only administrators( and editors)? can [a-z, ]+\. vera is a viewer\. "
         r"Ask an administrator \(admin\) to change this role\."

@@ -810,6 +810,33 @@ def destinations_delete(ctx: typer.Context, name: DestinationName) -> None:
     act.delete(ctx.obj, name)
 
 
+@destination_commands.command("attach")
+def destinations_attach(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name or slug.")],
+    name: DestinationName,
+    table: Annotated[
+        str | None, typer.Option(metavar="TABLE", help="The table's name there; by default the dataset's slug.")
+    ] = None,
+) -> None:
+    """Publish a dataset to a destination after each of its runs."""
+    from adreel.cli import destinations as act
+
+    act.attach(ctx.obj, dataset, name, table)
+
+
+@destination_commands.command("detach")
+def destinations_detach(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name or slug.")],
+    name: DestinationName,
+) -> None:
+    """Stop publishing a dataset to a destination; its table there stays."""
+    from adreel.cli import destinations as act
+
+    act.detach(ctx.obj, dataset, name)
+
+
 @destination_commands.command("status")
 def destinations_status(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
     """Show which version of a dataset each of its destinations has."""

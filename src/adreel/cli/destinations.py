@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def add(session: CommandContext, name: str, address: str | None, *, schema: str,
     with open_home(session) as home:
         destination = service.add(home.guard, name, parsed, schema)
         say(f"Added destination {destination.name!r}: {destination.shown}, schema {destination.schema_name}.")
-        say(f"A dataset publishes there with `publish: {destination.name}` in its file: adreel datasets edit NAME")
+        say(f"Publish a dataset there: adreel destinations attach DATASET {shlex.quote(destination.name)}")
 
 
 def _address(file: Path | None) -> str:
@@ -80,6 +81,23 @@ def delete(session: CommandContext, name: str) -> None:
         destination = home.store.destinations.get(name)
         service.delete(home.guard, destination)
         say(f"Deleted destination {destination.name!r}. The tables at {destination.shown} stay as they are.")
+
+
+def attach(session: CommandContext, dataset: str, name: str, table: str | None) -> None:
+    """Has a dataset publish to a destination."""
+    with open_home(session) as home:
+        destination = home.store.destinations.get(name)
+        saved = service.attach(home.guard, home.guard.dataset(dataset), destination, table, session.clock())
+        (status,) = [status for status in statuses(home.store, saved) if status.destination == destination]
+        say(f"Dataset {saved.name!r} publishes to {status.place} of {destination.name!r} after each run.")
+        say(f"A worker does so; publish now: adreel publish {saved.slug} --to {destination.name}")
+
+
+def detach(session: CommandContext, dataset: str, name: str) -> None:
+    """Has a dataset no longer publish to a destination."""
+    with open_home(session) as home:
+        saved = service.detach(home.guard, home.guard.dataset(dataset), name, session.clock())
+        say(f"Dataset {saved.name!r} no longer publishes to {name!r}. Its table there stays as it is.")
 
 
 def publish(session: CommandContext, name: str, destination: str | None, *, reload: bool, yes: bool) -> None:

@@ -72,6 +72,13 @@ def _file_schema(schema: dict[str, Any]) -> None:
             "description": "false, or times and wait; of scheduled runs.",
         },
         "stale_after": {"type": "string", "description": "Warn a manual dataset's readers after this time."},
+        "publish": {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}},
+            ],
+            "description": "Names of destinations, or objects with to and table.",
+        },
     }
     for report in catalog.REPORTS.values():
         for menu in report.menus:

@@ -19,9 +19,10 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.looks import TableLook
 from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
-from adreel.datasets.stored import dataset_of, schedule_of, timing_of
+from adreel.datasets.stored import dataset_of, publish_targets_of, schedule_of, timing_of
 from adreel.datasets.verification import Check, checks_of, incomplete_in
 from adreel.dates import Span, offset_name, read_day
+from adreel.destinations.status import PublicationStatus, statuses
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export.files import WRITERS, stream
 from adreel.language import phrase, phrases
@@ -104,6 +105,7 @@ class Overview(Page):
 
     `verified_run` is the run that made the table what it is. `card` is its backfill, `other_days`
     are days that were refused. `scheduled`: it has a schedule, and `next_run` is its next time in UTC.
+    `destinations` are those that it publishes to.
     """
 
     template: ClassVar[str] = "overview.html"
@@ -124,6 +126,7 @@ class Overview(Page):
     next_run: str
     stale_after: str
     card: BackfillCard | None
+    destinations: tuple[PublicationStatus, ...]
     other_days: OtherDays | None = None
     most_advertisers: int = MOST_ADVERTISERS
 
@@ -194,6 +197,7 @@ def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDa
         next_run=weekday_and_time(saved.next_run_at) if saved.next_run_at else "",
         stale_after=_duration(stale_after) if (stale_after := timing_of(saved).stale_after) else "",
         card=backfill_card(deps.store, who, saved, deps.clock()),
+        destinations=statuses(deps.store, saved) if publish_targets_of(saved) else (),
         other_days=other_days,
     )
 

@@ -22,7 +22,7 @@ from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
 from adreel.datasets.schema import Column, columns, readable_columns, unit_mark
-from adreel.datasets.stored import converted, dataset_of, source_of
+from adreel.datasets.stored import converted, dataset_of, source_of, without_field
 from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
@@ -491,7 +491,7 @@ RUN_SOON = timedelta(hours=1)
 def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) -> Response:
     """Saves a dataset's settings, unless another user saved others after this form was opened."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
-    values = posted_values(fields)
+    values = posted_values(fields) | without_field(saved)
     if fields.last("spec_version") != str(saved.spec_version):
         return _clash(request, deps, who, saved, fields)
     refused = (*_refusals(deps, who, values, saved), *unfinished(fields, values))
