@@ -86,6 +86,16 @@ def test_a_plan_says_what_the_command_line_says(home: Home, opened: OpenedHome) 
     assert opened.plan("spend")["requests"] == home.json("plan", "spend")["requests"]
 
 
+@pytest.mark.parametrize("module", ["cli", "pipeline.process", "worker.__main__", "destinations.process"])
+def test_processes_of_adreels_own_leave_pandas_out_of_memory(module: str) -> None:
+    """Arrow imports it with the first array from a list."""
+    start = "with contextlib.suppress(SystemExit): main()" if module == "cli" else ""
+    script = f"import contextlib, sys; sys.argv = ['adreel', '--version']; from adreel.{module} import main\n{start}\n"
+    script += "import pyarrow; pyarrow.array(['a']); print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_importing_adreel_imports_nothing_but_python() -> None:
     script = "import sys; before = set(sys.modules); import adreel; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1644,6 +1644,8 @@ def worker(ctx: typer.Context, runs_at_once: _RunsAtOnce = 2) -> None:
 
 def main() -> None:
     """Runs the command line; the entry point of the console script."""
+    import adreel.own_process  # noqa: F401 - for what it does when it is imported
+
     _open_streams()
     _encode_streams()
     if not os.environ.get("COLUMNS", "1").strip("0"):

@@ -5,6 +5,8 @@ A process of its own, so that the worker opens no tables. It ends when no dashbo
 
 from __future__ import annotations
 
+import adreel.own_process  # noqa: F401 # isort: skip - before Arrow is imported
+
 import os
 import sys
 

@@ -6,6 +6,8 @@ when nothing is due there.
 
 from __future__ import annotations
 
+import adreel.own_process  # noqa: F401 # isort: skip - before Arrow is imported
+
 import os
 import sys
 

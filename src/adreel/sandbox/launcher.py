@@ -8,6 +8,8 @@ It ends, and its children with it, when the process that started it does.
 
 from __future__ import annotations
 
+import adreel.own_process  # noqa: F401 # isort: skip - before Arrow is imported
+
 import gc
 import json
 import os

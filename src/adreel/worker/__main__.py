@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import adreel.own_process  # noqa: F401 # isort: skip - before Arrow is imported
+
 import os
 import sys
 
