@@ -195,6 +195,8 @@ def test_a_table_that_adreel_did_not_make_is_left_alone(copy: Copy) -> None:
     copy.query('CREATE TABLE "tiktok"."daily" AS SELECT 1 AS mine')
     with pytest.raises(InputError, match=r"tiktok\.daily at the destination that adreel did not make"):
         copy.publish()
+    with pytest.raises(InputError, match="that adreel did not make"):
+        copy.publish(reload=True)
     assert copy.rows() == [{"mine": 1}]
 
 

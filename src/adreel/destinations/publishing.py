@@ -42,7 +42,7 @@ class PublishOrder:
     """What to publish where: a version of the table `slug`, and who publishes it.
 
     `publisher` tells this dataset of this installation from all others. With `reload` the table there is dropped and
-    made anew, whatever it is.
+    made anew, whichever adreel published it.
     """
 
     slug: str
@@ -117,8 +117,10 @@ class _TablePublisher:
     def run(self, *, may_change: bool) -> Published:
         """Brings it there, by its changes if it may and they can be known."""
         mark, there = self._mark(), frozenset(self._session.columns(self._place))
-        if not self._order.reload:
-            self._refuse(mark, there)
+        if mark is None and there:
+            raise InputError(phrase(_FOREIGN, table=str(self._place)))
+        if mark is not None and not self._order.reload:
+            self._refuse(mark)
         if may_change and mark is not None and there and mark.run_id == self._order.run_id:
             return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
         published = None
@@ -145,12 +147,8 @@ class _TablePublisher:
             return _Mark(publisher, int(version), run_id, json.loads(columns))
         return None
 
-    def _refuse(self, mark: _Mark | None, there: Iterable[str]) -> None:
-        """Raises InputError for a table of somebody else, and for columns that changed their type."""
-        if mark is None and there:
-            raise InputError(phrase(_FOREIGN, table=str(self._place)))
-        if mark is None:
-            return
+    def _refuse(self, mark: _Mark) -> None:
+        """Raises InputError for a table of another publisher, and for columns that changed their type."""
         if mark.publisher != self._order.publisher:
             raise InputError(phrase(_OTHER, table=str(self._place)))
         retyped = [
