@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
-
-import typer
 
 from adreel.access import RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import open_home
-from adreel.cli.output import confirm, counted, print_json, print_table, say
+from adreel.cli.output import confirm, counted, print_json, print_table, say, secret_line
 from adreel.destinations import service
 from adreel.destinations.kinds import DestinationKind, read_address
 from adreel.destinations.publishing import PublishMode
@@ -42,7 +39,7 @@ def add(session: CommandContext, name: str, address: str | None, *, schema: str,
     """Adds a destination whose address is a path of a DuckDB file, or comes from a prompt, a file or stdin."""
     if address is not None and file is not None:
         raise InputError("Give either ADDRESS or --from-file.")
-    text = _address(file) if address is None else address
+    text = secret_line("Address", file) if address is None else address
     if address is not None and "://" not in address:
         text = f"{DestinationKind.DUCKDB}://{Path(address).expanduser().absolute()}"
     parsed = read_address(text)
@@ -55,16 +52,6 @@ def add(session: CommandContext, name: str, address: str | None, *, schema: str,
         destination = service.add(home.guard, name, parsed, schema)
         say(f"Added destination {destination.name!r}: {destination.shown}, schema {destination.schema_name}.")
         say(f"Publish a dataset there: adreel destinations attach DATASET {shlex.quote(destination.name)}")
-
-
-def _address(file: Path | None) -> str:
-    if file is not None:
-        lines = file.read_text("utf-8").splitlines()
-        return lines[0] if lines else ""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline()
-    typed: str = typer.prompt("Address", hide_input=True, err=True)
-    return typed
 
 
 def test(session: CommandContext, name: str) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-import typer
 
 from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
-from adreel.cli.output import print_json, print_table, say
+from adreel.cli.output import print_json, print_table, say, secret_line
 from adreel.errors import InputError, StopError
 from adreel.notify.subscriptions import NewSubscription, Subscriptions, address_json
 from adreel.store.notifications import Address
@@ -36,7 +33,9 @@ def add(
         raise InputError("Give either --dataset or --personal.")
     with open_home(session) as home:
         saved = home.guard.dataset(dataset) if dataset is not None else None
-        full = NewSubscription(_url(file), wanted.name, wanted.kinds, wanted.threshold, wanted.owned_only)
+        full = NewSubscription(
+            secret_line("Address", file), wanted.name, wanted.kinds, wanted.threshold, wanted.owned_only
+        )
         address = _subscriptions(home).add(full, dataset=saved, personal=personal)
         say(
             f"Added notification address {address.id}: {address.name} ({address.shown}). "
@@ -79,14 +78,3 @@ def _cells(row: dict[str, object]) -> tuple[object, ...]:
     state = f"failing since {row['failing_since']:%Y-%m-%d %H:%M}: {row['failure']}" if row["failure"] else "ok"
     scope = f"{row['scope']} {whose}" if whose else row["scope"]
     return row["id"], scope, row["name"], row["address"], ", ".join(kinds), state
-
-
-def _url(file: Path | None) -> str:
-    """The URL from a file, stdin, or a prompt that does not show it."""
-    if file is not None:
-        lines = file.read_text("utf-8").splitlines()
-        return lines[0] if lines else ""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline()
-    typed: str = typer.prompt("Address", hide_input=True, err=True)
-    return typed

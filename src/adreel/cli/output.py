@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -238,3 +239,14 @@ def confirm(question: str, *, yes: bool) -> None:
         raise InputError("Confirmation is required, and stdin has no answer. Add --yes to confirm.") from error
     if not agreed:
         raise CancelledError("Nothing was changed.")
+
+
+def secret_line(label: str, file: Path | None) -> str:
+    """A line with secrets, which arguments would show: from a file, stdin, or a prompt that does not show it."""
+    if file is not None:
+        lines = file.read_text("utf-8").splitlines()
+        return lines[0] if lines else ""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline()
+    typed: str = typer.prompt(label, hide_input=True, err=True)
+    return typed

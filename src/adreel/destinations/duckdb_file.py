@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from adreel.destinations.session import Place
+from adreel.destinations.session import Place, column_type
 from adreel.errors import AdreelError, InputError, RetryError, StopError
 from adreel.lake.engine import quoted, sql
 from adreel.language import phrase
@@ -85,13 +85,7 @@ class DuckDbSession:
 
     def type_of(self, kind: Any) -> str:
         """See `DestinationSession`."""
-        if pa.types.is_decimal(kind):
-            return f"DECIMAL({kind.precision}, {kind.scale})"
-        if pa.types.is_timestamp(kind):
-            return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
-        if pa.types.is_list(kind):
-            return f"{self.type_of(kind.value_type)}[]"
-        return _TYPES[kind]
+        return column_type(kind, _TYPES, "DECIMAL")
 
 
 _TYPES = {

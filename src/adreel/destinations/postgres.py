@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pyarrow as pa
 
-from adreel.destinations.session import Place
+from adreel.destinations.session import Place, column_type
 from adreel.errors import AdreelError, InputError, RetryError, StopError
 from adreel.lake.engine import literal, quoted, sql
 from adreel.language import phrase
@@ -92,14 +92,8 @@ class PostgresSession:
         return tuple(name for (name,) in rows)
 
     def type_of(self, kind: Any) -> str:
-        """See `DestinationSession`. Counts are BIGINT, as sums of INTEGER divide as whole numbers."""
-        if pa.types.is_decimal(kind):
-            return f"NUMERIC({kind.precision}, {kind.scale})"
-        if pa.types.is_timestamp(kind):
-            return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
-        if pa.types.is_list(kind):
-            return f"{self.type_of(kind.value_type)}[]"
-        return _TYPES[kind]
+        """See `DestinationSession`."""
+        return column_type(kind, _TYPES, "NUMERIC")
 
 
 _TYPES = {

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from adreel.destinations.figures import TableFigures, figures, prove
@@ -223,8 +224,9 @@ class _TablePublisher:
 
     def _prove(self) -> None:
         copy = figures(self._session.rows, self._place.sql, self._table.schema, quoted)
-        prove(self._version_figures(), copy, str(self._place))
+        prove(self._version_figures, copy, str(self._place))
 
+    @cached_property
     def _version_figures(self) -> TableFigures:
         with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
             return figures(rows, _VIEW, self._table.schema, quoted)

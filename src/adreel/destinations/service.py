@@ -180,10 +180,7 @@ def publish_now(
     if not chosen:
         raise InputError(_nowhere(saved, destination_name))
     for status in chosen:
-        destination = status.destination
-        if destination is None:
-            guard.store.destinations.get(status.name)
-            continue
+        destination = status.destination or guard.store.destinations.get(status.name)
         if status.newest is None:
             command = f"adreel run {saved.slug}"
             raise InputError(phrase("The dataset has no version yet. Run it first: %(command)s", command=command))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import pyarrow as pa
 
 from adreel.lake.engine import quoted
 
@@ -56,3 +58,17 @@ class DestinationSession(Protocol):
     def type_of(self, kind: Any) -> str:
         """The name of a pyarrow type."""
         ...
+
+
+def column_type(kind: Any, names: Mapping[Any, str], decimal: str) -> str:
+    """The name of a pyarrow type, of which `names` has those without parts, and `decimal` is that of exact numbers.
+
+    Counts are BIGINT in `names`, as sums of INTEGER divide as whole numbers in Postgres.
+    """
+    if pa.types.is_decimal(kind):
+        return f"{decimal}({kind.precision}, {kind.scale})"
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
+    if pa.types.is_list(kind):
+        return f"{column_type(kind.value_type, names, decimal)}[]"
+    return names[kind]

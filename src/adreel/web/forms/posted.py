@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 
 from adreel.errors import InputError
@@ -17,3 +19,7 @@ async def posted_fields(request: Request) -> FormFields:
     except ClientDisconnect as error:
         # The person typed on, and the next question is on its way.
         raise InputError(phrase("The browser closed the connection. Try again.")) from error
+
+
+Posted = Annotated[FormFields, Depends(posted_fields)]
+"""The fields, as a page asks for them."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adreel.access import DatasetRight, RoleRight
@@ -18,7 +18,7 @@ from adreel.language import phrase
 from adreel.store import Destination, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.fields import FormFields
-from adreel.web.forms.posted import posted_fields
+from adreel.web.forms.posted import Posted
 from adreel.web.forms.problems import sentence as problem_sentence
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Notice, Page, go, respond
@@ -28,8 +28,6 @@ from adreel.web.status import status_of
 router = APIRouter()
 
 _NOTHING = FormFields({})
-
-Posted = Annotated[FormFields, Depends(posted_fields)]
 
 
 @dataclass(frozen=True, slots=True)

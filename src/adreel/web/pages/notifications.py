@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adreel.access import DatasetRight, RoleRight
@@ -22,7 +22,7 @@ from adreel.store.notifications import Address, Incident, IncidentKind, Threshol
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.addresses import Way, address_url, as_mail, way_of, without_password
 from adreel.web.forms.fields import FormFields
-from adreel.web.forms.posted import posted_fields
+from adreel.web.forms.posted import Posted
 from adreel.web.pages.wording import sentence
 from adreel.web.render import NextStep, Notice, Page, go, respond
 from adreel.web.sign_in import need_browser
@@ -31,9 +31,6 @@ from adreel.web.status import status_of
 router = APIRouter()
 
 _NOTHING = FormFields({})
-
-
-Posted = Annotated[FormFields, Depends(posted_fields)]
 
 
 @dataclass(frozen=True, slots=True)
