@@ -32,7 +32,8 @@ class PublicationState(TextEnum):
 class PublicationStatus:
     """A dataset at one of its destinations: the version there, the newest of the lake, and what is next.
 
-    Versions are None without any. `destination` is None if it does not exist.
+    Versions are None without any, and `newest_run`, which made the newest, is empty. `destination` is None if it does
+    not exist.
     """
 
     name: str
@@ -41,6 +42,7 @@ class PublicationStatus:
     state: PublicationState
     version: int | None
     newest: int | None
+    newest_run: str
     publication: Publication | None
 
     @property
@@ -56,16 +58,26 @@ class PublicationStatus:
 
 def statuses(store: Store, saved: SavedDataset) -> tuple[PublicationStatus, ...]:
     """How a dataset stands at each of its destinations, in the order of its file."""
-    published = {publication.destination_id: publication for publication in store.publications.of(saved)}
-    good = next(iter(store.runs.good(saved)), None)
-    newest = (good.version, good.id) if good is not None else (None, "")
+    return tuple(status for _, status in statuses_of(store, (saved,)))
+
+
+def statuses_of(store: Store, datasets: Iterable[SavedDataset]) -> Iterator[tuple[SavedDataset, PublicationStatus]]:
+    """How each of the datasets stands at its destinations; what that takes is read once for all of them."""
+    publishing = [(saved, targets) for saved in datasets if (targets := publish_targets_of(saved))]
+    if not publishing:
+        return
     by_name = {name_key(destination.name): destination for destination in store.destinations.list()}
-    return tuple(
-        _status(target.destination, target.table or saved.table_slug, destination, publication, newest)
-        for target in publish_targets_of(saved)
-        for destination in (by_name.get(name_key(target.destination)),)
-        for publication in (published.get(destination.id) if destination else None,)
-    )
+    there = {(each.dataset_id, each.destination_id): each for each in store.publications.list()}
+    briefs = store.runs.briefs()
+    for saved, targets in publishing:
+        latest = briefs.get(saved.id)
+        good = latest.good if latest else None
+        newest = (good.version, good.id) if good is not None else (None, "")
+        for target in targets:
+            destination = by_name.get(name_key(target.destination))
+            publication = there.get((saved.id, destination.id)) if destination else None
+            table = target.table or saved.table_slug
+            yield saved, _status(target.destination, table, destination, publication, newest)
 
 
 def _status(
@@ -86,7 +98,7 @@ def _status(
         state = PublicationState.WAITING
     there = publication.version if publication is not None else None
     shown = destination.name if destination is not None else name
-    return PublicationStatus(shown, table, destination, state, there, version, publication)
+    return PublicationStatus(shown, table, destination, state, there, version, run_id, publication)
 
 
 def status_json(status: PublicationStatus) -> Mapping[str, Any]:
@@ -134,11 +146,7 @@ def publishers(store: Store, destination: Destination) -> tuple[SavedDataset, ..
 
 def failing(store: Store, datasets: Iterable[SavedDataset]) -> Iterator[tuple[SavedDataset, PublicationStatus]]:
     """Those of the datasets that could not be published to a destination lately, and how they are there."""
-    for saved in datasets:
-        if publish_targets_of(saved):
-            for status in statuses(store, saved):
-                if status.failing_since is not None:
-                    yield saved, status
+    return (each for each in statuses_of(store, datasets) if each[1].failing_since is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,24 +160,18 @@ class Due:
 
 def due(store: Store, now: datetime) -> Iterator[Due]:
     """What is to be published now. A new version is tried at once, even if the one before waits for its next try."""
-    for saved in store.datasets.list():
-        if not publish_targets_of(saved):
-            continue
-        for status in statuses(store, saved):
-            if status.destination is not None and _is_due(store, saved, status, now):
-                yield Due(saved, status, status.destination)
+    for saved, status in statuses_of(store, store.datasets.list()):
+        if status.destination is not None and _is_due(status, now):
+            yield Due(saved, status, status.destination)
 
 
-def _is_due(store: Store, saved: SavedDataset, status: PublicationStatus, now: datetime) -> bool:
+def _is_due(status: PublicationStatus, now: datetime) -> bool:
+    if status.newest is None or status.state is PublicationState.PUBLISHED:
+        return False
     publication = status.publication
-    if status.newest is None:
-        return False
-    if status.state is PublicationState.PUBLISHED:
-        return False
     if publication is None or publication.next_at is None or publication.next_at <= now:
         return True
-    good = store.runs.good(saved)
-    return bool(good) and publication.tried_run != good[0].id
+    return publication.tried_run != status.newest_run
 
 
 def due_destinations(store: Store, now: datetime) -> tuple[int, ...]:

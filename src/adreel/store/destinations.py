@@ -182,12 +182,6 @@ class Publications:
         with self._database.read() as connection:
             return tuple(Publication(**row._asdict()) for row in connection.execute(select(publications)))
 
-    def of(self, saved: SavedDataset) -> tuple[Publication, ...]:
-        """The publications of a dataset."""
-        statement = select(publications).where(publications.c.dataset_id == saved.id)
-        with self._database.read() as connection:
-            return tuple(Publication(**row._asdict()) for row in connection.execute(statement))
-
     def done(self, saved: SavedDataset, destination: Destination, published: PublishedVersion, now: datetime) -> None:
         """The destination has that version."""
         values = {

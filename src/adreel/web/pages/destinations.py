@@ -12,7 +12,7 @@ from starlette.responses import Response
 from adreel.access import DatasetRight, RoleRight
 from adreel.destinations import service
 from adreel.destinations.kinds import DestinationKind, read_address
-from adreel.destinations.status import PublicationStatus, publishers, statuses
+from adreel.destinations.status import PublicationStatus, publishers, statuses, statuses_of
 from adreel.errors import AdreelError, DatasetError
 from adreel.language import phrase
 from adreel.store import Destination, SavedDataset
@@ -200,8 +200,7 @@ def _row(deps: Deps, who: Visitor, destination: Destination) -> DestinationRow:
     seen = tuple(saved for saved in every if who.guard.may(DatasetRight.SEE, saved))
     datasets = tuple(
         PublishedDataset(saved, status)
-        for saved in seen
-        for status in statuses(deps.store, saved)
+        for saved, status in statuses_of(deps.store, seen)
         if status.destination == destination
     )
     return DestinationRow(destination, datasets, len(every) - len(seen))
