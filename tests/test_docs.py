@@ -290,8 +290,8 @@ def test_every_setting_that_the_docs_name_exists(file: Path) -> None:
 def test_every_make_target_that_the_docs_name_exists(file: Path) -> None:
     text = file.read_text("utf-8")
     typed = "\n".join([*blocks(text, "", "sh", "bash", "console"), *INLINE.findall(prose(text))])
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    assert set(re.findall(r"^(?:\$ )?make (\w+)", typed, re.MULTILINE)) - targets == set()
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"^(?:\$ )?make ([\w-]+)", typed, re.MULTILINE)) - targets == set()
 
 
 @pytest.mark.parametrize("file", PROSE, ids=named)
