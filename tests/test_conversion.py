@@ -234,18 +234,37 @@ def test_hours_are_converted_at_the_rate_of_their_local_day(tmp_path: Path) -> N
     assert sorted(float(str(row[-1])) for row in heat.rows) == [2.5, 5, 5]
 
 
+def ranged_row(account: str, start: int, end: int, spend: Decimal | int) -> Row:
+    row = {key: value for key, value in account_row(account, 1, spend).items() if key != "stat_time_day"}
+    return row | {"start_date": day(start), "end_date": day(end)}
+
+
+def test_a_table_without_days_is_converted_at_the_rates_of_the_last_day_that_it_covers(tmp_path: Path) -> None:
+    whole = dataset_with(time_dimension="none")
+    rates = GivenRates({("USD", 1): Decimal("0.5"), ("USD", 9): Decimal("0.25"), ("JPY", 9): Decimal("0.125")})
+    # Of the ranges of an ad account the newest is shown, and of those of all the last day counts.
+    rows = [ranged_row("7", 1, 8, 10), ranged_row("8", 1, 8, 1000), ranged_row("8", 1, 9, 10), ranged_row("9", 1, 8, 8)]
+    lake = lake_with(tmp_path / "a", whole, rows)
+    page = converted(lake, whole, rates)
+    assert [(offer.target, offer.refusal) for offer in page.facts.conversions] == [("EUR", None)]
+    assert column(page["totals"], "spend") == [10 + 2.5 + 1]
+    assert any("at the rates of 2026-03-09 for all days" in note for note in page["totals"].notes)
+    missing = converted(lake, whole, GivenRates({("USD", 1): Decimal("0.5")}))
+    assert "JPY: 2026-03-09" in (missing["totals"].refusal or "")
+    without_money = lake_with(tmp_path / "b", whole, [ranged_row("7", 1, 9, 10), ranged_row("8", 1, 9, 0)])
+    assert column(converted(without_money, whole, GivenRates({}))["totals"], "spend") == [10]
+
+
 def test_what_cannot_be_converted_is_not_offered_with_the_reason(tmp_path: Path) -> None:
     rates = GivenRates({("USD", 1): Decimal("0.5")}, targets=("EUR", "GBP"))
-    whole = dataset_with(time_dimension="none")
-    spans = {"start_date": day(1), "end_date": day(9)}
+    whole = dataset_with(time_dimension="none", dates=None, lifetime=True)
     rows = [
-        {key: value for key, value in account_row(account, 1, 10).items() if key != "stat_time_day"} | spans
-        for account in "78"
+        {key: value for key, value in account_row(account, 1, 10).items() if key != "stat_time_day"} for account in "78"
     ]
     page = converted(lake_with(tmp_path / "a", whole, rows), whole, rates)
     assert [offer.target for offer in page.facts.conversions] == ["EUR", "GBP"]
-    assert all("has no day column" in (offer.refusal or "") for offer in page.facts.conversions)
-    assert "has no day column" in (page["totals"].refusal or "")
+    assert all("does not say of which days" in (offer.refusal or "") for offer in page.facts.conversions)
+    assert "does not say of which days" in (page["totals"].refusal or "")
     dataset = dataset_with()
     unknown = lake_with(tmp_path / "b", dataset, [account_row("7", 9, 1), row(on=9, advertiser_id="6", currency=None)])
     refused = converted(unknown, dataset, rates, days=1)
@@ -283,21 +302,3 @@ def test_without_a_choice_money_of_several_currencies_is_converted_where_there_a
         assert (other.facts.left_out_advertisers, other.facts.shown_advertisers) == (2, 3)
     single = shown(lake, dataset, CardChoices(days=2, advertisers=("8",), convert_if_possible=""), rates=rates)
     assert (single.facts.convert, single.facts.currency) == (None, "USD")
-
-
-def test_a_report_that_has_no_days_is_not_advised_to_add_them(tmp_path: Path) -> None:
-    nothing = {"data_level": None, "time_dimension": None, "id_dimension": None}
-    dataset = dataset_with(report="creatives", material_type="video", metrics=["spend", "impressions"], **nothing)
-    rows = [
-        {
-            "advertiser_id": account,
-            "currency": CODES[account],
-            "material_id": "1",
-            "spend": Decimal(1),
-            "impressions": 1,
-        }
-        for account in "78"
-    ]
-    rates = GivenRates({("USD", 1): Decimal("0.5")})
-    refusal = converted(lake_with(tmp_path, dataset, rows), dataset, rates).facts.conversion_refusal
-    assert refusal == "Amounts cannot be converted, as this report has no days and rates are by day."

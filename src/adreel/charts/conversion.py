@@ -63,7 +63,8 @@ class Conversion:
     def create(self, source: CardSource, dataset: Dataset, names: Collection[str]) -> None:
         """Creates the rates and the view `CONVERTED` in the connection; `names` are the table's columns."""
         source.keep("TABLE", _RATES, " UNION ALL ".join(map(self._rate_rows, self.by_currency)))
-        self.keep_view(source, CONVERTED, VIEW, amounts_of(dataset, names), quoted("currency"), day_of(dataset))
+        day = _rate_day_of(dataset, self.days.end)
+        self.keep_view(source, CONVERTED, VIEW, amounts_of(dataset, names), quoted("currency"), day)
 
     def keep_view(
         self, source: CardSource, name: str, over: str, amounts: Collection[str], currency: str, day: str
@@ -199,20 +200,14 @@ def static_refusal(dataset: Dataset, names: Collection[str]) -> str | None:
     """Why the table cannot be converted, whatever the rates; None if it can."""
     if "currency" not in names:
         return phrase("Amounts cannot be converted, as the table has no column with their currency.")
-    if dataset.time == "none":
-        if not _can_have_days(dataset):
-            return phrase("Amounts cannot be converted, as this report has no days and rates are by day.")
-        return phrase(
-            "Amounts cannot be converted, as the table has no day column and rates are by day. Add the "
-            "time dimension day to the dataset."
-        )
+    if dataset.time == "none" and (dataset.lifetime or "end_date" not in names):
+        return phrase("Amounts cannot be converted, as the table does not say of which days they are.")
     return None
 
 
-def _can_have_days(dataset: Dataset) -> bool:
-    """Whether the dataset's report can be read by day."""
-    report = catalog.REPORTS.get(dataset.report)
-    return report is not None and any(menu.name in ("time_dimension", "time_granularity") for menu in report.menus)
+def _rate_day_of(dataset: Dataset, last: date) -> str:
+    """SQL for the day whose rate converts a row; that of a table without days is the `last` day of its range."""
+    return f"DATE '{last}'" if dataset.time == "none" else day_of(dataset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +303,9 @@ def _days_with_money(rows: ConvertedRows, spans: Sequence[Span], target: str) ->
     """The days on which ad accounts of other currencies have amounts, by currency; empty for unknown."""
     currency = f"coalesce({quoted('currency')}, '')"
     money = " OR ".join(f"{quoted(name)} <> 0" for name in _summable_amounts(rows.dataset, rows.names))
-    conditions = where(rows.condition, f"{currency} <> {literal(target)}", within_any(rows.dataset, spans), money)
-    query = ("SELECT DISTINCT", currency, ",", day_of(rows.dataset), "FROM", VIEW, conditions)
+    shown = within_any(rows.dataset, spans) if rows.dataset.time != "none" else ""
+    conditions = where(rows.condition, f"{currency} <> {literal(target)}", shown, money)
+    query = ("SELECT DISTINCT", currency, ",", _rate_day_of(rows.dataset, spans[0].end), "FROM", VIEW, conditions)
     days: dict[str, set[date]] = defaultdict(set)
     for code, day in rows.source.kept_rows(*query):
         days[code].add(day)

@@ -283,8 +283,9 @@ def _selected(
     )
     converted = Converting()
     if convert is not None:
-        codes = {group.currency for group in newest}
-        converted = _converted(source, dataset, names, condition, codes, facts, choices, rates)
+        table_rows = ConvertedRows(source, dataset, names, condition, frozenset(group.currency for group in newest))
+        range_end = max((group.range[1] for group in newest if group.range is not None), default=None)
+        converted = _converted(table_rows, facts, choices, rates, range_end)
         facts = replace(facts, conversion_refusal=converted.refusal)
         if converted.previous_refusal is not None:
             reason = phrase("No comparison: %(reason)s", reason=converted.previous_refusal)
@@ -335,29 +336,26 @@ def _conversions(
 
 
 def _converted(
-    source: CardSource,
-    dataset: Dataset,
-    names: Collection[str],
-    condition: str,
-    codes: Collection[str],
-    facts: CardFacts,
-    choices: CardChoices,
-    rates: Rates | None,
+    rows: ConvertedRows, facts: CardFacts, choices: CardChoices, rates: Rates | None, range_end: date | None
 ) -> Converting:
-    """How the money of the days that `facts` have is converted, or why it is not."""
-    reason = static_refusal(dataset, names)
+    """How the money of the days that `facts` have is converted, or why it is not.
+
+    That of a table without days is converted at the rates of the last day that its figures cover, `range_end`.
+    """
+    assert facts.convert is not None
+    reason = static_refusal(rows.dataset, rows.names)
+    if reason is None and rows.dataset.time == "none" and range_end is not None:
+        return converting(rows, ConvertedDays(Span(range_end, range_end)), facts.convert, rates, range_end)
     shown = _shown(facts)
     if reason is not None or shown is None or facts.window is None:
         return Converting(refusal=reason or phrase("The table has no days to convert."))
-    assert facts.convert is not None
     budget, until = choices.budget, facts.complete_until
     spent = None
     if budget is not None and until is not None and budget.currency == facts.convert and budget.days.start <= until:
         spent = Span(budget.days.start, min(budget.days.end, until))
     days = ConvertedDays(shown, facts.previous, spent)
     fixed_day = facts.window.end if choices.fixed_rates else None
-    table_rows = ConvertedRows(source, dataset, names, condition, frozenset(codes))
-    return converting(table_rows, days, facts.convert, rates, fixed_day)
+    return converting(rows, days, facts.convert, rates, fixed_day)
 
 
 def _groups(source: CardSource, dataset: Dataset, names: Collection[str], filters: Sequence[str]) -> list[_Group]:
