@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,7 @@ from adreel.charts.definitions import (
     CardKind,
     CardSpec,
     When,
+    rise_of,
 )
 from adreel.charts.measures import CardFigure, Count, Figures, Formula, Own, Quotient
 from adreel.datasets.dataset import Dataset, key_columns
@@ -93,6 +94,11 @@ class CardOffer:
     def needed(self) -> tuple[CardFigure, ...]:
         """The figures to compute: those shown and the floor."""
         return self.figures if self.floor is None else (*self.figures, self.floor)
+
+    @property
+    def is_cheapest_first(self) -> bool:
+        """Whether the values with the least of the first figure come first, as with costs of each result."""
+        return _cheapest(self.card, self.figures) is not None
 
     @property
     def has_money(self) -> bool:
@@ -254,7 +260,8 @@ class _CardFitting:
             stored_title = self._title(card, figures, axes)
         holding = self._holding(figures)
         remarks = (remark.text for remark in card.remarks if remark.when in holding)
-        sentences = [_capital(phrase(text, **words)) for text in (card.meaning, *remarks)]
+        _, meaning = _cheapest(card, figures) or ("", card.meaning)
+        sentences = [_capital(phrase(text, **words)) for text in (meaning, *remarks)]
         return CardOffer(
             key=f"{card.name}.{each.by}" if each else card.name,
             card=card,
@@ -269,6 +276,7 @@ class _CardFitting:
 
     def _title(self, card: CardSpec, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> str:
         title = card.single if card.single and len(figures) == 1 else card.title
+        title, _ = _cheapest(card, figures) or (title, "")
         return _capital(phrase(title, **self._words(figures, axes)))
 
     def _words(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> dict[str, str]:
@@ -311,6 +319,11 @@ class _CardFitting:
             "An impression may count for several values of %(columns)s, so rows cannot be summed over it.",
             columns=names,
         )
+
+
+def _cheapest(card: CardSpec, figures: Sequence[CardFigure]) -> tuple[str, str] | None:
+    """The title and meaning of a card that begins with the least of its first figure; None if the most comes first."""
+    return card.cheapest if rise_of(figures[0].name) == "worse" else None
 
 
 def _capital(text: str) -> str:

@@ -70,6 +70,7 @@ class CardSpec:
 
     `each` is the number of cards, one for each column of the last axis. Cards about `entities` are for entity lists,
     those about `figures` for reports. `limit` is how many values are shown, those with most of the first figure;
+    where the least is best and there is a title and meaning for the `cheapest`, those with least of it.
     `at_least` leaves out values with less of a figure. `previous` adds the previous period.
     """
 
@@ -91,6 +92,7 @@ class CardSpec:
     single: str = ""
     remarks: tuple[Remark, ...] = ()
     calculated: int = 0
+    cheapest: tuple[str, str] | None = None
 
 
 Rise = Literal["better", "worse"]
@@ -367,6 +369,10 @@ CARDS: tuple[CardSpec, ...] = (
         limit=10,
         remarks=_OTHERS,
         calculated=6,
+        cheapest=(
+            Phrase("Campaigns with the lowest %(figure)s"),
+            Phrase("The campaigns with the lowest %(figure)s, of those that have one."),
+        ),
     ),
     CardSpec(
         "ad_groups",
@@ -380,6 +386,10 @@ CARDS: tuple[CardSpec, ...] = (
         limit=10,
         remarks=_OTHERS,
         calculated=6,
+        cheapest=(
+            Phrase("Ad groups with the lowest %(figure)s"),
+            Phrase("The ad groups with the lowest %(figure)s, of those that have one."),
+        ),
     ),
     CardSpec(
         "ads",
@@ -393,6 +403,10 @@ CARDS: tuple[CardSpec, ...] = (
         limit=10,
         remarks=_OTHERS,
         calculated=6,
+        cheapest=(
+            Phrase("Ads with the lowest %(figure)s"),
+            Phrase("The ads with the lowest %(figure)s, of those that have one."),
+        ),
     ),
     CardSpec(
         "accounts",
@@ -406,6 +420,10 @@ CARDS: tuple[CardSpec, ...] = (
         limit=10,
         remarks=_OTHERS,
         calculated=6,
+        cheapest=(
+            Phrase("Ad accounts with the lowest %(figure)s"),
+            Phrase("The ad accounts with the lowest %(figure)s, of those that have one."),
+        ),
     ),
     CardSpec(
         "funnel",
@@ -537,6 +555,13 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         limit=15,
         calculated=6,
+        cheapest=(
+            Phrase("Creatives with the lowest %(figure)s"),
+            Phrase(
+                "The creative assets with the lowest %(figure)s, of those that have one. One asset may be in several "
+                "ads."
+            ),
+        ),
     ),
     CardSpec(
         "creative_rates",

@@ -336,7 +336,8 @@ class _CardReader:
         having = [f"{most} IS NOT NULL"]
         if offer.floor is not None and offer.card.at_least is not None:
             having.append(f"{self._cubes.value(offer.floor)} >= {offer.card.at_least[1]}")
-        tail = f"HAVING {' AND '.join(having)} ORDER BY {most} DESC, {quoted(axis.by)} LIMIT {offer.card.limit}"
+        order = "ASC" if offer.is_cheapest_first else "DESC"
+        tail = f"HAVING {' AND '.join(having)} ORDER BY {most} {order}, {quoted(axis.by)} LIMIT {offer.card.limit}"
         is_summed = isinstance(first.computation, Sum | Count)
         extra = ("count(*) OVER ()", f"sum({most}) OVER ()" if is_summed else "NULL")
         has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
