@@ -83,7 +83,8 @@ API_WITHOUT: dict[str, str] = {
 }
 COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(
-        ("reports", "templates", "metrics", "dimensions", "validate", "plan", "preview", "settings"), READS_ONLY
+        ("reports", "templates", "metrics", "dimensions", "validate", "plan", "preview", "replay", "settings"),
+        READS_ONLY,
     ),
     **dict.fromkeys(("history", "versions", "diff", "datasets list", "datasets show"), READS_ONLY),
     **dict.fromkeys(
@@ -529,6 +530,7 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("prune", Action.PRUNE, "--yes")
     step("query", Action.QUERY, "select count(*) from spend")
     step("export", Action.EXPORT, name["d"], "-o", str(tmp_path / "a.csv"))
+    step("record", Action.EXPORT, name["d"], "-o", str(tmp_path / "a.jsonl"), "--yes")
     step("presets save", Action.PRESET_CREATE, "Weekly", "spend", "--shared")
     step("presets rename", Action.PRESET_CHANGE, "Weekly", "Monthly")
     program(site).good("POST", "/metric-presets", 201, json={"name": "Own", "metrics": ["spend"]})

@@ -1215,6 +1215,32 @@ def run(
     runs.run(ctx.obj, name, file, (start, end), yes=yes, as_json=as_json)
 
 
+@app.command("record", rich_help_panel="Look up")
+def record(
+    ctx: typer.Context,
+    name: DatasetName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")],
+    yes: Yes = False,
+) -> None:
+    """Record what TikTok answers when a dataset is read, with all names, IDs, figures and days replaced.
+
+    For faults that only show with your account: the file can be sent to the project and replayed in a test.
+    """
+    from adreel.cli import recording
+
+    recording.write_record(ctx.obj, name, output, yes=yes)
+
+
+@app.command("replay", rich_help_panel="Look up")
+def replay(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A record, as adreel record writes it.")],
+) -> None:
+    """Read a dataset from a record instead of TikTok, and print what comes of it."""
+    from adreel.cli import recording
+
+    recording.replay_record(path)
+
+
 @app.command("backfill", rich_help_panel="Run")
 def backfill(
     ctx: typer.Context,

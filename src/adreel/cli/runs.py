@@ -77,6 +77,13 @@ def _with_account(
     return dataset, home.guard.usable(dataset.account)
 
 
+def asked_dataset(home: OpenHome, name: str) -> tuple[SavedDataset, Dataset, Account, int]:
+    """A saved dataset that may be run, its account, and the estimated number of requests."""
+    saved = home.guard.dataset(name, DatasetRight.RUN)
+    dataset, account = _with_account(home, name, None, (None, None))
+    return saved, dataset, account, _plan(home, dataset, account).estimate.requests
+
+
 def _dates(given: tuple[str | None, str | None]) -> DateRange | None:
     start, end = given
     if start is None and end is None:

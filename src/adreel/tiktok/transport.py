@@ -158,6 +158,11 @@ def _proxy_for(base_url: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
+def network(base_url: str, connections: int) -> httpx2.AsyncHTTPTransport:
+    """Connections to `base_url`, through the proxies of the environment. Raises InputError for a proxy that is none."""
+    return _transport(base_url, connections, _proxy_for(base_url))
+
+
 def _transport(base_url: str, connections: int, proxy: str | None) -> httpx2.AsyncHTTPTransport:
     """Connections to `base_url`, through `proxy` if there is one.
 
