@@ -30,9 +30,6 @@ from adreel.worker.schedules import enqueue_due
 from api_home import program, table
 from home import Home, copied, make_home
 from people import CHEAP
-from postgres import PostgresServer
-from s3_server import object_store
-from test_lake_storage import set_environment
 from web_home import Site, open_site
 
 DATES = {"start": "2026-11-01", "end": "2026-11-05"}
@@ -179,32 +176,6 @@ def test_a_schedule_goes_on_in_the_restored_home_and_runs_once_for_all_that_it_m
         assert [enqueue_due(site.store, restored.now) for _ in range(2)] == [1, 0]
         assert len(site.store.queue.claim("new", 5, restored.now)) == 1
     restored.good("run", "spend")
-
-
-def test_a_store_in_postgres_is_backed_up_and_restored_to_a_file_or_to_postgres(
-    filled: Site, tmp_path: Path, postgres: PostgresServer
-) -> None:
-    home, before = filled.home, seen(filled.home)
-    with postgres.database("template1") as url, postgres.database("template1") as empty:
-        home.good("migrate-store", "--to", url)
-        in_postgres = new_home(filled, tmp_path, "in_postgres")
-        in_postgres.environ |= {"ADREEL_DATABASE_URL": url, "ADREEL_LAKE_URL": str(home.path / "lake")}
-        shutil.copy(home.path / "secret.key", in_postgres.path / "secret.key")
-        in_postgres.good("users", "delete", "ada", "--yes")
-        in_postgres.good("backup", str(tmp_path / "a.tar"), "--with-key")
-        before["users"] = in_postgres.json("users", "list")
-        as_file, again = new_home(filled, tmp_path, "as_file"), new_home(filled, tmp_path, "again")
-        again.environ["ADREEL_DATABASE_URL"] = url
-        assert "is not empty: it has" in " ".join(again.bad("restore-backup", str(tmp_path / "a.tar"))[1].split())
-        again.environ["ADREEL_DATABASE_URL"] = empty
-        for restored in (as_file, again):
-            restored.good("restore-backup", str(tmp_path / "a.tar"))
-            assert seen(restored) == before
-            # The number of a deleted user is not given again.
-            restored.good("users", "add", "bob", "--password-stdin", stdin="a longer horse battery\n")
-            assert {user["name"]: user["id"] for user in restored.json("users", "list")}["bob"] == "3"
-            restored.good("run", "spend")
-        assert not list(again.path.glob("adreel.db*"))
 
 
 def test_without_the_key_the_accounts_that_must_be_reconnected_are_named(filled: Site, tmp_path: Path) -> None:
@@ -456,20 +427,3 @@ def test_every_value_of_the_store_survives(filled: Site, tmp_path: Path) -> None
                 name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}"))) for name in names - left_out
             }
     assert tables["restored"] == tables["home"]
-
-
-def test_a_lake_on_an_object_store_is_backed_up_and_restored_to_one(
-    filled: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = seen(filled.home)
-    filled.home.good("backup", str(tmp_path / "a.tar"), "--with-key")
-    with object_store() as (endpoint, objects):
-        set_environment(monkeypatch, endpoint)
-        stored, again = new_home(filled, tmp_path, "stored"), new_home(filled, tmp_path, "again")
-        stored.environ["ADREEL_LAKE_URL"] = "s3://bucket/stored"
-        stored.good("restore-backup", str(tmp_path / "a.tar"))
-        assert any(key.startswith("stored/spend/_delta_log/") for key in objects)
-        assert seen(stored) == before
-        stored.good("backup", str(tmp_path / "b.tar"), "--with-key")
-        again.good("restore-backup", str(tmp_path / "b.tar"))
-    assert seen(again) == before
