@@ -145,6 +145,7 @@ app = typer.Typer(
     help="TikTok Ads reports as verified, versioned tables on your own machine.",
     epilog="Try it: adreel demo. With your own app: adreel accounts connect NAME.",
 )
+catalog_commands = typer.Typer(no_args_is_help=True, help="Compare the catalogue with what TikTok answers.")
 account_commands = typer.Typer(no_args_is_help=True, help="Connect and manage TikTok for Business accounts.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit and delete datasets.")
 schedule_commands = typer.Typer(help="Show what is due next; set, pause and resume the schedules of datasets.")
@@ -158,6 +159,7 @@ link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a
 dashboard_commands = typer.Typer(no_args_is_help=True, help="Show, change, share, send and export dashboards.")
 rate_commands = typer.Typer(no_args_is_help=True, help="Manage the exchange rates that charts convert money at.")
 destination_commands = typer.Typer(no_args_is_help=True, help="Manage the databases that datasets publish to.")
+app.add_typer(catalog_commands, name="catalog", rich_help_panel="Look up")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(app_commands, name="app", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
@@ -1213,6 +1215,27 @@ def run(
     from adreel.cli import runs
 
     runs.run(ctx.obj, name, file, (start, end), yes=yes, as_json=as_json)
+
+
+@catalog_commands.command("check")
+def catalog_check(
+    ctx: typer.Context,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Name of the account to ask with.")],
+    advertiser: Annotated[
+        str | None, typer.Option("--advertiser", metavar="ID", help="The ad account to ask for; default: the first.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result as JSON.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the catalogue with what TikTok answers for an account, in at most 200 requests.
+
+    The result names no ad account, campaign or figure, so that it can be sent to the project.
+    """
+    from adreel.cli import recording
+
+    recording.check_catalog(ctx.obj, account, advertiser, output, as_json=as_json)
 
 
 @app.command("record", rich_help_panel="Look up")

@@ -1,21 +1,27 @@
-"""`adreel record` and `adreel replay`."""
+"""`adreel record`, `adreel replay` and `adreel catalog check`."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from pathlib import Path
 
 from adreel.cli import CommandContext
-from adreel.cli.context import open_home
+from adreel.cli.context import OpenHome, open_home
 from adreel.cli.files import read_text
-from adreel.cli.output import confirm, say
+from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.cli.runs import asked_dataset
+from adreel.connections import account_access, connected, covered
 from adreel.datasets.stored import source_of
 from adreel.errors import InputError
+from adreel.pipeline.preview import Asking
 from adreel.pipeline.report import ReportReader
+from adreel.recording.catalog_check import MOST_REQUESTS, CatalogCheck, CatalogChecker, summary
 from adreel.recording.exchanges import from_lines, to_lines
 from adreel.recording.record import record
 from adreel.recording.replay import replay
+from adreel.store import Account
 from adreel.store.audit import AuditAction, Subject
 
 _QUESTION = (
@@ -49,3 +55,39 @@ def replay_record(path: Path) -> None:
     if result.error is not None:
         raise result.error
     say(f"Verified: {result.rows:,} rows.")
+
+
+def check_catalog(
+    session: CommandContext, name: str, advertiser_id: str | None, path: Path | None, *, as_json: bool
+) -> None:
+    """Compares the catalogue with TikTok's answers and prints the differences; to a file, too, if there is a path."""
+    if path is not None and path.exists():
+        raise InputError(f"{path} already exists. Choose another file with -o.")
+    with open_home(session) as home:
+        account = home.guard.usable(name)
+        check = asyncio.run(_checked(home, account, advertiser_id))
+    if path is not None:
+        path.write_text(f"{json.dumps(check.figures(), indent=2)}\n", "utf-8")
+    if as_json:
+        print_json(check.figures())
+        return
+    say(summary(check))
+    if check.findings:
+        rows = [
+            (finding.difference, finding.kind, finding.name, finding.of, finding.words) for finding in check.findings
+        ]
+        print_table(("difference", "kind", "name", "report", "TikTok's words"), rows)
+    for of in check.unchecked:
+        say(f"note: not compared, as {MOST_REQUESTS} requests were sent: {of}")
+
+
+async def _checked(home: OpenHome, account: Account, advertiser_id: str | None) -> CatalogCheck:
+    asking = Asking(home.settings, home.store, home.session.clock, home.session.transport, say)
+    advertisers = await asking.advertisers(account)
+    selection = (advertiser_id,) if advertiser_id is not None else account.selection
+    covering = covered(advertisers, selection)
+    if not covering.advertisers:
+        raise InputError(next(iter(covering.unreadable.values()), f"Account {account.name!r} has no ad account."))
+    access = account_access(home.settings, home.store, account)
+    async with connected(home.settings, home.store, access, transport=home.session.transport, log=say) as client:
+        return await CatalogChecker(client, covering.advertisers[0], home.session.clock()).check()

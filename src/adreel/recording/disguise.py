@@ -253,6 +253,17 @@ class Disguise:
             self._ids |= dict(zip(sorted(texts), map(str, sorted(fresh)), strict=True))
 
 
+def without_names(text: str) -> str:
+    """A message of TikTok with the words of its language and of its API; all else is an ellipsis."""
+    words = WORDS | frozenset(_words_of_catalog())
+
+    def word(match: re.Match[str]) -> str:
+        parts = match[0].lower().split("_")
+        return match[0] if all(part in words for part in parts) or (match[0].isdecimal() and len(match[0]) < 4) else "…"
+
+    return _WORD.sub(word, text)
+
+
 def _contents(exchanges: Iterable[Exchange]) -> Iterator[Any]:
     for exchange in exchanges:
         yield from (exchange.params, exchange.body, exchange.answer)

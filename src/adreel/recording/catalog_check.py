@@ -1,0 +1,213 @@
+"""Compares the catalogue with what TikTok answers for a connected account.
+
+TikTok adds and withdraws metrics without notice, and what it offers differs by account. Every report is asked for all
+of its metrics, every breakdown and every entity list once, for one ad account and yesterday, with few rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any, Literal
+
+from adreel import catalog
+from adreel.advertisers import Advertiser
+from adreel.catalog.records import LEVELS, Menu, Report
+from adreel.datasets import menus
+from adreel.datasets.dataset import Source
+from adreel.datasets.validation import parse
+from adreel.errors import AdreelError, AdvertiserError, ReconnectError, RequestError
+from adreel.language import phrase
+from adreel.pipeline.plan import Request, make_plan
+from adreel.recording.disguise import without_names
+from adreel.tiktok.client import Client
+
+MOST_REQUESTS = 200
+"""Requests of one check, so that it costs an account little of its day."""
+
+_ROWS = 10
+_LISTS = ("campaigns", "ad_groups", "ads", "creatives")
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{1,59}")
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,79}")
+
+Kind = Literal["metric", "dimension", "field", "value", "report"]
+Difference = Literal["refused", "missing", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference: what TikTok refuses or leaves out, or gives although the catalogue does not have it.
+
+    `of` is the report and its grouping. `code` and `words` are TikTok's, without names, IDs and figures.
+    """
+
+    difference: Difference
+    kind: Kind
+    name: str
+    of: str
+    code: int | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogCheck:
+    """What a check found, in a form that names nothing of the account; `unchecked` was not asked for."""
+
+    adreel: str
+    requests: int
+    checked: int
+    findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...]
+
+    def figures(self) -> dict[str, Any]:
+        """The same as JSON, as it is sent to the project."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One grouping of a report. `dimension` is the breakdown that is asked for, empty for the report's metrics."""
+
+    of: str
+    values: Mapping[str, Any]
+    dimension: str = ""
+
+
+def probes() -> Iterator[Probe]:
+    """All that is asked for: the metrics of each level, each breakdown, and the fields of each list."""
+    report = catalog.REPORTS["performance"]
+    for level in reversed(LEVELS):
+        chosen = {"report_type": "basic", "data_level": level, "time_dimension": "day"}
+        yield Probe(f"performance basic {level} day", _values(report, chosen))
+    for kind, menu in (("basic", "targeting_dimension"), ("audience", "audience_dimensions")):
+        for dimension in _offered(report, menu, {"report_type": kind, "data_level": "ad", "time_dimension": "none"}):
+            chosen = {"report_type": kind, "data_level": "ad", "time_dimension": "none", menu: dimension}
+            values = _values(report, chosen)
+            yield Probe(f"performance {kind} ad {dimension}", values | {"metrics": values["metrics"][:1]}, dimension)
+    for name in _LISTS:
+        yield Probe(name, _values(catalog.REPORTS[name], {}))
+
+
+def _values(report: Report, chosen: Mapping[str, str]) -> dict[str, Any]:
+    """A dataset of the report with all metrics or fields that go with what is chosen."""
+    values: dict[str, Any] = {"report": report.name, **chosen}
+    for menu in report.menus:
+        if menu.source == "metrics":
+            values["metrics"] = _offered(report, menu.name, chosen)
+        elif menu.source == "dates":
+            values["dates"] = {"date": "yesterday"}
+    many = {menu.name for menu in report.menus if menu.many}
+    return {name: [value] if name in many and isinstance(value, str) else value for name, value in values.items()}
+
+
+def _offered(report: Report, name: str, chosen: Mapping[str, str]) -> list[str]:
+    menu: Menu = next(menu for menu in report.menus if menu.name == name)
+    offers = menus.offers(report, menu, {key: (value,) for key, value in chosen.items()})
+    return [offer.value for offer in offers if offer.refusal is None and offer.value != "none"]
+
+
+@dataclass
+class CatalogChecker:
+    """Asks for the probes, at most `most_requests` requests."""
+
+    client: Client
+    advertiser: Advertiser
+    now: datetime
+    most_requests: int = MOST_REQUESTS
+    _requests: int = 0
+    _checked: int = 0
+    _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
+
+    async def check(self) -> CatalogCheck:
+        """The differences. Raises the errors of the client that no other question can mend, such as ReconnectError."""
+        unchecked = []
+        for probe in probes():
+            if self._requests >= self.most_requests:
+                unchecked.append(probe.of)
+                continue
+            await self._probe(probe)
+        findings = tuple(self._findings[key] for key in sorted(self._findings))
+        return CatalogCheck(version("adreel"), self._requests, self._checked, findings, tuple(unchecked))
+
+    async def _probe(self, probe: Probe) -> None:
+        dataset = parse(Source({"name": "check", "account": "check", **probe.values}, {}), self.now)
+        for request in make_plan(dataset, (self.advertiser,), self.now).requests():
+            if request.buying:
+                continue
+            asked = tuple(request.params.get("metrics") or ())
+            rows = await self._rows(probe, request, asked)
+            if rows:
+                self._compare(probe, request, asked, rows)
+
+    async def _rows(self, probe: Probe, request: Request, asked: Sequence[str]) -> Sequence[Any]:
+        """The first rows, without the metrics that are refused; each of these is noted."""
+        left = list(asked)
+        while self._requests < self.most_requests:
+            self._requests += 1
+            params = {name: value for name, value in request.params.items() if name != "enable_total_metrics"}
+            try:
+                page = await self.client.page(request.path, params | ({"metrics": left} if left else {}), 1, _ROWS)
+            except ReconnectError:
+                raise
+            except (RequestError, AdvertiserError) as error:
+                refused = named_in(error.message, left)
+                if not refused or probe.dimension:
+                    kind: Kind = "dimension" if probe.dimension else "report"
+                    self._note("refused", kind, probe.dimension or probe.of, probe.of, error)
+                    return ()
+                for name in refused:
+                    self._note("refused", "metric", name, probe.of, error)
+                left = [name for name in left if name not in refused]
+                if not left:
+                    return ()
+                continue
+            self._checked += max(1, len(left))
+            return page.rows
+        return ()
+
+    def _compare(self, probe: Probe, request: Request, asked: Sequence[str], rows: Sequence[Any]) -> None:
+        in_catalog = {*asked, *request.params.get("dimensions", ()), *request.params.get("fields", ())}
+        in_catalog |= {field.name for field in catalog.fields().get(str(probe.values["report"]), ())}
+        cells = [dict(_cells(row)) for row in rows if isinstance(row, dict)]
+        present = {name for row in cells for name in row}
+        for name in sorted(present - in_catalog):
+            if _FIELD.fullmatch(name):
+                self._note("unknown", "field", name, probe.of)
+        for name in sorted(set(asked) - present):
+            self._note("missing", "metric", name, probe.of)
+        for name, labels in catalog.value_labels().items():
+            for value in sorted({str(row[name]) for row in cells if isinstance(row.get(name), str)} - labels.keys()):
+                if _CONSTANT.fullmatch(value):
+                    self._note("unknown", "value", f"{name}: {value}", probe.of)
+
+    def _note(self, difference: Difference, kind: Kind, name: str, of: str, error: AdreelError | None = None) -> None:
+        code, words = (None, "") if error is None else (error.code, without_names(error.message))
+        self._findings[difference, kind, name, of] = Finding(difference, kind, name, of, code, words)
+
+
+def named_in(message: str, names: Iterable[str]) -> set[str]:
+    """The names that a refusal has in quotes, as in "Invalid metric fields: ['x']"."""
+    quoted = set(re.findall(r"['\"]([a-z0-9_]+)['\"]", message))
+    return quoted & set(names)
+
+
+def _cells(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The fields of a row; those of reports stand in objects of their own."""
+    for name, value in row.items():
+        if name in ("metrics", "dimensions", "info") and isinstance(value, dict):
+            yield from value.items()
+        else:
+            yield name, value
+
+
+def summary(check: CatalogCheck) -> str:
+    """What was compared, in a sentence."""
+    return phrase(
+        "%(checked)s metrics, breakdowns and lists compared in %(requests)s requests: %(findings)s differences.",
+        checked=check.checked,
+        requests=check.requests,
+        findings=len(check.findings),
+    )
