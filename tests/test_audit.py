@@ -98,6 +98,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
     ),
     **dict.fromkeys(("dashboards list", "dashboards show", "destinations list", "destinations status"), READS_ONLY),
     **dict.fromkeys(("dashboards pin", "dashboards unpin"), OWN_BOARD),
+    "export-config": READS_ONLY,
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
     "restore-backup": "fills an empty home, whose log has it (test_backups.py)",
@@ -560,6 +561,7 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("destinations attach", Action.DATASET_CHANGE, name["d"], "warehouse", "--table", "daily")
     step("publish", Action.PUBLISH, name["d"])
     step("destinations detach", Action.DATASET_CHANGE, name["d"], "warehouse")
+    step("destinations change", Action.DESTINATION_CHANGE, "warehouse", "--schema", "ads")
     step("destinations delete", Action.DESTINATION_DELETE, "warehouse")
     step("dashboards create", Action.DASHBOARD_CREATE, "Morning")
     step("dashboards rename", Action.DASHBOARD_CHANGE, "Morning", "M")
@@ -569,7 +571,12 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     walk.step("dashboards send", lambda: home.bad("dashboards", "send", "M", "1"), Action.DASHBOARD_SEND)
     step("dashboards export", Action.DASHBOARD_EXPORT, "M", "-o", str(tmp_path / "m.png"))
     step("dashboards delete", Action.DASHBOARD_DELETE, "M", "--yes")
+    step("notifications change", Action.ADDRESS_CHANGE, "1", "--kind", "failed")
     step("notifications remove", Action.ADDRESS_REMOVE, "1")
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "a.json.yaml").write_text(json.dumps(SPEND | {"name": "Applied"}))
+    step("apply", Action.DATASET_CREATE, "-f", str(folder), "--yes")
     step("datasets delete", Action.DATASET_DELETE, name["d"], "--yes")
     step("users delete", Action.USER_DELETE, "ada", "--yes")
     step("secrets rotate", Action.KEYS_ROTATE)

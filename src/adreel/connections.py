@@ -600,11 +600,19 @@ class Connecting:
 
         The selection is stored only if the token can read it. An invalid token sets the account's status.
         """
+        granted = await self.granted_anew(account, selection)
+        return self.keep_selection(account, selection, granted)
+
+    async def granted_anew(self, account: Account, selection: tuple[str, ...] | None) -> Granted:
+        """The details of the account's token for another selection. Errors as `choose`."""
         try:
-            granted = await self.granted(account_access(self.settings, self.store, account), selection, account)
+            return await self.granted(account_access(self.settings, self.store, account), selection, account)
         except ReconnectError as error:
             self.store.accounts.set_status(account, AccountStatus.after(error))
             raise
+
+    def keep_selection(self, account: Account, selection: tuple[str, ...] | None, granted: Granted) -> Account:
+        """Stores a selection of advertisers that the account's token can read."""
         chosen = self.store.accounts.choose_advertisers(account, selection)
         self.store.accounts.save_advertisers(chosen, granted.advertisers)
         return chosen

@@ -60,6 +60,7 @@ class ExitCode(IntEnum):
     STOPPED = 10
     FORBIDDEN = 11
     SKIPPED = 12
+    CHANGES = 13
     CANCELLED = 130
 
 

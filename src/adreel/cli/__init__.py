@@ -443,6 +443,31 @@ def notifications_add(
     act.add(ctx.obj, wanted, dataset=dataset, personal=personal, file=file)
 
 
+@notification_commands.command("change")
+def notifications_change(
+    ctx: typer.Context,
+    address: Annotated[int, typer.Argument(metavar="ID", help="The address's ID.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Another name.")] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", metavar="KIND", help="Only these kinds from now on. Repeatable.")
+    ] = None,
+    threshold: Annotated[str | None, typer.Option(metavar="SIZE", help="Another least restatement.")] = None,
+    new_address: Annotated[
+        bool, typer.Option("--new-address", help="Another address, from a prompt or from stdin.")
+    ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option("-f", "--file", metavar="FILE", help="A file with another address.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Change a notification address. What is not given stays."""
+    from adreel.cli import notifications as act
+    from adreel.notify.subscriptions import SubscriptionChanges
+
+    wanted = SubscriptionChanges(name=name, kinds=tuple(kinds) if kinds else None, threshold=threshold)
+    act.change(ctx.obj, address, wanted, other_address=new_address, file=file)
+
+
 @notification_commands.command("test")
 def notifications_test(
     ctx: typer.Context, address: Annotated[int, typer.Argument(metavar="ID", help="The address's ID.")]
@@ -794,6 +819,26 @@ def destinations_add(
     from adreel.cli import destinations as act
 
     act.add(ctx.obj, name, address, schema=schema, file=file)
+
+
+@destination_commands.command("change")
+def destinations_change(
+    ctx: typer.Context,
+    name: DestinationName,
+    address: Annotated[
+        str | None,
+        typer.Argument(metavar="ADDRESS", help="As of the command add. Not needed if only the schema changes."),
+    ] = None,
+    schema: Annotated[str | None, typer.Option(metavar="SCHEMA", help="Another schema of the tables.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--from-file", metavar="FILE", help="A file with the address.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Change the address of a destination, such as its password. At another place, tables are published anew."""
+    from adreel.cli import destinations as act
+
+    act.change(ctx.obj, name, address, schema=schema, file=file)
 
 
 @destination_commands.command("test")
@@ -1499,6 +1544,44 @@ def vacuum(
     from adreel.cli import tables
 
     tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
+
+
+@app.command("apply", rich_help_panel="Manage")
+def apply(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path,
+        typer.Option("-f", "--folder", metavar="FOLDER", help="The folder of files.", exists=True, file_okay=False),
+    ],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only plan. The exit code is 13 if something would change.")
+    ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete what is not in the files, except accounts, which stay.")
+    ] = False,
+    keep_tables: Annotated[
+        bool, typer.Option("--keep-tables", help="With --delete: keep the tables of deleted datasets.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Change accounts, datasets, destinations and notifications to what files say. Asks for confirmation."""
+    from adreel.cli import configuration
+    from adreel.configuration.performing import Deletions
+
+    deletions = Deletions(delete, keep_tables)
+    configuration.apply(ctx.obj, folder, deletions, plan_only=plan, yes=yes, as_json=as_json)
+
+
+@app.command("export-config", rich_help_panel="Manage")
+def export_config(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write to.", file_okay=False)],
+) -> None:
+    """Write accounts, datasets, destinations and notifications as files for adreel apply, without secrets."""
+    from adreel.cli import configuration
+
+    configuration.export_config(ctx.obj, folder)
 
 
 @app.command("migrate-store", rich_help_panel="Manage")

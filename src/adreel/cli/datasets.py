@@ -193,6 +193,13 @@ def _edit(session: CommandContext, draft: Path) -> None:
         raise InputError(f"The editor {editor[0]!r} failed; name another in $EDITOR, or use -f FILE.") from error
 
 
+def deletion_question(home: OpenHome, saved: SavedDataset, *, keep_table: bool) -> str:
+    """The question before a dataset is deleted, with the address of its table."""
+    address = home.lake().table_url(saved.table_slug)
+    table = f"; keep its table in {address}?" if keep_table else f" and its table in {address} with all versions?"
+    return f"Delete the dataset {saved.name!r}{table}"
+
+
 def delete(session: CommandContext, name: str, *, yes: bool, keep_table: bool) -> None:
     """A dataset, and its table unless it is to stay."""
     with open_home(session) as home:
@@ -201,9 +208,7 @@ def delete(session: CommandContext, name: str, *, yes: bool, keep_table: bool) -
         from adreel.datasets.kept_tables import where_kept
         from adreel.pipeline.orders import Orders
 
-        address = home.lake().table_url(saved.table_slug)
-        table = f"; keep its table in {address}?" if keep_table else f" and its table in {address} with all versions?"
-        confirm(f"Delete the dataset {saved.name!r}{table}", yes=yes)
+        confirm(deletion_question(home, saved, keep_table=keep_table), yes=yes)
         orders = Orders(home.settings, home.store, clock=session.clock)
         table_stays = orders.delete(home.guard, saved, keep_table=keep_table)
         say(f"Deleted {saved.name!r}{'' if keep_table else ' and its table'}.")

@@ -1,4 +1,4 @@
-"""`adreel destinations`: list, add, test, delete; and `adreel publish`."""
+"""`adreel destinations`: list, add, change, test, delete; and `adreel publish`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adreel.cli import CommandContext
 from adreel.cli.context import open_home
 from adreel.cli.output import confirm, counted, print_json, print_table, say, secret_line
 from adreel.destinations import service
-from adreel.destinations.kinds import DestinationKind, read_address
+from adreel.destinations.kinds import DestinationAddress, DestinationKind, read_address
 from adreel.destinations.publishing import PublishMode
 from adreel.destinations.status import destination_json, publishers, status_json, statuses
 from adreel.errors import InputError
@@ -37,6 +37,14 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
 
 def add(session: CommandContext, name: str, address: str | None, *, schema: str, file: Path | None) -> None:
     """Adds a destination whose address is a path of a DuckDB file, or comes from a prompt, a file or stdin."""
+    parsed = _address(address, file)
+    with open_home(session) as home:
+        destination = service.add(home.guard, name, parsed, schema)
+        say(f"Added destination {destination.name!r}: {destination.shown}, schema {destination.schema_name}.")
+        say(f"Publish a dataset there: adreel destinations attach DATASET {shlex.quote(destination.name)}")
+
+
+def _address(address: str | None, file: Path | None) -> DestinationAddress:
     if address is not None and file is not None:
         raise InputError("Give either ADDRESS or --from-file.")
     text = secret_line("Address", file) if address is None else address
@@ -48,10 +56,16 @@ def add(session: CommandContext, name: str, address: str | None, *, schema: str,
             "An address with a password is visible to others as an argument. Type the address at the prompt, "
             "or give it by --from-file or stdin."
         )
+    return parsed
+
+
+def change(session: CommandContext, name: str, address: str | None, *, schema: str | None, file: Path | None) -> None:
+    """Changes the address or the schema of a destination; the address comes from where `add` has it."""
+    only_schema = schema is not None and address is None and file is None
+    parsed = None if only_schema else _address(address, file)
     with open_home(session) as home:
-        destination = service.add(home.guard, name, parsed, schema)
-        say(f"Added destination {destination.name!r}: {destination.shown}, schema {destination.schema_name}.")
-        say(f"Publish a dataset there: adreel destinations attach DATASET {shlex.quote(destination.name)}")
+        destination = service.change(home.guard, home.store.destinations.get(name), parsed, schema)
+        say(f"Changed destination {destination.name!r}: {destination.shown}, schema {destination.schema_name}.")
 
 
 def test(session: CommandContext, name: str) -> None:

@@ -1,14 +1,15 @@
-"""`adreel notifications`: list, add, test, remove."""
+"""`adreel notifications`: list, add, change, test, remove."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import print_json, print_table, say, secret_line
 from adreel.errors import InputError, StopError
-from adreel.notify.subscriptions import NewSubscription, Subscriptions, address_json
+from adreel.notify.subscriptions import NewSubscription, SubscriptionChanges, Subscriptions, address_json
 from adreel.store.notifications import Address
 
 
@@ -41,6 +42,18 @@ def add(
             f"Added notification address {address.id}: {address.name} ({address.shown}). "
             f"Send a test message: adreel notifications test {address.id}"
         )
+
+
+def change(
+    session: CommandContext, address_id: int, wanted: SubscriptionChanges, *, other_address: bool, file: Path | None
+) -> None:
+    """Changes an address; another URL comes from a prompt, a file or stdin."""
+    url = secret_line("Address", file) if other_address or file is not None else None
+    if url is None and wanted == SubscriptionChanges():
+        raise InputError("Give what to change: --name, --kind, --threshold, --new-address or -f FILE.")
+    with open_home(session) as home:
+        address = _subscriptions(home).change(address_id, replace(wanted, url=url))
+        say(f"Changed notification address {address.id}: {address.name} ({address.shown}).")
 
 
 def test(session: CommandContext, address_id: int) -> None:

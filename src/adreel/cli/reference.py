@@ -52,6 +52,7 @@ _EXITS = {
     errors.ExitCode.OK: "The command succeeded.",
     errors.ExitCode.BUG: "Unexpected error.",
     errors.ExitCode.USAGE: "The command line is invalid.",
+    errors.ExitCode.CHANGES: "`adreel apply --plan` would change something.",
     errors.ExitCode.SKIPPED: "The run created a verified version, but ad accounts were skipped, which it lists.",
 }
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from adreel.access import DatasetRight, Guard, RoleRight
+from adreel.datasets import service as datasets
 from adreel.datasets.dataset import PublishTarget, Source
 from adreel.datasets.publish_targets import written_target
-from adreel.datasets.service import change
 from adreel.datasets.stored import publish_targets_of, source_of
 from adreel.datasets.validation import parse
-from adreel.destinations.kinds import DestinationAddress, open_session
+from adreel.destinations.kinds import DestinationAddress, open_session, read_address
 from adreel.destinations.publishing import Published, PublishOrder, publish
 from adreel.destinations.session import Place
 from adreel.destinations.status import Due, PublicationStatus, due, publishers, statuses
@@ -45,13 +45,42 @@ logger = logger_of(__name__)
 
 def add(guard: Guard, name: str, address: DestinationAddress, schema: str = SCHEMA) -> Destination:
     """Saves a destination once it has been reached. Errors as `test`; ExistsError, InputError for the name."""
+    new = new_destination(guard, name, address, schema)
+    reach(new)
+    return guard.store.destinations.add(new)
+
+
+def change(
+    guard: Guard, destination: Destination, address: DestinationAddress | None = None, schema: str | None = None
+) -> Destination:
+    """The destination at another address or schema, once that has been reached; what is None stays.
+
+    At another place, all tables are published anew; those of the old place stay there. Errors as `add`; BusyError while
+    tables are published to it.
+    """
+    new = new_destination(
+        guard,
+        destination.name,
+        address or read_address(guard.store.destinations.address(destination)),
+        destination.schema_name if schema is None else schema,
+    )
+    with guard.store.locks.publishing(destination.id):
+        reach(new)
+        return guard.store.destinations.change(destination, new)
+
+
+def new_destination(guard: Guard, name: str, address: DestinationAddress, schema: str = SCHEMA) -> NewDestination:
+    """A destination to save that was not reached yet. ForbiddenError; InputError for the schema."""
     guard.need_role(RoleRight.CHANGE_DESTINATIONS)
     schema = schema.strip()
     if not schema or len(schema) > LONGEST_SCHEMA or "\0" in schema:
         raise InputError(phrase("The schema needs a name of at most %(limit)s characters.", limit=LONGEST_SCHEMA))
-    _probe(address.kind, address.full, schema)
-    new = NewDestination(name, address.kind, address.full, address.shown, schema)
-    return guard.store.destinations.add(new)
+    return NewDestination(name, address.kind, address.full, address.shown, schema)
+
+
+def reach(new: NewDestination) -> None:
+    """Makes a table at the destination, reads it and takes it back. Raises what hinders it."""
+    _probe(new.kind, new.address, new.schema_name)
 
 
 def test(guard: Guard, destination: Destination) -> None:
@@ -122,7 +151,7 @@ def _retarget(guard: Guard, saved: SavedDataset, targets: list[PublishTarget], n
     values.pop("publish", None)
     if targets:
         values["publish"] = [written_target(target) for target in targets]
-    return change(guard, saved, parse(Source(values, {}), now), now)
+    return datasets.change(guard, saved, parse(Source(values, {}), now), now)
 
 
 def ask(guard: Guard, saved: SavedDataset, destination: Destination, *, reload: bool = False) -> None:

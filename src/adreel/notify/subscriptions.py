@@ -20,7 +20,7 @@ from adreel.notify.sending import Outcome, Send, check_url, sender
 from adreel.settings import Settings
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject
-from adreel.store.notifications import Address, IncidentKind, NewAddress, Threshold
+from adreel.store.notifications import Address, AddressChanges, IncidentKind, NewAddress, Threshold
 
 MOST = 20
 """Addresses of one person, one dataset, or the workspace."""
@@ -35,6 +35,21 @@ class NewSubscription:
     kinds: tuple[str, ...] = ()
     threshold: str = ""
     owned_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanges:
+    """What is to change of an address, as in `NewSubscription`; what is None stays."""
+
+    url: str | None = None
+    name: str | None = None
+    kinds: tuple[str, ...] | None = None
+    threshold: str | None = None
+
+
+def checked_url(text: str) -> str:
+    """An address as it is saved. Nothing is sent. InputError, which never quotes it, if it is not allowed."""
+    return check_url(read_url(text))
 
 
 class Subscriptions:
@@ -70,8 +85,18 @@ class Subscriptions:
         """All that the actor may change."""
         return tuple(address for address in self._store.addresses.list() if self._may_change(address))
 
-    def add(self, wanted: NewSubscription, *, dataset: SavedDataset | None = None, personal: bool = False) -> Address:
-        """Saves an address: of a dataset, of the actor, or of the workspace. InputError, ForbiddenError."""
+    def add(
+        self,
+        wanted: NewSubscription,
+        *,
+        dataset: SavedDataset | None = None,
+        personal: bool = False,
+        is_checked: bool = False,
+    ) -> Address:
+        """Saves an address: of a dataset, of the actor, or of the workspace. InputError, ForbiddenError.
+
+        `is_checked`: the URL is one of `checked_url`.
+        """
         self.need_right(dataset, personal=personal)
         user = self._guard.actor.user
         owner = user if personal and dataset is None else None
@@ -84,7 +109,7 @@ class Subscriptions:
         ]
         if len(same) >= MOST:
             raise InputError(phrase("There are %(addresses)s addresses already. Remove one first.", addresses=MOST))
-        url = check_url(url)
+        url = url if is_checked else check_url(url)
         return self._store.addresses.add(
             NewAddress(
                 name=wanted.name.strip() or shown(url).removesuffix("/****"),
@@ -98,6 +123,23 @@ class Subscriptions:
                 owned_only=wanted.owned_only,
             )
         )
+
+    def change(self, address_id: int, wanted: SubscriptionChanges, *, is_checked: bool = False) -> Address:
+        """Changes an address that the actor may change; what is None stays. Errors as `add` and `get`."""
+        address = self.get(address_id)
+        url = None
+        if wanted.url is not None:
+            url = wanted.url if is_checked else checked_url(wanted.url)
+        changes = AddressChanges(
+            name=wanted.name,
+            url=url,
+            shown=shown(url) if url is not None else "",
+            kinds=None if wanted.kinds is None else read_kinds(wanted.kinds),
+            threshold=None if wanted.threshold is None else read_threshold(wanted.threshold),
+        )
+        if not changes.names:
+            return address
+        return self._store.addresses.change(address, changes, self._guard.actor.user)
 
     def need_right(self, dataset: SavedDataset | None, *, personal: bool) -> None:
         """Raises ForbiddenError unless the actor may add an address there; InputError if nobody is the actor."""

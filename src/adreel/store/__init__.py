@@ -297,6 +297,10 @@ class Store:
         """All tables as at one moment, for `StoreDump`."""
         return self._database.snapshot()
 
+    def together(self) -> AbstractContextManager[None]:
+        """All that the block reads and writes is one transaction: kept as a whole when it ends, or not at all."""
+        return self._database.together()
+
     def close(self) -> None:
         """Closes the database."""
         self._database.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -32,6 +33,9 @@ BUSY_SECONDS = 30.0
 """How long a writer waits for another, and a process for a server that does not answer."""
 
 T = TypeVar("T")
+
+_joined: ContextVar[tuple[Database, Connection] | None] = ContextVar("adreel_joined_transaction", default=None)
+"""The transaction that this command has joined all its transactions to, with its database."""
 
 
 class Backend(Protocol):
@@ -97,6 +101,10 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is kept that is written here."""
+        joined = self._joined_connection()
+        if joined is not None:
+            yield joined
+            return
         with self.backend.errors_named(), self.backend.reading.connect() as connection:
             yield connection
 
@@ -111,8 +119,37 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Kept as a whole when the block ends, or not at all."""
+        joined = self._joined_connection()
+        if joined is not None:
+            # What fails here is undone alone, as it would be without the others.
+            with joined.begin_nested():
+                yield joined
+            return
         with self.backend.errors_named(), self.backend.writing.begin() as connection:
             yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that the block reads and writes here is one transaction: kept as a whole when it ends, or not at all.
+
+        Other writers wait meanwhile, so the block only reads and writes the database.
+        """
+        with self.write() as connection:
+            token = _joined.set((self, connection))
+            try:
+                yield
+            finally:
+                _joined.reset(token)
+
+    def _joined_connection(self) -> Connection | None:
+        """The connection of the transaction that the others are joined to, within `together`."""
+        joined = _joined.get()
+        return joined[1] if joined is not None and joined[0] is self else None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether this is within `together`, where changes are seen that have no stamp yet."""
+        return self._joined_connection() is not None
 
     def stamp(self) -> str:
         """A text that is another one after every change, whichever process made it."""
@@ -138,6 +175,8 @@ class Unchanged(Generic[T]):
 
     def get(self) -> T:
         """As `read`. One thread reads while the others wait for it."""
+        if self._database.is_joined:
+            return self._read()
         with self._lock:
             # Before reading: what comes between the two is read twice rather than missed.
             stamp = self._database.stamp()

@@ -135,6 +135,26 @@ class Destinations:
             record(connection, now, AuditAction.DESTINATION_ADD, Subject.of(destination), details)
         return destination
 
+    def change(self, destination: Destination, new: NewDestination) -> Destination:
+        """The destination with the kind, address and schema of `new`; its name stays.
+
+        At another place nothing is published yet: what was known of the old one is forgotten.
+        """
+        values = {"kind": new.kind, "shown": new.shown, "schema_name": new.schema_name}
+        mine = destinations.c.id == destination.id
+        with self._database.write() as connection:
+            before = connection.execute(select(*_DESTINATION).where(mine)).first()
+            if before is None:
+                raise _gone(destination)
+            values["address"] = self._keys.encrypt(new.address)
+            row = connection.execute(update(destinations).where(mine).values(values).returning(*_DESTINATION)).one()
+            changed = _destination(row)
+            if place_of(_destination(before)) != place_of(changed):
+                connection.execute(delete(publications).where(publications.c.destination_id == destination.id))
+            details = {"before": before.shown, "address": changed.shown}
+            record(connection, self._clock(), AuditAction.DESTINATION_CHANGE, Subject.of(changed), details)
+        return changed
+
     def list(self) -> tuple[Destination, ...]:
         """All destinations, by name."""
         with self._database.read() as connection:
@@ -167,6 +187,11 @@ class Destinations:
                 raise _gone(destination)
             details = {"address": destination.shown}
             record(connection, self._clock(), AuditAction.DESTINATION_DELETE, Subject.of(destination), details)
+
+
+def place_of(destination: Destination | NewDestination) -> tuple[str, str, str]:
+    """Where tables are published to, without secrets: two destinations of one place have the same tables."""
+    return destination.kind, destination.shown, destination.schema_name
 
 
 class Publications:

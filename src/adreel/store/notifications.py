@@ -144,6 +144,23 @@ class NewAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressChanges:
+    """What is to change of an address, at least one of it; what is None stays. `shown` goes with `url`."""
+
+    name: str | None = None
+    url: str | None = None
+    shown: str = ""
+    kinds: tuple[IncidentKind, ...] | None = None
+    threshold: Threshold | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What changes, by name."""
+        values = {"address": self.url, "kinds": self.kinds, "name": self.name, "threshold": self.threshold}
+        return [name for name, value in values.items() if value is not None]
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """An address that hears of incidents; its URL is not here: `Addresses.url` decrypts it.
 
@@ -310,6 +327,34 @@ class Addresses:
                 {"address": address.shown, "dataset": new.dataset.name if new.dataset else ""},
             )
         return address
+
+    def change(self, address: Address, changes: AddressChanges, user: User | None) -> Address:
+        """The address as changed by a user, or by the operator. What waits to be sent goes to another URL, if given.
+
+        Another URL is as if that user had added the address: it hears of what they may see.
+        """
+        values: dict[str, Any] = {}
+        if changes.name is not None:
+            values["name"] = clean_name(changes.name, phrase("a notification address"))
+        if changes.kinds is not None:
+            values["kinds"] = list(changes.kinds)
+        if changes.threshold is not None:
+            values |= {"least_percent": changes.threshold.percent, "least_values": changes.threshold.values}
+        if changes.url is not None:
+            values |= {"shown": changes.shown, "failing_since": None, "failure": ""}
+            values |= {"added_by": user.id if user else None, "added_by_name": user.name if user else ""}
+        with self._database.write() as connection:
+            if changes.url is not None:
+                values["url"] = self._keys.encrypt(changes.url)
+            mine = notification_addresses.c.id == address.id
+            statement = update(notification_addresses).where(mine).values(values).returning(*_ADDRESS)
+            row = connection.execute(statement).first() if values else None
+            if row is None:
+                raise NotFoundError(phrase("Notification address %(id)s was removed meanwhile.", id=address.id))
+            changed = _address(row)
+            details = {"address": changed.shown, "changed": changes.names}
+            record(connection, self._clock(), AuditAction.ADDRESS_CHANGE, Subject.of(changed), details)
+        return changed
 
     def get(self, address_id: int) -> Address:
         """The address of that id. NotFoundError if there is none."""

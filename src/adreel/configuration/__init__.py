@@ -1,0 +1,1 @@
+"""Configuration as code: what files say of accounts, datasets, destinations and notifications, planned and applied."""

@@ -1,0 +1,356 @@
+"""The documents of a configuration folder: datasets as in dataset files, and accounts, destinations, notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from adreel.configuration.references import ReferringText, is_reference, read_references
+from adreel.datasets.dataset import Source
+from adreel.datasets.files import read_all
+from adreel.datasets.menus import nearest
+from adreel.destinations.service import SCHEMA
+from adreel.errors import AdreelError, DatasetError, InputError, Problem
+from adreel.notify.mail import SCHEMES as MAIL_SCHEMES
+from adreel.notify.subscriptions import read_kinds, read_threshold, written_threshold
+from adreel.store import Level
+from adreel.store.names import clean_name, kept_name
+from adreel.store.notifications import Threshold
+from adreel.store.users import name_key
+
+MOST_NUMBER = 20
+
+
+class DocumentKind(StrEnum):
+    """What a document is of; one without `kind` is a dataset."""
+
+    ACCOUNT = "account"
+    DESTINATION = "destination"
+    NOTIFICATION = "notification"
+    DATASET = "dataset"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """A key of a document, with what it is if it is absent."""
+
+    name: str
+    absent: str
+    meaning: str
+
+
+KEYS: Mapping[DocumentKind, tuple[DocumentKey, ...]] = MappingProxyType(
+    {
+        DocumentKind.ACCOUNT: (
+            DocumentKey("name", "required", "Name of a connected account."),
+            DocumentKey("advertisers", "not changed", "IDs of the ad accounts that the account uses, or `all`."),
+            DocumentKey("everyone", "not changed", "Access level of all users: `none`, `read`, `share` or `edit`."),
+            DocumentKey("shares", "not changed", "Access levels of single users, by user name."),
+        ),
+        DocumentKind.DESTINATION: (
+            DocumentKey("name", "required", "Name of the destination."),
+            DocumentKey("address", "required", "Address, its password by reference."),
+            DocumentKey("schema", f"`{SCHEMA}`", "Schema of the tables."),
+        ),
+        DocumentKind.NOTIFICATION: (
+            DocumentKey("name", "required", "Name of the address."),
+            DocumentKey("dataset", "the workspace", "Name or slug of the dataset whose address it is."),
+            DocumentKey(
+                "address", "required", "Address by reference; an e-mail address with its password by reference."
+            ),
+            DocumentKey("kinds", "all", "Kinds of notifications, such as `failed`."),
+            DocumentKey("threshold", f"`{written_threshold(Threshold())}`", "Least restatement, as `0.1%` or `100`."),
+            DocumentKey("number", "`1`", "Counts addresses of the same name, in the order in which they were added."),
+        ),
+    }
+)
+"""The keys of each kind of document besides `kind`; those of datasets are in `docs/dataset-files.md`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlace:
+    """Where a document is: its file, by its path in the folder, and the lines of its keys."""
+
+    file: str
+    lines: Mapping[str, int]
+
+    @property
+    def line(self) -> int | None:
+        """The first line of the document."""
+        return min(self.lines.values(), default=None)
+
+    def __str__(self) -> str:
+        """The file and the line."""
+        return self.file if self.line is None else f"{self.file}, line {self.line}"
+
+    def fault(self, key: str, reason: str) -> str:
+        """A sentence on a key of the document."""
+        return self.of(Problem(key, reason, line=self.lines.get(key)))
+
+    def of(self, problem: Problem) -> str:
+        """A problem with its file and line."""
+        placed = replace(problem, line=problem.line or self.line)
+        return f"{self.file}, {placed}" if placed.line else f"{self.file}: {placed}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetDocument:
+    """A dataset file's dataset."""
+
+    place: DocumentPlace
+    name: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDocument:
+    """Settings of a connected account; what is None is not changed.
+
+    With `has_selection`, `advertisers` is what the account uses: None for all that it covers.
+    """
+
+    place: DocumentPlace
+    name: str
+    has_selection: bool
+    advertisers: tuple[str, ...] | None
+    everyone: Level | None
+    shares: Mapping[str, Level] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationDocument:
+    """A destination, its address without secrets."""
+
+    place: DocumentPlace
+    name: str
+    address: ReferringText
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationDocument:
+    """A notification address of a dataset, or with None of the workspace; `kinds` empty stands for all."""
+
+    place: DocumentPlace
+    name: str
+    dataset: str | None
+    number: int
+    address: ReferringText
+    kinds: tuple[str, ...]
+    threshold: str
+
+
+Document = DatasetDocument | AccountDocument | DestinationDocument | NotificationDocument
+
+
+def read_documents(texts: Mapping[str, str]) -> tuple[Document, ...]:
+    """The documents of files by their paths. InputError with every problem, each with its file and line."""
+    problems: list[str] = []
+    documents: list[Document] = []
+    for file, text in texts.items():
+        try:
+            sources = read_all(text)
+        except DatasetError as error:
+            problems += [f"{file}: {problem.reason}" for problem in error.problems]
+            continue
+        for source in sources:
+            document = _document(file, source, problems)
+            if document is not None:
+                documents.append(document)
+    problems += _duplicates(documents)
+    if problems:
+        raise InputError("\n".join(problems))
+    return tuple(documents)
+
+
+def _document(file: str, source: Source, problems: list[str]) -> Document | None:
+    place = DocumentPlace(file, source.lines)
+    if "kind" not in source.values:
+        return DatasetDocument(place, kept_name(str(source.values.get("name") or "")), source)
+    kind = source.values["kind"]
+    if not isinstance(kind, str) or kind not in _READERS:
+        kinds = ", ".join(_READERS)
+        problems.append(
+            place.fault("kind", f"{kind!r} is not a kind; choose from {kinds}, or leave it out for a dataset")
+        )
+        return None
+    fields = _Fields(DocumentKind(kind), place, source)
+    document = _READERS[kind](fields)
+    problems += fields.problems
+    return None if fields.problems else document
+
+
+class _Fields:
+    """The values of a document, read key by key; collects its problems."""
+
+    def __init__(self, kind: DocumentKind, place: DocumentPlace, source: Source) -> None:
+        self.place = place
+        self.values = source.values
+        self.problems = [place.of(problem) for problem in source.problems]
+        names = [key.name for key in KEYS[kind]]
+        for name in self.values:
+            if name != "kind" and name not in names:
+                near = nearest(str(name), names)
+                problem = Problem(
+                    str(name), f"unknown key; {kind} has {', '.join(names)}", near, place.lines.get(str(name))
+                )
+                self.problems.append(place.of(problem))
+
+    def fault(self, key: str, reason: str) -> None:
+        self.problems.append(self.place.fault(key, reason))
+
+    def text(self, key: str, absent: str | None = None) -> str:
+        """The text of a key; `absent` None makes it required."""
+        value = self.values.get(key, absent)
+        if not isinstance(value, str) or not value.strip():
+            self.fault(key, "required" if value is None else "must be a text")
+            return ""
+        return value.strip()
+
+    def name(self, subject: str) -> str:
+        text = self.text("name")
+        return self.valid("name", lambda: clean_name(text, subject), "") if text else ""
+
+    def valid(self, key: str, read: Callable[[], Any], otherwise: Any) -> Any:
+        """What `read` gives; its error is a problem of the key."""
+        try:
+            return read()
+        except AdreelError as error:
+            self.fault(key, error.message)
+            return otherwise
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.values.get(key)
+        items = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(item, str) and item.strip() for item in items):
+            self.fault(key, "must be a text or a list of texts")
+            return ()
+        return tuple(dict.fromkeys(item.strip() for item in items))
+
+
+def _account(fields: _Fields) -> AccountDocument:
+    name = fields.name("an account")
+    has_selection = "advertisers" in fields.values
+    advertisers = fields.texts("advertisers")
+    are_ids = bool(advertisers) and all(text.isascii() and text.isdigit() for text in advertisers)
+    if has_selection and advertisers != ("all",) and not are_ids:
+        fields.fault("advertisers", "must be `all`, or IDs of ad accounts")
+    everyone = _level(fields, "everyone", fields.values["everyone"]) if "everyone" in fields.values else None
+    if everyone is Level.OWNER:
+        fields.fault("everyone", "cannot be owner; list users as owners in `shares`")
+    selected = None if advertisers == ("all",) else advertisers
+    return AccountDocument(fields.place, name, has_selection, selected, everyone, _shares(fields))
+
+
+def _shares(fields: _Fields) -> Mapping[str, Level] | None:
+    if "shares" not in fields.values:
+        return None
+    value = fields.values["shares"]
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        fields.fault("shares", "must have users and their access levels, as in: shares: {ada: owner}")
+        return {}
+    shares = {str(user): _level(fields, f"shares.{user}", level) for user, level in value.items()}
+    if len({name_key(user) for user in shares}) < len(shares):
+        fields.fault("shares", "has a user twice")
+    return {user: level for user, level in shares.items() if level is not None}
+
+
+def _level(fields: _Fields, key: str, value: Any) -> Level | None:
+    if value not in set(Level):
+        fields.fault(key, f"{value!r} is not an access level; choose from {', '.join(Level)}")
+        return None
+    return Level(value)
+
+
+def _destination(fields: _Fields) -> DestinationDocument:
+    name = fields.name("a destination")
+    address = _address(fields)
+    if not address.is_whole and not is_reference(password := _password(address)) and password is not None:
+        fields.fault("address", "has a password, which files must not contain; write ${env:NAME} in its place")
+    return DestinationDocument(fields.place, name, address, fields.text("schema", SCHEMA))
+
+
+def _notification(fields: _Fields) -> NotificationDocument:
+    name = fields.name("a notification address")
+    address = _address(fields)
+    if fields.values.get("address") and not address.is_whole:
+        _refuse_secrets(fields, address)
+    number = fields.text("number", "1")
+    if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= MOST_NUMBER:
+        fields.fault("number", f"must be a number from 1 to {MOST_NUMBER}")
+        number = "1"
+    dataset = fields.text("dataset") if "dataset" in fields.values else None
+    kinds = fields.texts("kinds")
+    threshold = fields.text("threshold", written_threshold(Threshold()))
+    fields.valid("kinds", lambda: read_kinds(kinds), ())
+    fields.valid("threshold", lambda: read_threshold(threshold), Threshold())
+    return NotificationDocument(fields.place, name, dataset, int(number), address, kinds, threshold)
+
+
+def _refuse_secrets(fields: _Fields, address: ReferringText) -> None:
+    """E-mail addresses are written out but for their password; all others are secrets as a whole."""
+    scheme, _, rest = address.sample.partition("://")
+    if scheme.lower() not in MAIL_SCHEMES or not rest:
+        fields.fault("address", "is a secret as a whole, which files must not contain; write address: ${env:NAME}")
+        return
+    options = dict(parse_qsl(urlsplit(address.sample).query))
+    passwords = (_password(address), options.get("pass"), options.get("password"))
+    if any(password is not None and not is_reference(password) for password in passwords):
+        fields.fault("address", "has a password, which files must not contain; write ${env:NAME} in its place")
+
+
+def _address(fields: _Fields) -> ReferringText:
+    text = fields.text("address")
+    empty = ReferringText(())
+    address: ReferringText = fields.valid("address", lambda: read_references(text), empty) if text else empty
+    return address
+
+
+def _password(address: ReferringText) -> str | None:
+    try:
+        return urlsplit(address.sample).password
+    except ValueError:
+        return None
+
+
+_READERS: Mapping[str, Callable[[_Fields], Document]] = MappingProxyType(
+    {
+        DocumentKind.ACCOUNT: _account,
+        DocumentKind.DESTINATION: _destination,
+        DocumentKind.NOTIFICATION: _notification,
+    }
+)
+
+
+def _duplicates(documents: Sequence[Document]) -> Iterator[str]:
+    """Documents of the same thing, and addresses whose number follows none."""
+    first: dict[tuple[str, ...], Document] = {}
+    for document in documents:
+        identity = _identity(document)
+        if identity in first and document.name:
+            yield document.place.fault("name", f"{document.name!r} is defined twice; also in {first[identity].place}")
+        first.setdefault(identity, document)
+    for document in documents:
+        if isinstance(document, NotificationDocument) and document.number > 1:
+            before = replace(document, number=document.number - 1)
+            if _identity(before) not in first:
+                reason = f"there is no number {before.number} of {document.name!r}; count from 1"
+                yield document.place.fault("number", reason)
+
+
+def _identity(document: Document) -> tuple[str, ...]:
+    match document:
+        case NotificationDocument():
+            return "notification", document.name, document.dataset or "", str(document.number)
+        case DestinationDocument():
+            return "destination", name_key(document.name)
+        case AccountDocument():
+            return "account", document.name
+        case DatasetDocument():
+            return "dataset", document.name
