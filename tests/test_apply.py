@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 from typer.testing import Result
 
+from adreel.configuration.documents import KEYS
 from adreel.store import Level, Role, Store
 from adreel.store.destinations import NewDestination
 from adreel.store.notifications import AddressChanges, IncidentKind, NewAddress, Threshold
@@ -311,7 +312,7 @@ def test_what_is_not_in_the_files_is_listed_and_deleted_only_with_the_option(hom
     (folder / "parts/destinations.yaml").unlink()
     values = plan(home, folder)
     assert subjects(values) == [("create", "dataset", "New"), ("create", "notification", "New")]
-    assert [(thing["kind"], thing["name"]) for thing in values["absent"]] == [
+    assert [(absent["kind"], absent["name"]) for absent in values["absent"]] == [
         ("dataset", "Other"),
         ("dataset", "Spend"),
         ("notification", "Ops"),
@@ -791,3 +792,93 @@ def test_a_store_in_postgres_is_applied_to_as_a_whole_too(tmp_path: Path, postgr
         assert home.json("datasets", "list") == home.json("destinations", "list") == []
         apply(home, tmp_path / "config")
         assert plan(home, tmp_path / "config")["changes"] == []
+
+
+# -- the docs, and the manifest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs/configuration-as-code.md").read_text("utf-8")
+
+
+def blocks_of(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_docs_list_the_keys_of_each_kind_of_document() -> None:
+    for kind, keys in KEYS.items():
+        section = PAGE.split(f"\n### {kind.value.capitalize()}s\n")[1].split("\n#")[0]
+        rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section, re.MULTILINE)
+        assert rows == [(key.name, key.absent, key.meaning) for key in keys]
+
+
+@pytest.fixture
+def documented(home: Home, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder, and in it the files of the docs with addresses that there are on this machine."""
+    shutil.rmtree(folder)
+    (tmp_path / "config").mkdir()
+    monkeypatch.chdir(tmp_path)
+    secret = tmp_path / "mail"
+    secret.write_text("hunter2\n")
+    for number, block in enumerate(block for block in blocks_of("yaml") if block.startswith("kind:")):
+        text = re.sub(r"postgresql://\S+", f"duckdb://{tmp_path}/${{env:TEAM_PASSWORD}}.duckdb", block)
+        (tmp_path / f"config/{number}.yaml").write_text(text.replace("/run/secrets/mail", str(secret)))
+    write(tmp_path / "config", "spend.yaml", SPEND)
+    home.environ |= {"TEAM_PASSWORD": "team", "OPS_WEBHOOK": HOOK}
+    return tmp_path / "config"
+
+
+def test_the_commands_of_the_docs_work_on_the_files_of_the_docs(home: Home, documented: Path) -> None:
+    commands = [line for block in blocks_of("sh") for line in block.splitlines() if line.startswith("adreel ")]
+    assert len(commands) == 7
+    for line in commands[2:]:
+        answers = "y\n" * 5 if "--yes" not in line else None
+        result = home.adreel(*line.split()[1:], stdin=answers)
+        assert result.exit_code in ((0, CHANGES) if "--plan" in line else (0,)), result.output
+    shutil.rmtree(documented)
+    for line in commands[:1]:
+        home.good(*line.split()[1:])
+    home.environ |= {"NOTIFICATION_OPS_ADDRESS": HOOK, "NOTIFICATION_SPEND_OWNER_PASSWORD": "hunter2"}
+    assert home.adreel(*commands[1].split()[1:]).exit_code == 0
+
+
+def test_the_workflow_of_the_docs_plans_and_applies(home: Home, documented: Path) -> None:
+    (workflow,) = [yaml.safe_load(block) for block in blocks_of("yaml") if block.startswith("name: adreel")]
+    (job,) = workflow["jobs"].values()
+    named = set(re.findall(r"\$\{env:(\w+)\}", "".join(files(documented).values())))
+    assert named <= job["env"].keys()
+    steps = {step["name"]: step["run"] for step in job["steps"] if "name" in step}
+    planning, allowed = steps["Plan"].split(" || ")
+    assert allowed == f"test $? -eq {CHANGES}"
+    assert home.adreel(*planning.split()[1:]).exit_code == CHANGES
+    home.good(*steps["Apply"].split()[1:])
+    assert home.adreel(*planning.split()[1:]).exit_code == 0
+
+
+def test_the_job_applies_a_mounted_configmap_without_rights(home: Home, documented: Path, tmp_path: Path) -> None:
+    job = yaml.safe_load((ROOT / "deploy/adreel-apply.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["restartPolicy"] == "Never"
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
+    assert container["securityContext"] == {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {volume["name"] for volume in pod["volumes"]} == mounts.keys()
+    assert "env" not in container, "secrets are in the Secret"
+    # Kubernetes mounts links to a hidden folder, which it replaces as a whole.
+    mounted = tmp_path / "mounted"
+    documented.rename(mounted_as := tmp_path / "..2026_11_22")
+    mounted.mkdir()
+    mounted_as.rename(mounted / "..2026_11_22")
+    (mounted / "..data").symlink_to("..2026_11_22")
+    for path in (mounted / "..2026_11_22").iterdir():
+        (mounted / path.name).symlink_to(f"..data/{path.name}")
+    words = [str(mounted) if word == mounts["config"] else word for word in container["args"]]
+    home.good(*words)
+    assert plan(home, mounted)["changes"] == []
+    (line,) = [line for block in blocks_of("sh") for line in block.splitlines() if line.startswith("podman run")]
+    assert line.split(" adreel ")[1].split() == container["args"]

@@ -18,7 +18,7 @@ from adreel.configuration.desired import Desired, resolve
 from adreel.configuration.documents import read_documents
 from adreel.configuration.exporting import MARK, export, stale
 from adreel.configuration.performing import Deletions, Outside
-from adreel.configuration.plan import Plan, lines, plan_json, summary
+from adreel.configuration.plan import ConfigurationPlan, lines, plan_json, summary
 from adreel.connections import Connecting
 from adreel.destinations import service as destinations
 from adreel.errors import AdreelError, ExitCode, InputError, StorageError
@@ -79,7 +79,7 @@ def _configuring(home: OpenHome, desired: Desired, deletions: Deletions) -> Conf
     return Configuring(home.settings, home.store, home.guard.actor, home.session.clock, desired, deletions)
 
 
-def _show(plan: Plan, *, is_applied: bool, as_json: bool) -> None:
+def _show(plan: ConfigurationPlan, *, is_applied: bool, as_json: bool) -> None:
     if as_json:
         print_json(plan_json(plan, is_applied=is_applied))
         return
@@ -88,7 +88,7 @@ def _show(plan: Plan, *, is_applied: bool, as_json: bool) -> None:
     say(summary(plan) if plan.changes else "Nothing to change.")
 
 
-def _confirm(home: OpenHome, plan: Plan, outside: Outside, deletions: Deletions, *, yes: bool) -> None:
+def _confirm(home: OpenHome, plan: ConfigurationPlan, outside: Outside, deletions: Deletions, *, yes: bool) -> None:
     """Asks for all of it, and as `adreel datasets delete` does for each dataset that goes."""
     confirm(f"Apply {counted(len(plan.changes), 'change')}?", yes=yes)
     for saved in outside.deleted_datasets:

@@ -13,7 +13,7 @@ from datetime import datetime
 from adreel.access import Actor, Guard
 from adreel.configuration.desired import Desired
 from adreel.configuration.performing import Deletions, Outside, Performance
-from adreel.configuration.plan import Plan
+from adreel.configuration.plan import ConfigurationPlan
 from adreel.connections import Connecting, Granted
 from adreel.datasets import service as datasets
 from adreel.destinations import service as destinations
@@ -45,19 +45,19 @@ class Configuring:
         self._desired = desired
         self._deletions = deletions
 
-    def planned(self) -> tuple[Plan, Outside]:
+    def planned(self) -> tuple[ConfigurationPlan, Outside]:
         """What would change, and what that needs besides. Nothing is sent, and nothing is kept.
 
         InputError with every problem, each with its file and line; ForbiddenError if all of them are missing rights.
         """
-        outcome: tuple[Plan, Outside] | None = None
+        outcome: tuple[ConfigurationPlan, Outside] | None = None
         with suppress(_UndoneError), self._store.together():
             outcome = self._performed({})
             raise _UndoneError
         assert outcome is not None, "without an outcome, another error ended the block"
         return outcome
 
-    def with_losses(self, plan: Plan, outside: Outside, lake: Lake) -> Plan:
+    def with_losses(self, plan: ConfigurationPlan, outside: Outside, lake: Lake) -> ConfigurationPlan:
         """The plan with notes on what the next runs remove from the tables of changed datasets."""
         guard, now = Guard(self._store, self._actor), self._clock()
         losses = {dataset.name: datasets.losses(guard, dataset, lake, now, saved) for saved, dataset in outside.changed}
@@ -84,7 +84,7 @@ class Configuring:
                 raise
         return {account.id: await connecting.granted_anew(account, chosen) for account, chosen in outside.selections}
 
-    def apply(self, plan: Plan, outside: Outside, granted: Mapping[int, Granted]) -> Plan:
+    def apply(self, plan: ConfigurationPlan, outside: Outside, granted: Mapping[int, Granted]) -> ConfigurationPlan:
         """Does what was planned, all or nothing, but for `Outside.deleted_datasets` and `deleted_destinations`.
 
         Returns what it did: nothing, if another process did the same meanwhile. BusyError if anything that the plan is
@@ -103,7 +103,7 @@ class Configuring:
                     )
         return current
 
-    def _performed(self, granted: Mapping[int, Granted]) -> tuple[Plan, Outside]:
+    def _performed(self, granted: Mapping[int, Granted]) -> tuple[ConfigurationPlan, Outside]:
         guard = Guard(self._store, self._actor)
         performance = Performance(self._settings, guard, self._clock(), self._deletions, granted)
         return performance.perform(self._desired)

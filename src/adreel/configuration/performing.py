@@ -22,8 +22,8 @@ from adreel.configuration.documents import (
 )
 from adreel.configuration.plan import (
     AbsentThing,
+    ConfigurationPlan,
     FieldChange,
-    Plan,
     PlanAction,
     PlannedChange,
     field_changes,
@@ -103,7 +103,7 @@ class Performance:
         self._account_fields: dict[str, list[FieldChange]] = {}
         self._outside = Outside()
 
-    def perform(self, desired: Desired) -> tuple[Plan, Outside]:
+    def perform(self, desired: Desired) -> tuple[ConfigurationPlan, Outside]:
         """Carries out what the files say. InputError with every problem; ForbiddenError if all are missing rights."""
         for destination, address in desired.destinations:
             self._try(destination.place, "address", partial(self._destination, destination, address))
@@ -121,7 +121,7 @@ class Performance:
         if self._problems:
             message = "\n".join(dict.fromkeys(text for text, _ in self._problems))
             raise (ForbiddenError if all(forbidden for _, forbidden in self._problems) else InputError)(message)
-        return Plan(tuple(self._changes), tuple(self._absent)), self._outside
+        return ConfigurationPlan(tuple(self._changes), tuple(self._absent)), self._outside
 
     def _try(self, place: DocumentPlace, key: str, act: Callable[[], None]) -> None:
         """An error becomes a problem with file and line; what was written is undone with all the rest."""

@@ -74,7 +74,7 @@ class AbsentThing:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ConfigurationPlan:
     """All that would change, in the order in which it does, and what is here and not in the files."""
 
     changes: tuple[PlannedChange, ...]
@@ -84,7 +84,7 @@ class Plan:
         """The changes of one kind."""
         return tuple(change for change in self.changes if change.action is action)
 
-    def differing(self, other: Plan) -> tuple[str, ...]:
+    def differing(self, other: ConfigurationPlan) -> tuple[str, ...]:
         """What the two plans differ in."""
         mine, others = set(self.changes), set(other.changes)
         return tuple(
@@ -97,7 +97,7 @@ def secret_mark(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def lines(plan: Plan) -> Iterator[str]:
+def lines(plan: ConfigurationPlan) -> Iterator[str]:
     """The plan for a person."""
     for change in plan.changes:
         yield f"{change.action:<7} {change.subject}" + (f" ({change.place})" if change.place else "")
@@ -106,17 +106,17 @@ def lines(plan: Plan) -> Iterator[str]:
         if change.action is PlanAction.CHANGE:
             yield from (f"          {item}" for item in change.fields)
         yield from (f"          note: {note}" for note in change.notes)
-    for thing in plan.absent:
-        yield f"absent  {thing.kind} {thing.name!r} is not in the files; it is not changed"
+    for item in plan.absent:
+        yield f"absent  {item.kind} {item.name!r} is not in the files; it is not changed"
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: ConfigurationPlan) -> str:
     """How much would change."""
     counts = [f"{len(plan.of(action)):,} to {action}" for action in PlanAction]
     return f"{', '.join(counts)}; {len(plan.absent):,} not in the files."
 
 
-def plan_json(plan: Plan, *, is_applied: bool) -> Mapping[str, Any]:
+def plan_json(plan: ConfigurationPlan, *, is_applied: bool) -> Mapping[str, Any]:
     """The plan for programs."""
     return {
         "applied": is_applied,
@@ -135,7 +135,7 @@ def plan_json(plan: Plan, *, is_applied: bool) -> Mapping[str, Any]:
             }
             for change in plan.changes
         ],
-        "absent": [{"kind": thing.kind, "name": thing.name} for thing in plan.absent],
+        "absent": [{"kind": item.kind, "name": item.name} for item in plan.absent],
         "counts": {action.value: len(plan.of(action)) for action in PlanAction},
     }
 
