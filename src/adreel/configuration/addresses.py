@@ -26,36 +26,35 @@ class AddressParts:
     """An address as a secret between two texts that files may show; `secret` is decoded, None for an address without.
 
     Addresses whose other parts may be secrets, too, are one secret. Two addresses are the same if their parts are.
+    `is_public`: the two texts may be shown to people who did not write them.
     """
 
     before: str
     secret: str | None
     after: str
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of it is secret."""
-        return self.secret is not None and not self.before and not self.after
+    is_public: bool
 
     def shown(self, otherwise: str) -> str:
-        """The address for a plan; `otherwise` is what may be shown of one that is secret as a whole."""
-        return otherwise if self.is_whole else self.before + (HIDDEN if self.secret is not None else "") + self.after
+        """The address for a plan; `otherwise` is what may be shown of one that is not public."""
+        return self.before + (HIDDEN if self.secret is not None else "") + self.after if self.is_public else otherwise
 
 
 def parts_of(url: str) -> AddressParts:
     """The parts of an address as the store keeps it."""
     scheme = url.partition("://")[0]
     if scheme == "duckdb":
-        return AddressParts(url, None, "")
+        return AddressParts(url, None, "", is_public=True)
     if scheme not in _PUBLIC_OPTIONS:
-        return AddressParts("", url, "")
+        return AddressParts("", url, "", is_public=False)
+    # Who else may see that an address is there may not see the recipients of e-mails.
+    is_public = scheme not in MAIL_SCHEMES
     split = urlsplit(url)
     options = {name for name, _ in parse_qsl(split.query, keep_blank_values=True)}
     if not options <= _PUBLIC_OPTIONS[scheme] or split.fragment:
-        return AddressParts("", url, "")
+        return AddressParts("", url, "", is_public=False)
     user, has_host, _ = split.netloc.rpartition("@")
     name, has_password, password = user.partition(":")
     if not has_host or not has_password:
-        return AddressParts(url, None, "")
+        return AddressParts(url, None, "", is_public)
     before = f"{scheme}://{name}:"
-    return AddressParts(before, unquote(password), url[len(before) + len(password) :])
+    return AddressParts(before, unquote(password), url[len(before) + len(password) :], is_public)

@@ -133,12 +133,13 @@ def _notification(
 def _address(exported: Exported, url: str, stem: str, whose: str) -> str:
     """An address with a reference in place of its secret."""
     parts = parts_of(url)
-    if parts.secret is None:
+    if parts.is_public and parts.secret is None:
         return escaped(parts.before)
-    what = "ADDRESS" if parts.is_whole else "PASSWORD"
+    what = "PASSWORD" if parts.is_public else "ADDRESS"
     variable = _free(f"{stem}_{what}".upper(), [secret.variable for secret in exported.secrets])
     exported.secrets.append(ExportedSecret(variable, f"{what.lower()} of {whose}"))
-    return f"{escaped(parts.before)}{Reference('env', variable)}{escaped(parts.after)}"
+    reference = str(Reference("env", variable))
+    return f"{escaped(parts.before)}{reference}{escaped(parts.after)}" if parts.is_public else reference
 
 
 def _free(name: str, taken: Collection[str]) -> str:

@@ -397,7 +397,7 @@ def _address_change(old: str, old_shown: str, new: str, new_shown: str) -> tuple
     before, after = parts_of(old), parts_of(new)
     if before == after:
         return ()
-    is_other = before.secret != after.secret
+    is_other = before.secret != after.secret or not (before.is_public and after.is_public)
     return (FieldChange("address", before.shown(old_shown), after.shown(new_shown), is_other, secret_mark(old)),)
 
 

@@ -86,10 +86,9 @@ class ConfigurationPlan:
 
     def differing(self, other: ConfigurationPlan) -> tuple[str, ...]:
         """What the two plans differ in."""
-        mine, others = set(self.changes), set(other.changes)
-        return tuple(
-            dict.fromkeys(change.subject for change in (*self.changes, *other.changes) if change in mine ^ others)
-        )
+        every = (*self.changes, *other.changes)
+        differing = (change for change in every if change not in self.changes or change not in other.changes)
+        return tuple(dict.fromkeys(change.subject for change in differing))
 
 
 def secret_mark(text: str) -> str:
@@ -144,17 +143,10 @@ def field_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Field
     """The fields that differ, in the order of `new`, then of `old`."""
     names: Iterable[str] = dict.fromkeys((*new, *old))
     return tuple(
-        FieldChange(name, _frozen(old.get(name)), _frozen(new.get(name)))
+        FieldChange(name, old.get(name), new.get(name))
         for name in names
         if name not in old or name not in new or old[name] != new[name]
     )
-
-
-def _frozen(value: Any) -> Any:
-    """Lists as tuples and mappings as their JSON, so that changes can be compared as members of sets."""
-    if isinstance(value, Mapping):
-        return json.dumps(value, ensure_ascii=False)
-    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def _written(value: Any) -> str:
