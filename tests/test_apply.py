@@ -252,6 +252,18 @@ def test_what_a_home_lacks_is_a_problem_before_the_first_write(home: Home, folde
     assert content(home) == before
 
 
+def test_two_new_datasets_cannot_publish_to_one_table(home: Home, folder: Path) -> None:
+    # The list of datasets was read before, and is read again within the transaction.
+    home.good("datasets", "create", "-f", home.file(name="Before"))
+    target = {"publish": [{"to": "warehouse", "table": "ads"}]}
+    write(folder, "spend.yaml", {**SPEND, **target}, {**SPEND, **target, "name": "Twin"})
+    before = content(home)
+    code, output = home.bad("apply", "-f", str(folder), "--yes")
+    assert code == 3
+    assert "publish: another dataset publishes to the table ads; use another name." in " ".join(output.split())
+    assert content(home) == before
+
+
 def test_a_destination_that_cannot_be_reached_leaves_everything_as_it_was(home: Home, folder: Path) -> None:
     (home.path.parent / "warehouse.duckdb").write_text("no database")
     before = content(home)
