@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -333,3 +333,127 @@ def test_a_copy_that_does_not_become_the_version_is_an_error(tmp_path: Path, pos
         with pytest.raises(ProofError, match=r"differs from the version in column spend: 4\.000000, not 8\.000000"):
             copy.publish()
         assert copy.query('SELECT spend FROM "tiktok"."daily"') == [{"spend": Decimal(1)}]
+
+
+# -- history
+
+
+def kinds(before: int, after: int) -> Callable[[str | None, date | None], str]:
+    return lambda advertiser, on: f"{advertiser} {on} {before}-{after}"
+
+
+def history_of(copy: Copy, version: int) -> list[Row]:
+    """The rows of a version, as the history has them."""
+    rows = copy.query(
+        f'SELECT * FROM "{copy.schema}"."daily_history" WHERE _from_version <= {version} '
+        f"AND (_to_version IS NULL OR _to_version > {version})"
+    )
+    return [{name: value for name, value in each.items() if not name.startswith("_")} for each in rows]
+
+
+def test_the_history_has_the_rows_of_every_version(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("b", 1), row("c", 2)])
+    put(copy.lake, "run2", "upsert", [row("a", 1, 2)])
+    copy.publish(history=kinds)
+    put(copy.lake, "run3", "partition", [row("c", 2, 3)], windows=(window(1, 2),))
+    put(copy.lake, "run4", "upsert", [row("b", 1, 7), row("d", 3)])
+    copy.lake.restore("ads", 1, "restore1", lambda _version: None)
+    copy.publish(history=kinds)
+    for version in range(5):
+        assert in_order(history_of(copy, version)) == in_order(table_rows(copy.lake, version=version)), version
+    moves = copy.query(
+        "SELECT spend, _from_version, _from_kind, _to_version, _to_kind "
+        'FROM "tiktok"."daily_history" WHERE ad_id = \'a\' ORDER BY _from_version'
+    )
+    assert [tuple(move.values()) for move in moves] == [
+        (Decimal(1), 0, "first", 1, "1 2026-01-01 0-1"),
+        (Decimal(2), 1, "1 2026-01-01 0-1", 2, "1 2026-01-01 1-2"),
+        (Decimal(2), 4, "1 2026-01-01 3-4", None, None),
+    ]
+    before = copy.rows("daily_history")
+    copy.publish(history=kinds)
+    assert copy.rows("daily_history") == before
+
+
+def test_a_history_goes_on_though_the_lake_forgot_the_version_there_and_columns_came_and_went(copy: Copy) -> None:
+    likes = with_columns(likes=pa.int64())
+    put(copy.lake, "run1", "replace", [row("a", 1), row("b", 1), row("c", 1)])
+    copy.publish(history=kinds)
+    put(copy.lake, "run2", "upsert", [row("a", 1, 2)])
+    put(copy.lake, "run3", "replace", [row("a", 1, 2, likes=7), row("b", 1)], schema=likes)
+    copy.lake.vacuum("ads", keep_days=0, keep_versions=1)
+    copy.publish(history=kinds)
+    assert in_order(history_of(copy, 2)) == in_order(table_rows(copy.lake))
+    (gone,) = copy.query('SELECT _to_version, _to_kind FROM "tiktok"."daily_history" WHERE ad_id = \'c\'')
+    assert gone == {"_to_version": 2, "_to_kind": "unknown"}
+    put(copy.lake, "run4", "replace", [row("a", 1, 2), row("b", 1)], reset_schema=True)
+    copy.publish(history=kinds)
+    assert {each["likes"] for each in history_of(copy, 3)} == {None}
+    assert {each["likes"] for each in history_of(copy, 2)} == {None, 7}
+
+
+def test_a_history_that_somebody_changed_is_not_published_until_it_is_made_anew(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("b", 1)])
+    copy.publish(history=kinds)
+    copy.query('UPDATE "tiktok"."daily_history" SET spend = 9 WHERE ad_id = \'a\'')
+    put(copy.lake, "run2", "upsert", [row("b", 1, 2)])
+    with pytest.raises(ProofError, match=r"daily_history.*column spend.*history is not repaired"):
+        copy.publish(history=kinds)
+    assert [each["version"] for each in copy.rows("_adreel_tables")] == [0, 0]
+    copy.publish(history=kinds, reload=True)
+    assert [in_order(history_of(copy, version)) for version in (0, 1)] == [
+        in_order(table_rows(copy.lake, version=version)) for version in (0, 1)
+    ]
+
+
+def test_a_history_needs_a_key_and_a_name_and_touches_no_other_table(copy: Copy) -> None:
+    put(copy.lake, "run1", "append", [row("a", 1)])
+    with pytest.raises(InputError, match="another update method than append"):
+        copy.publish(history=kinds)
+    put(copy.lake, "run2", "replace", [row("a", 1)])
+    with pytest.raises(InputError, match="at most 55 characters"):
+        copy.publish(history=kinds, place=Place("tiktok", "x" * 60))
+    copy.publish(place=Place("tiktok", "daily_history"), publisher="home/2")
+    for reload in (False, True):
+        with pytest.raises(InputError, match=r"daily_history at the destination is not the history of daily"):
+            copy.publish(history=kinds, reload=reload)
+    assert len(copy.rows("daily_history")) == 1
+
+
+def test_a_history_of_a_table_that_was_made_anew_in_the_lake_is_refused(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1)])
+    put(copy.lake, "run2", "replace", [row("a", 1, 2)])
+    copy.publish(history=kinds)
+    copy.lake.drop("ads")
+    put(copy.lake, "run3", "replace", [row("b", 1)])
+    with pytest.raises(InputError, match="that of another table"):
+        copy.publish(history=kinds)
+
+
+def test_the_figures_of_the_version_are_published_with_it(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("ab", 1, "1.5"), row("b", 1, None), row("c", 3, 2)])
+    copy.publish()
+    copy.publish()
+    figures = {each["column_name"]: (each["value_count"], each["value_sum"]) for each in copy.rows("_adreel_figures")}
+    assert figures["spend"] == (2, Decimal("3.5"))
+    assert figures["ad_id"] == (3, 4)
+    assert figures["stat_time_day"] == (3, None)
+    days = [(each["day"].isoformat(), each["row_count"]) for each in copy.rows("_adreel_days")]
+    assert sorted(days) == [("2026-01-01", 2), ("2026-01-03", 1)]
+
+
+@settings(max_examples=12)
+@given(st.lists(STEP, min_size=2, max_size=6))
+def test_whatever_versions_follow_each_other_the_history_has_the_rows_of_each(
+    steps: Sequence[tuple[str, Sequence[tuple[str, int, int | None, int]], bool]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = duckdb_copy(Path(folder))
+        for number, (method, rows, sent) in enumerate(steps):
+            _apply(copy.lake, number, "upsert" if method == "append" else method, rows)
+            if sent:
+                copy.publish(history=kinds)
+        copy.publish(history=kinds)
+        for version in copy.lake.versions("ads"):
+            there = in_order(history_of(copy, version.number))
+            assert there == in_order(table_rows(copy.lake, version=version.number))

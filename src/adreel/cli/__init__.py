@@ -865,11 +865,14 @@ def destinations_attach(
     table: Annotated[
         str | None, typer.Option(metavar="TABLE", help="The table's name there; by default the dataset's slug.")
     ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Also publish each row as every version had it, to TABLE_history.")
+    ] = False,
 ) -> None:
     """Publish a dataset to a destination after each of its runs."""
     from adreel.cli import destinations as act
 
-    act.attach(ctx.obj, dataset, name, table)
+    act.attach(ctx.obj, dataset, name, table, history=history)
 
 
 @destination_commands.command("detach")

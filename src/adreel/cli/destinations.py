@@ -10,6 +10,7 @@ from adreel.cli import CommandContext
 from adreel.cli.context import open_home
 from adreel.cli.output import confirm, counted, print_json, print_table, say, secret_line
 from adreel.destinations import service
+from adreel.destinations.history import SUFFIX
 from adreel.destinations.kinds import DestinationAddress, DestinationKind, read_address
 from adreel.destinations.publishing import PublishMode
 from adreel.destinations.status import destination_json, publishers, status_json, statuses
@@ -84,13 +85,16 @@ def delete(session: CommandContext, name: str) -> None:
         say(f"Deleted destination {destination.name!r}. The tables at {destination.shown} stay as they are.")
 
 
-def attach(session: CommandContext, dataset: str, name: str, table: str | None) -> None:
+def attach(session: CommandContext, dataset: str, name: str, table: str | None, *, history: bool) -> None:
     """Has a dataset publish to a destination."""
     with open_home(session) as home:
         destination = home.store.destinations.get(name)
-        saved = service.attach(home.guard, home.guard.dataset(dataset), destination, table, session.clock())
+        saved = service.attach(
+            home.guard, home.guard.dataset(dataset), destination, table, session.clock(), history=history
+        )
         (status,) = [status for status in statuses(home.store, saved) if status.destination == destination]
-        say(f"Dataset {saved.name!r} publishes to {status.place} of {destination.name!r} after each run.")
+        with_history = f" with its history in {status.place}{SUFFIX}" if history else ""
+        say(f"Dataset {saved.name!r} publishes to {status.place} of {destination.name!r} after each run{with_history}.")
         say(f"A worker does so; publish now: adreel publish {saved.slug} --to {destination.name}")
 
 

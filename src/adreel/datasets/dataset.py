@@ -30,10 +30,14 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class PublishTarget:
-    """A destination, by its name, that the table is published to; `table` None stands for the name of the lake's."""
+    """A destination, by its name, that the table is published to; `table` None stands for the name of the lake's.
+
+    With `history` each row as every version had it is published beside the table.
+    """
 
     destination: str
     table: str | None = None
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)

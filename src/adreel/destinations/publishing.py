@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
 from adreel.destinations.figures import TableFigures, figures, prove
+from adreel.destinations.history import HistoryPublisher, HistoryState, KindsBetween, history_place
+from adreel.destinations.published_figures import prepare_figures, write_figures
 from adreel.destinations.session import DestinationSession, Place
 from adreel.enumerations import TextEnum
 from adreel.errors import InputError, NotFoundError, ProofError
@@ -23,6 +25,9 @@ from adreel.language import Phrase, phrase
 
 MARKS = "_adreel_tables"
 """The table in each schema that says which version each of adreel's tables has."""
+
+HISTORY_PUBLISHER = "/history"
+"""What follows a publisher in the mark of a history."""
 
 _VIEW = "published"
 _REMOVED, _WRITTEN = "adreel_removed", "adreel_written"
@@ -43,7 +48,8 @@ class PublishOrder:
     """What to publish where: a version of the table `slug`, and who publishes it.
 
     `publisher` tells this dataset of this installation from all others. With `reload` the table there is dropped and
-    made anew, whichever adreel published it.
+    made anew, whichever adreel published it. With `history` the rows of each version are published beside it; it gives
+    the kinds of the days between two versions.
     """
 
     slug: str
@@ -52,6 +58,7 @@ class PublishOrder:
     publisher: str
     place: Place
     reload: bool = False
+    history: KindsBetween | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,7 @@ def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: d
     with session.transaction(f"adreel schema {order.place.schema}"):
         session.run(sql("CREATE SCHEMA IF NOT EXISTS", quoted(order.place.schema)))
         session.run(sql("CREATE TABLE IF NOT EXISTS", _marks(order.place), _MARK_COLUMNS))
+        prepare_figures(session, order.place.schema)
     publication = _TablePublisher(session, lake, order, now)
     try:
         with session.transaction(f"adreel table {order.place}"):
@@ -117,11 +125,17 @@ class _TablePublisher:
 
     def run(self, *, may_change: bool) -> Published:
         """Brings it there, by its changes if it may and they can be known."""
-        mark, there = self._mark(), frozenset(self._session.columns(self._place))
+        published = self._publish_table(may_change=may_change)
+        if self._order.history is not None:
+            self._publish_history(self._order.history)
+        return published
+
+    def _publish_table(self, *, may_change: bool) -> Published:
+        mark, there = self._mark(self._place), frozenset(self._session.columns(self._place))
         if mark is None and there:
             raise InputError(phrase(_FOREIGN, table=str(self._place)))
         if mark is not None and not self._order.reload:
-            self._refuse(mark)
+            self._refuse(mark, self._place, self._order.publisher)
         if may_change and mark is not None and there and mark.run_id == self._order.run_id:
             return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
         published = None
@@ -132,33 +146,45 @@ class _TablePublisher:
         published = published or self._load(there)
         self._prove()
         earlier = {} if mark is None or self._order.reload else mark.columns
-        self._write_mark(dict(earlier) | self._types)
+        self._write_mark(self._place, self._order.publisher, dict(earlier) | self._types)
         return published
+
+    def _publish_history(self, kinds: KindsBetween) -> None:
+        place, publisher = history_place(self._place), self._order.publisher + HISTORY_PUBLISHER
+        mark, there = self._mark(place), self._session.columns(place)
+        if (mark is None and there) or (mark is not None and not mark.publisher.endswith(HISTORY_PUBLISHER)):
+            raise InputError(phrase(_NO_HISTORY, history=str(place), table=self._place.table))
+        if mark is not None and not self._order.reload:
+            self._refuse(mark, place, publisher)
+        is_kept = mark is not None and there and not self._order.reload
+        state = HistoryState(mark.version, mark.run_id, mark.columns) if is_kept and mark is not None else None
+        history = HistoryPublisher(self._session, self._lake, self._order.slug, self._order.version, place, kinds)
+        self._write_mark(place, publisher, history.run(state, self._version_figures, self._types))
 
     # -- what is there
 
-    def _mark(self) -> _Mark | None:
+    def _mark(self, place: Place) -> _Mark | None:
         query = sql(
             "SELECT publisher, version, run_id, columns FROM",
-            _marks(self._place),
+            _marks(place),
             "WHERE table_name =",
-            literal(self._place.table),
+            literal(place.table),
         )
         for publisher, version, run_id, columns in self._session.rows(query):
             return _Mark(publisher, int(version), run_id, json.loads(columns))
         return None
 
-    def _refuse(self, mark: _Mark) -> None:
+    def _refuse(self, mark: _Mark, place: Place, publisher: str) -> None:
         """Raises InputError for a table of another publisher, and for columns that changed their type."""
-        if mark.publisher != self._order.publisher:
-            raise InputError(phrase(_OTHER, table=str(self._place)))
+        if mark.publisher != publisher:
+            raise InputError(phrase(_OTHER, table=str(place)))
         retyped = [
             phrase("%(column)s was %(before)s and is %(after)s", column=name, before=mark.columns[name], after=kind)
             for name, kind in self._types.items()
             if mark.columns.get(name, kind) != kind
         ]
         if retyped:
-            raise InputError(phrase(_RETYPED, table=str(self._place), columns="; ".join(retyped)))
+            raise InputError(phrase(_RETYPED, table=str(place), columns="; ".join(retyped)))
 
     # -- ways there
 
@@ -201,7 +227,8 @@ class _TablePublisher:
             self._session.run(sql("DROP TABLE", self._place.sql))
             there = frozenset()
         if there:
-            self._add_columns(there)
+            # Not `there`: what could not be sent as changes may have its new columns already.
+            self._add_columns(frozenset(self._session.columns(self._place)))
             self._session.run(sql("DELETE FROM", self._place.sql))
         else:
             columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._types.items())
@@ -231,18 +258,33 @@ class _TablePublisher:
         with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
             return figures(rows, _VIEW, self._table.schema, quoted)
 
-    def _write_mark(self, types: Mapping[str, str]) -> None:
+    @cached_property
+    def _day_rows(self) -> Mapping[date, int]:
+        """How many rows each day has in the version; none for a table without days."""
+        noted = next(
+            (each for each in self._lake.versions(self._order.slug) if each.number == self._order.version), None
+        )
+        if noted is None or noted.day_column is None:
+            return {}
+        day = quoted(noted.day_column)
+        with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
+            query = sql("SELECT CAST(", day, "AS DATE), count(*) FROM", _VIEW, "WHERE", day, "IS NOT NULL GROUP BY 1")
+            return {day: int(count) for day, count in rows(query)}
+
+    def _write_mark(self, place: Place, publisher: str, types: Mapping[str, str]) -> None:
+        """Says which version the table has, and the figures that it must have, in the same transaction."""
         values = (
-            literal(self._place.table),
-            literal(self._order.publisher),
+            literal(place.table),
+            literal(publisher),
             str(self._order.version),
             literal(self._order.run_id),
             literal(json.dumps(types, ensure_ascii=False)),
             str(self._table.rows),
             literal(self._now.isoformat()),
         )
-        self._session.run(sql("DELETE FROM", _marks(self._place), "WHERE table_name =", literal(self._place.table)))
-        self._session.run(sql("INSERT INTO", _marks(self._place), "VALUES (", ", ".join(values), ")"))
+        self._session.run(sql("DELETE FROM", _marks(place), "WHERE table_name =", literal(place.table)))
+        self._session.run(sql("INSERT INTO", _marks(place), "VALUES (", ", ".join(values), ")"))
+        write_figures(self._session, place, self._table.schema, self._version_figures, self._day_rows)
 
 
 class _Counted:
@@ -267,6 +309,10 @@ class _Counted:
 _FOREIGN = Phrase(
     "There is a table %(table)s at the destination that adreel did not make. Publish to another table, or delete that "
     "one."
+)
+_NO_HISTORY = Phrase(
+    "The table %(history)s at the destination is not the history of %(table)s. Publish to another table, or without "
+    "history."
 )
 _OTHER = Phrase(
     "Another dataset or another adreel publishes to the table %(table)s. Publish to another table, or take it over by "

@@ -10,8 +10,10 @@ from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.datasets import service as datasets
 from adreel.datasets.dataset import PublishTarget, Source
 from adreel.datasets.publish_targets import written_target
+from adreel.datasets.restatement import day_kinds
 from adreel.datasets.stored import publish_targets_of, source_of
 from adreel.datasets.validation import parse
+from adreel.destinations.history import KindsBetween
 from adreel.destinations.kinds import DestinationAddress, open_session, read_address
 from adreel.destinations.publishing import Published, PublishOrder, publish
 from adreel.destinations.session import Place
@@ -128,13 +130,19 @@ def _probe(kind: str, address: str, schema: str) -> None:
 
 
 def attach(
-    guard: Guard, saved: SavedDataset, destination: Destination, table: str | None, now: datetime
+    guard: Guard,
+    saved: SavedDataset,
+    destination: Destination,
+    table: str | None,
+    now: datetime,
+    *,
+    history: bool = False,
 ) -> SavedDataset:
     """The dataset, which publishes there too, or there to another table. DatasetError for a table that cannot be."""
     kept = [
         target for target in publish_targets_of(saved) if name_key(target.destination) != name_key(destination.name)
     ]
-    return _retarget(guard, saved, [*kept, PublishTarget(destination.name, table or None)], now)
+    return _retarget(guard, saved, [*kept, PublishTarget(destination.name, table or None, history)], now)
 
 
 def detach(guard: Guard, saved: SavedDataset, name: str, now: datetime) -> SavedDataset:
@@ -245,7 +253,8 @@ def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime],
     assert good.version is not None, "a good run made a version"
     publisher = f"{destination.publisher}/{saved.id}"
     place = Place(destination.schema_name, mine.status.table)
-    order = PublishOrder(saved.table_slug, good.version, good.id, publisher, place, reload)
+    history = _kinds_between(store, lake, saved, clock()) if mine.status.history else None
+    order = PublishOrder(saved.table_slug, good.version, good.id, publisher, place, reload, history)
     try:
         with open_session(destination.kind, store.destinations.address(destination)) as session:
             published = publish(session, lake, order, clock())
@@ -274,3 +283,8 @@ def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime],
     store.publications.done(saved, destination, version, clock())
     logger.info("Published version %d of %s to %s", good.version, saved.name, destination.name)
     return published
+
+
+def _kinds_between(store: Store, lake: Lake, saved: SavedDataset, now: datetime) -> KindsBetween:
+    """What the days of a dataset are to two of its versions, as comparisons say it."""
+    return lambda before, after: day_kinds(store, lake, saved, before, after, now).of

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adreel.datasets.dataset import PublishTarget
 from adreel.datasets.stored import publish_targets_of
 from adreel.enumerations import TextEnum
 from adreel.language import Phrase
@@ -33,7 +34,7 @@ class PublicationStatus:
     """A dataset at one of its destinations: the version there, the newest of the lake, and what is next.
 
     Versions are None without any, and `newest_run`, which made the newest, is empty. `destination` is None if it does
-    not exist.
+    not exist. `history` says whether the history of the table is published beside it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class PublicationStatus:
     newest: int | None
     newest_run: str
     publication: Publication | None
+    history: bool = False
 
     @property
     def place(self) -> str:
@@ -76,12 +78,11 @@ def statuses_of(store: Store, datasets: Iterable[SavedDataset]) -> Iterator[tupl
         for target in targets:
             destination = by_name.get(name_key(target.destination))
             publication = there.get((saved.id, destination.id)) if destination else None
-            table = target.table or saved.table_slug
-            yield saved, _status(target.destination, table, destination, publication, newest)
+            yield saved, _status(target, target.table or saved.table_slug, destination, publication, newest)
 
 
 def _status(
-    name: str,
+    target: PublishTarget,
     table: str,
     destination: Destination | None,
     publication: Publication | None,
@@ -97,8 +98,8 @@ def _status(
     else:
         state = PublicationState.WAITING
     there = publication.version if publication is not None else None
-    shown = destination.name if destination is not None else name
-    return PublicationStatus(shown, table, destination, state, there, version, run_id, publication)
+    shown = destination.name if destination is not None else target.destination
+    return PublicationStatus(shown, table, destination, state, there, version, run_id, publication, target.history)
 
 
 def status_json(status: PublicationStatus) -> Mapping[str, Any]:
@@ -107,6 +108,7 @@ def status_json(status: PublicationStatus) -> Mapping[str, Any]:
     return {
         "destination": status.name,
         "table": status.place,
+        "history": status.history,
         "state": status.state.value,
         "version": status.version,
         "newest_version": status.newest,

@@ -77,7 +77,7 @@ def _file_schema(schema: dict[str, Any]) -> None:
                 {"type": "string"},
                 {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}},
             ],
-            "description": "Names of destinations, or objects with to and table.",
+            "description": "Names of destinations, or objects with to, table and history.",
         },
     }
     for report in catalog.REPORTS.values():

@@ -50,6 +50,7 @@ class PublicationAnswer(Answer):
 
     destination: str = Field(examples=["warehouse"])
     table: str = Field(description="Schema and table.", examples=["tiktok.spend"])
+    history: bool = Field(description="Whether the history of the table is published beside it.", examples=[False])
     state: PublicationState = Field(examples=[PublicationState.PUBLISHED])
     version: int | None = Field(description="The version there; null if there is none yet.", examples=[3])
     newest_version: int | None = Field(description="The newest version of the dataset.", examples=[3])

@@ -136,7 +136,8 @@ def attach(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     try:
         destination = deps.store.destinations.get(fields.text("destination"))
-        service.attach(who.guard, saved, destination, fields.text("table") or None, deps.clock())
+        table, history = fields.text("table") or None, fields.last("history") == "yes"
+        service.attach(who.guard, saved, destination, table, deps.clock(), history=history)
     except AdreelError as error:
         return respond(request, _dataset_page(deps, who, saved, fields, _reason(error)), status_of(error), who)
     return go(request, _home(saved), phrase("The dataset publishes to %(name)s after each run.", name=destination.name))
