@@ -97,8 +97,9 @@ bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 soak: setup      ## Run weeks of simulated time with faults at random, for ten seeds
 	for seed in 1 2 3 4 5 6 7 8 9 10; do PYTHONPATH=tests $(BIN)/python -m bench.soak --seed $$seed || exit 1; done
 
-docs: setup      ## Generate docs/reference
+docs: setup      ## Generate docs/reference, and the dbt package's columns and metrics
 	$(BIN)/python -m adreel.cli.reference docs/reference
+	$(BIN)/python -m adreel.cli.dbt_package dbt
 
 languages: setup ## Bring the files of the languages up to date with the code
 	$(BIN)/python docs/update_languages.py

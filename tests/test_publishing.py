@@ -438,8 +438,21 @@ def test_the_figures_of_the_version_are_published_with_it(copy: Copy) -> None:
     assert figures["spend"] == (2, Decimal("3.5"))
     assert figures["ad_id"] == (3, 4)
     assert figures["stat_time_day"] == (3, None)
-    days = [(each["day"].isoformat(), each["row_count"]) for each in copy.rows("_adreel_days")]
-    assert sorted(days) == [("2026-01-01", 2), ("2026-01-03", 1)]
+    days = [(each["day"].isoformat(), each["currency"], each["row_count"]) for each in copy.rows("_adreel_days")]
+    assert sorted(days) == [("2026-01-01", None, 2), ("2026-01-03", None, 1)]
+
+
+def test_a_currency_and_a_day_that_somebody_changed_are_put_right_with_the_next_version(copy: Copy) -> None:
+    schema = with_columns(currency=pa.string())
+    put(copy.lake, "run1", "replace", [row(ad, on, currency="EUR") for ad in "ab" for on in (1, 5)], schema=schema)
+    harms = ("currency = 'USD'", "stat_time_day = '2026-01-04' WHERE stat_time_day = '2026-01-03'")
+    for number, harm in enumerate(harms):
+        put(copy.lake, f"day{number}", "upsert", [row("c", 3, number, currency="EUR")], schema=schema)
+        copy.publish()
+        copy.query(f'UPDATE "tiktok"."daily" SET {harm}')
+        put(copy.lake, f"later{number}", "upsert", [row("a", 1, number + 5, currency="EUR")], schema=schema)
+        assert copy.publish().mode is PublishMode.FULL
+        assert copy.is_the_lakes()
 
 
 @settings(max_examples=12)

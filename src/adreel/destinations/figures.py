@@ -1,4 +1,4 @@
-"""What proves that a copy has the rows of a version: counts of rows and values, sums, and ends of times."""
+"""What proves that a copy has the rows of a version: counts of rows and values, sums, ends of times, rows of days."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pyarrow as pa
 from adreel.errors import ProofError
 from adreel.language import phrase
 
+CURRENCY = "currency"
+
 TOLERANCE = 1e-9
 """By how much sums of floating-point numbers may differ, relative to the larger: databases add in another order."""
 
@@ -23,20 +25,34 @@ Rows = Callable[[str], Sequence[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class TableFigures:
-    """The rows of a table, and of each column what `_expressions` says, by its name."""
+    """The rows of a table, and of each column what `_expressions` says, by its name.
+
+    `days` are the rows by day and currency, both None where the table has no such column.
+    """
 
     rows: int
     columns: Mapping[str, tuple[Any, ...]]
+    days: Mapping[tuple[date | None, str | None], int]
 
 
-def figures(rows: Rows, table: str, schema: Any, quote: Callable[[str], str]) -> TableFigures:
-    """The figures of the columns of `schema` in a table whose name is SQL already, by one query."""
+def figures(rows: Rows, table: str, schema: Any, quote: Callable[[str], str], day_column: str | None) -> TableFigures:
+    """The figures of the columns of `schema` in a table whose name is SQL already."""
     expressions = {field.name: _expressions(field.type, quote(field.name)) for field in schema}
     listed = ", ".join(["count(*)", *(part for parts in expressions.values() for part in parts)])
     ((count, *values),) = rows(f"SELECT {listed} FROM {table}")  # noqa: S608 - names went through `quote`
     remaining = iter(values)
     columns = {name: tuple(_plain(next(remaining)) for _ in parts) for name, parts in expressions.items()}
-    return TableFigures(int(count), columns)
+    return TableFigures(int(count), columns, _days(rows, table, schema, quote, day_column))
+
+
+def _days(
+    rows: Rows, table: str, schema: Any, quote: Callable[[str], str], day_column: str | None
+) -> dict[tuple[date | None, str | None], int]:
+    """Sums of money say nothing of their currency, and lengths of texts do not tell EUR from USD."""
+    day = f"CAST({quote(day_column)} AS DATE)" if day_column in schema.names and day_column else "CAST(NULL AS DATE)"
+    currency = quote(CURRENCY) if CURRENCY in schema.names else "CAST(NULL AS VARCHAR)"
+    listed = f"SELECT {day}, {currency}, count(*) FROM {table} GROUP BY 1, 2"  # noqa: S608 - names went through `quote`
+    return {(on, code): int(count) for on, code, count in rows(listed)}
 
 
 def _expressions(kind: Any, column: str) -> tuple[str, ...]:
@@ -73,6 +89,11 @@ def prove(version: TableFigures, copy: TableFigures, table: str) -> None:
         for wanted, value in zip(expected, copy.columns[name], strict=True):
             if not _same(wanted, value):
                 raise _differs(table, phrase("column %(column)s", column=name), wanted, value)
+    if version.days != copy.days:
+        (day, currency), _ = min(version.days.items() ^ copy.days.items(), key=repr)
+        place = (day, currency)
+        rows = phrase("the rows of %(day)s %(currency)s", day=day or "", currency=currency or "")
+        raise _differs(table, rows, version.days.get(place, 0), copy.days.get(place, 0))
 
 
 def _same(wanted: Any, value: Any) -> bool:

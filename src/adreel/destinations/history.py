@@ -202,7 +202,7 @@ class HistoryPublisher:
     # -- proof
 
     def _prove(self, proof: TableFigures) -> None:
-        copy = figures(self._session.rows, f"{self._open} h", self._table.schema, quoted)
+        copy = figures(self._session.rows, f"{self._open} h", self._table.schema, quoted, self._day)
         try:
             prove(proof, copy, str(self._place))
         except ProofError as error:

@@ -1,13 +1,13 @@
 """The figures of published tables at their destination, with which people can verify what they have.
 
 They are the version's, written in the transaction that publishes it. `_adreel_figures` has for each column how many
-rows have a value, and the sum of numbers, of lengths of texts, and of yes. `_adreel_days` has the rows of each day.
+rows have a value, and the sum of numbers, of lengths of texts, and of yes. `_adreel_days` has the rows of each day and
+currency.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ DAYS = "_adreel_days"
 
 _TABLES = {
     FIGURES: "(table_name VARCHAR, column_name VARCHAR, value_count BIGINT, value_sum DECIMAL(38, 6))",
-    DAYS: "(table_name VARCHAR, day DATE, row_count BIGINT)",
+    DAYS: "(table_name VARCHAR, day DATE, currency VARCHAR, row_count BIGINT)",
 }
 _AT_ONCE = 500
 
@@ -32,15 +32,20 @@ def prepare_figures(session: DestinationSession, schema: str) -> None:
         session.run(sql("CREATE TABLE IF NOT EXISTS", Place(schema, table).sql, columns))
 
 
-def write_figures(
-    session: DestinationSession, place: Place, schema: Any, version: TableFigures, day_rows: Mapping[date, int]
-) -> None:
+def write_figures(session: DestinationSession, place: Place, schema: Any, version: TableFigures) -> None:
     """Replaces the figures of one table; `schema` is that of the version."""
     name = literal(place.table)
     lines = [f"({name}, {literal(column)}, {count}, {total})" for column, count, total in _sums(schema, version)]
     _replace(session, Place(place.schema, FIGURES), name, lines)
-    days = [f"({name}, {literal(day.isoformat())}, {rows})" for day, rows in sorted(day_rows.items())]
-    _replace(session, Place(place.schema, DAYS), name, days)
+    days = (
+        f"({name}, {_text(day and day.isoformat())}, {_text(currency)}, {rows})"
+        for (day, currency), rows in version.days.items()
+    )
+    _replace(session, Place(place.schema, DAYS), name, sorted(days))
+
+
+def _text(value: str | None) -> str:
+    return "NULL" if value is None else literal(value)
 
 
 def _replace(session: DestinationSession, table: Place, name: str, lines: list[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -250,26 +250,18 @@ class _TablePublisher:
     # -- proof
 
     def _prove(self) -> None:
-        copy = figures(self._session.rows, self._place.sql, self._table.schema, quoted)
+        copy = figures(self._session.rows, self._place.sql, self._table.schema, quoted, self._day_column)
         prove(self._version_figures, copy, str(self._place))
 
     @cached_property
     def _version_figures(self) -> TableFigures:
         with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
-            return figures(rows, _VIEW, self._table.schema, quoted)
+            return figures(rows, _VIEW, self._table.schema, quoted, self._day_column)
 
     @cached_property
-    def _day_rows(self) -> Mapping[date, int]:
-        """How many rows each day has in the version; none for a table without days."""
-        noted = next(
-            (each for each in self._lake.versions(self._order.slug) if each.number == self._order.version), None
-        )
-        if noted is None or noted.day_column is None:
-            return {}
-        day = quoted(noted.day_column)
-        with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
-            query = sql("SELECT CAST(", day, "AS DATE), count(*) FROM", _VIEW, "WHERE", day, "IS NOT NULL GROUP BY 1")
-            return {day: int(count) for day, count in rows(query)}
+    def _day_column(self) -> str | None:
+        versions = self._lake.versions(self._order.slug)
+        return next((each.day_column for each in versions if each.number == self._order.version), None)
 
     def _write_mark(self, place: Place, publisher: str, types: Mapping[str, str]) -> None:
         """Says which version the table has, and the figures that it must have, in the same transaction."""
@@ -284,7 +276,7 @@ class _TablePublisher:
         )
         self._session.run(sql("DELETE FROM", _marks(place), "WHERE table_name =", literal(place.table)))
         self._session.run(sql("INSERT INTO", _marks(place), "VALUES (", ", ".join(values), ")"))
-        write_figures(self._session, place, self._table.schema, self._version_figures, self._day_rows)
+        write_figures(self._session, place, self._table.schema, self._version_figures)
 
 
 class _Counted:

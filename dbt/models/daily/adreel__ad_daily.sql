@@ -1,0 +1,3 @@
+{{ config(enabled=adreel_has_level('ad')) }}
+
+{{ adreel_daily('ad') }}

@@ -1,0 +1,3 @@
+{{ config(enabled=adreel_has_level('advertiser')) }}
+
+{{ adreel_daily('advertiser') }}

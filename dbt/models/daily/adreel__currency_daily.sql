@@ -1,0 +1,1 @@
+{{ adreel_currency_daily() }}

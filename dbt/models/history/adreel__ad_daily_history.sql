@@ -1,0 +1,3 @@
+{{ config(enabled=adreel_has_history('ad')) }}
+
+{{ adreel_daily_history('ad') }}

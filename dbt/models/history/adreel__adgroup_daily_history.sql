@@ -1,0 +1,3 @@
+{{ config(enabled=adreel_has_history('adgroup')) }}
+
+{{ adreel_daily_history('adgroup') }}

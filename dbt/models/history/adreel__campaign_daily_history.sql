@@ -1,0 +1,3 @@
+{{ config(enabled=adreel_has_history('campaign')) }}
+
+{{ adreel_daily_history('campaign') }}

@@ -1,0 +1,3 @@
+{{ config(enabled=var('adreel_history')) }}
+
+{{ adreel_day_changes() }}
