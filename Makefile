@@ -13,7 +13,10 @@ CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>
 # With it each of a thousand processes that the tests start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-integrations browser lint types imports unit bench soak docs languages pictures lock clean
+# Options of the example go into PIPELINE, as in: make pipeline PIPELINE='--postgres postgresql://user@host/database'
+PIPELINE ?=
+
+.PHONY: help setup demo pipeline test test-integrations browser lint types imports unit bench soak docs languages pictures lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z-]+: .*## |^[a-z-]+:  +## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -42,6 +45,9 @@ $(READY): $(LOCKED) $(VENDOR) pyproject.toml
 
 demo: setup      ## Start a simulated TikTok, connect an account, run datasets, and serve the Data Center
 	$(BIN)/adreel demo
+
+pipeline: setup $(INTEGRATIONS) ## Run adreel, Postgres, the dbt package and a chart, with a simulated TikTok
+	PYTHONPATH=tests .venv-integrations/bin/python examples/pipeline/pipeline.py $(PIPELINE)
 
 # mypy works on one core and pytest waits now and then: beside each other they take a minute less.
 test:            ## Run the checks and the short tests

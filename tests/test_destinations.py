@@ -214,3 +214,33 @@ def test_keys_are_rotated_in_destinations_as_well(home: Home, warehouse: Path) -
     home.good("secrets", "rotate", "--drop-old")
     home.good("destinations", "test", "warehouse")
     home.good("publish", "spend")
+
+
+def test_the_history_of_a_dataset_says_what_tiktok_restated_as_a_comparison_does(home: Home, warehouse: Path) -> None:
+    home.good("run", "-f", home.file(update={"method": "upsert"}))
+    output = home.good("destinations", "attach", "spend", "warehouse", "--table", "daily", "--history").stderr
+    assert "publishes to tiktok.daily of 'warehouse' after each run with its history in tiktok.daily_history" in output
+    home.good("publish", "spend")
+    before = home.json("destinations", "status", "spend")[0]["version"]
+    home.later(1)
+    home.good("run", "spend")
+    home.good("publish", "spend")
+    (status,) = home.json("destinations", "status", "spend")
+    assert status["history"] is True
+    comparison = home.json("diff", "spend", str(before), str(before + 1))
+    counted = {(each["day"], each["kind"]): (each["added"], each["changed"]) for each in comparison["days"]}
+    steps = rows_of(
+        warehouse,
+        "select cast(n.stat_time_day as varchar), n._from_kind, count(*) - count(o.ad_id), count(o.ad_id) "
+        "from tiktok.daily_history n left join tiktok.daily_history o on o.ad_id = n.ad_id "
+        "and o.stat_time_day = n.stat_time_day and o._to_version = n._from_version "
+        f"where n._from_version = {before + 1} group by all",
+    )
+    assert {(day, kind): counts for day, kind, *counts in steps} == {
+        place: list(counts) for place, counts in counted.items() if any(counts)
+    }
+    assert "restated" in {kind for _, kind in counted}
+    shown = home.good("datasets", "show", "spend").stdout
+    assert "publish:\n- to: warehouse\n  table: daily\n  history: true\n" in shown
+    output = home.bad("validate", "-f", home.file(publish=[{"to": "warehouse", "history": "maybe"}]))[1]
+    assert "publish: history must be yes or no" in output

@@ -20,7 +20,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from adreel import catalog
 from adreel.catalog.records import Menu
-from adreel.cli import app
+from adreel.cli import app, dbt_package
 from adreel.cli.reference import MARK, left_out, pages, write
 from adreel.datasets.dataset import Source, Update, key_columns
 from adreel.datasets.files import read
@@ -299,6 +299,22 @@ def test_every_file_of_the_project_that_the_docs_name_exists(file: Path) -> None
     spans = INLINE.findall(prose(file.read_text("utf-8")))
     paths = [span for span in spans if re.fullmatch(r"(src|tests|docs|examples|bench)/[\w./-]*", span)]
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+# -- the dbt package
+
+
+def test_the_dbt_package_has_the_columns_and_metrics_of_the_catalogue(tmp_path: Path) -> None:
+    for name, text in dbt_package.files().items():
+        assert (ROOT / "dbt" / name).read_text("utf-8") == text, f"{name} is outdated; run make docs"
+    assert set(dbt_package.write(tmp_path)) == set(dbt_package.files())
+    assert dbt_package.write(tmp_path) == ()
+    rates, metrics = dbt_package.rates(), catalog.metrics()
+    assert "ctr" in rates
+    assert "frequency" not in rates, "its parts include reach, which must not be summed"
+    assert all(
+        metrics[name].additive for numerator, denominator, _ in rates.values() for name in (numerator, denominator)
+    )
 
 
 # -- dataset files

@@ -175,6 +175,18 @@ def test_datasets_that_an_editor_may_not_see_are_only_counted(shop: Shop) -> Non
 # -- the destinations of a dataset
 
 
+def test_a_dataset_is_attached_with_its_history(shop: Shop) -> None:
+    shop.add()
+    shop.admin.sent(PAGE, {"destination": "warehouse", "table": "daily", "history": "yes"})
+    assert "warehouse tiktok.daily with history" in shop.admin.words(PAGE)
+    assert shop.targets() == [{"to": "warehouse", "table": "daily", "history": True}]
+    assert shop.publish() == 1
+    ((table, history),) = rows_of(
+        shop.file, "select (select count(*) from tiktok.daily), (select count(*) from tiktok.daily_history)"
+    )
+    assert table == history > 0
+
+
 def test_a_dataset_is_attached_published_and_detached(shop: Shop) -> None:
     assert "Administrators can add" not in shop.admin.words(PAGE)
     shop.add()

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import duckdb
 import psycopg
 import pytest
-from dbt_project import DbtAnswer, DbtProject
 
 from adreel.catalog.records import LEVELS
+from dbt_project import DbtAnswer, DbtProject
 from home import Home, make_home
 from postgres import PostgresServer
 from running import table

@@ -122,8 +122,8 @@ class HistoryPublisher:
         if newest.number <= state.version:
             raise InputError(phrase(_OTHER_TABLE, table=str(self._place)))
         later = [version for version in self._versions if version.number > state.version]
-        known = [version for version in self._versions if version.number == state.version]
-        before = known[0] if known and known[0].run_id == state.run_id else None
+        matching = [version for version in self._versions if version.number == state.version]
+        before = matching[0] if matching and matching[0].run_id == state.run_id else None
         yield before, later[0]
         yield from pairwise(later)
 
