@@ -1,5 +1,14 @@
+{#- Makes a model wait for the tests that compare its source with the published figures: dbt skips a model for a failed
+    test only if the model depends on all that the test reads. -#}
+{%- macro adreel_wait_for_tests() -%}
+  {%- for table in ('tables', 'figures', 'days') -%}
+    {%- do source('adreel', table) -%}
+  {%- endfor -%}
+{%- endmacro -%}
+
 {#- The published rows of a level: one for each entity and day of its ad account. -#}
 {%- macro adreel_staging(level) -%}
+{%- do adreel_wait_for_tests() -%}
 {%- set relation = source('adreel', level ~ '_daily') -%}
 select
   {% for name in adreel_names(relation) -%}
@@ -30,6 +39,7 @@ from {{ ref('stg_adreel__' ~ level ~ '_daily') }}
 
 {#- Each step of the history of a level: a row of an entity and day as a version had it, and what it changed. -#}
 {%- macro adreel_daily_history(level) -%}
+{%- do adreel_wait_for_tests() -%}
 {%- set relation = source('adreel', level ~ '_daily_history') -%}
 {%- set names = adreel_names(relation) -%}
 {%- set additive = adreel_additive(relation) | map(attribute='name') | list -%}

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
-from test_browser_panes import tabs_to
 
 import browser
 from browser import Person, visiting
 from test_browser_home import restated_town
+from test_browser_panes import tabs_to
 
 chromium = browser.chromium
 

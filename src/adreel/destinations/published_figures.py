@@ -38,7 +38,7 @@ def write_figures(session: DestinationSession, place: Place, schema: Any, versio
     lines = [f"({name}, {literal(column)}, {count}, {total})" for column, count, total in _sums(schema, version)]
     _replace(session, Place(place.schema, FIGURES), name, lines)
     days = (
-        f"({name}, {_text(day and day.isoformat())}, {_text(currency)}, {rows})"
+        f"({name}, {_text(None if day is None else day.isoformat())}, {_text(currency)}, {rows})"
         for (day, currency), rows in version.days.items()
     )
     _replace(session, Place(place.schema, DAYS), name, sorted(days))
