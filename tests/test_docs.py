@@ -32,7 +32,7 @@ from adreel.settings import SETTINGS
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-PROSE = sorted(file for file in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
+PROSE = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {*REFERENCE.glob("*.md")})
 EVERY_PAGE = sorted((*PROSE, *REFERENCE.glob("*.md")))
 GUIDE = ROOT / "docs" / "dataset-files.md"
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -69,6 +70,11 @@ class ReferencePage:
 
 def pages() -> dict[str, str]:
     """Every page as Markdown, by file name."""
+    return dict(_written())
+
+
+@cache
+def _written() -> Mapping[str, str]:
     texts = {page.file: _text(page.title, page.summary, page.body()) for page in _PAGES}
     rows = ((f"[{page.title}]({page.file})", _plain(page.summary)) for page in _PAGES)
     summary = "Commands, reports, metrics, dimensions, settings and errors of adreel."
@@ -676,8 +682,22 @@ def _option_default(option: TyperOption) -> str:
     return "" if option.default is None else _code(option.default)
 
 
+# -- operations of the API
+
+
+def _operations() -> Iterator[str]:
+    # Its import builds the API, which takes longer than all other pages.
+    from adreel.cli.operations_reference import blocks
+
+    for text, table in blocks():
+        yield text
+        if table is not None:
+            yield _table(*table)
+
+
 _PAGES = (
     ReferencePage("commands.md", "Commands", "Every command with its arguments and options.", _commands),
+    ReferencePage("operations.md", "API operations", "Every operation of the REST API with its values.", _operations),
     ReferencePage("reports.md", "Reports", "Every report with its menus and their choices.", _reports),
     ReferencePage("metrics.md", "Metrics", "Every metric of TikTok's reports in the catalog, by group.", _metrics),
     ReferencePage("dimensions.md", "Dimensions", "Every dimension of TikTok's reports in the catalog.", _dimensions),

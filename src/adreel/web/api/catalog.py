@@ -177,7 +177,7 @@ class MetricSetList(Paged[presets.MetricSet]):
 
 
 class MetricPresetAnswer(Answer):
-    """A metric preset that somebody saved."""
+    """A metric preset that a user saved."""
 
     id: str = Field(examples=["1"])
     name: str = Field(examples=["Weekly video"])

@@ -63,7 +63,7 @@ def list_links(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Que
     "/datasets/{dataset}/links", summary="Create a CSV link", status_code=201, responses=failures(403, 404, 422)
 )
 def create_link(deps: Here, who: Who, dataset: Slug, body: LinkBody) -> NewLink:
-    """A link that gives the newest rows of a look to whoever has it, with your rights to this dataset alone."""
+    """A link that gives the newest rows of a look to each program that has it, with your rights to this dataset."""
     saved = who.guard.dataset(dataset)
     look = body.look
     link, secret = csv_links.create_link(who.guard, deps.lake, saved, body.name, look, body.days, deps.clock())

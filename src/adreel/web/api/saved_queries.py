@@ -109,7 +109,7 @@ def delete_saved_query(who: Who, query: Id) -> None:
 
 @router.get("/query/history", summary="List your last queries", responses=failures())
 def list_history(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> PastQueryList:
-    """The last 50 queries that you ran on the Query page, the newest first. Nobody else sees them."""
+    """The last 50 queries that you ran on the Query page, the newest first. Other users do not see them."""
     every = deps.store.query_history.list(who.user)
     items = [
         PastQueryAnswer(
