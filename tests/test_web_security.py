@@ -27,7 +27,10 @@ from adreel.web.security import Shield
 from home import Home, make_home
 from web_home import ADDRESS, PASSWORD, Site, open_site, words_of
 
-OPEN = {"/", "/health", "/ready", "/setup", "/login", "/logout", "/theme", "/language", "/callback", "/links/1.csv"}
+OPEN = {
+    *("/", "/health", "/ready", "/setup", "/login", "/logout", "/theme", "/language", "/callback", "/links/1.csv"),
+    *("/docs", "/docs/1", "/docs/search"),
+}
 """Pages for which nobody has to be signed in; whoever has a CSV link needs no more (test_csv_links.py)."""
 
 

@@ -35,6 +35,7 @@ from adreel.web.deps import API, COOKIE, Deps, SignInNeededError
 from adreel.web.languages import Speaking
 from adreel.web.pages import ROUTERS
 from adreel.web.pages.failures import FailurePage, failure_page, malformed
+from adreel.web.pages.manual import PICTURES, Manual
 from adreel.web.render import Pages, go, is_fragment, respond
 from adreel.web.security import SAFE, Shield
 from adreel.web.sign_in import sign_in_path
@@ -66,7 +67,9 @@ def create_app(
     assets = Assets()
     app.state.pages = Pages(assets)
     app.state.assets = assets
+    app.state.manual = Manual()
     app.mount("/static", assets)
+    app.mount(PICTURES, app.state.manual.pictures)
     # As they are: FastAPI's include_router builds each of them anew for each app.
     for router in (*ROUTERS, metrics.router):
         app.router.routes.extend(router.routes)

@@ -30,6 +30,7 @@ TYPES = MappingProxyType(
     {
         ".css": "text/css; charset=utf-8",
         ".js": "text/javascript; charset=utf-8",
+        ".png": "image/png",
         ".svg": "image/svg+xml",
         ".txt": "text/plain; charset=utf-8",
     }
@@ -44,9 +45,11 @@ class Assets(StaticFiles):
     compresses the others.
     """
 
-    def __init__(self, folder: Path = STATIC) -> None:
-        super().__init__(directory=folder)
+    def __init__(self, folder: Path = STATIC, prefix: str = PREFIX) -> None:
+        """`prefix` is where the app mounts the folder."""
+        super().__init__(directory=folder, check_dir=False)
         self._folder = folder
+        self._prefix = prefix
 
     def url(self, name: str) -> str:
         """The address of a file in the folder, for pages.
@@ -62,7 +65,7 @@ class Assets(StaticFiles):
                     name=repr(name),
                 )
             )
-        return f"{PREFIX}/{name}?v={_hash(path, path.stat().st_mtime_ns)}"
+        return f"{self._prefix}/{name}?v={_hash(path, path.stat().st_mtime_ns)}"
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200

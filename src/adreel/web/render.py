@@ -42,6 +42,7 @@ from adreel.stored_texts import translated
 from adreel.update_methods import method_title
 from adreel.web.assets import Assets
 from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
+from adreel.web.help import help_address
 from adreel.web.languages import script_phrases
 from adreel.web.wording import on_page, titled, weekday_and_time
 
@@ -128,6 +129,11 @@ class Shell:
     def phrases(self) -> Mapping[str, str | list[str]]:
         """The messages of scripts in the language of the page; none in English, which scripts have themselves."""
         return script_phrases(self.language)
+
+    @property
+    def help(self) -> str:
+        """The page of the docs about this page."""
+        return help_address(self.path)
 
     @property
     def may_edit(self) -> bool:

@@ -16,6 +16,7 @@ from adreel.web.pages import (
     history,
     home,
     links,
+    manual,
     notifications,
     people,
     query,
@@ -48,5 +49,6 @@ ROUTERS = (
     audit.router,
     retention.router,
     rates.router,
+    manual.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""
