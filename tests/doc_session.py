@@ -150,8 +150,8 @@ class DocSession:
         return stdin
 
     def _expanded(self, word: str) -> str:
-        known = {**self.environ, "HOME": str(self.folder)}
-        text = re.sub(r"\$\{?(\w+)\}?", lambda name: known.get(name[1], name[0]), word)
+        variables = {**self.environ, "HOME": str(self.folder)}
+        text = re.sub(r"\$\{?(\w+)\}?", lambda name: variables.get(name[1], name[0]), word)
         return re.sub(r"(^|=)~(?=/|$)", rf"\1{self.folder}", text)
 
     def _stage(self, words: list[str], stdin: str, *, is_last: bool) -> str:

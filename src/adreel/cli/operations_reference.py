@@ -48,7 +48,7 @@ def _description() -> Mapping[str, Any]:
 def _operation(
     description: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]
 ) -> Iterator[tuple[str, tuple[Sequence[str], Rows] | None]]:
-    yield f"### {method} {path}", None
+    yield f"### {method} `{path}`", None
     yield f"**{_text(operation['summary'])}.** {_text(operation.get('description', ''))}".strip(), None
     parameters = operation.get("parameters", ())
     if parameters:

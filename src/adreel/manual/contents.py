@@ -19,7 +19,7 @@ LANDING = "README.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManualEntry:
     """A page: its `file` seen from the folder of the docs, its `title`, and its `address` below /docs.
 
     `label` is what the menu calls it, where its section makes the title longer than it has to be.
@@ -41,7 +41,7 @@ class ManualSection:
     """Pages for one purpose; that of the first page has no title."""
 
     title: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ManualEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +67,30 @@ class Contents:
         )
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[ManualEntry, ...]:
         """All pages."""
         return tuple(entry for section in self.sections for entry in section.entries)
 
-    def at(self, address: str) -> Entry | None:
+    def at(self, address: str) -> ManualEntry | None:
         """The page at an address below /docs, with or without the ending of its file."""
         wanted = address.strip("/")
         return next((entry for entry in self.entries if wanted in (entry.address, entry.file)), None)
 
-    def section_of(self, entry: Entry) -> ManualSection:
+    def section_of(self, entry: ManualEntry) -> ManualSection:
         """The section that a page is in."""
         return next(section for section in self.sections if entry in section.entries)
 
-    def beside(self, entry: Entry) -> tuple[Entry | None, Entry | None]:
+    def beside(self, entry: ManualEntry) -> tuple[ManualEntry | None, ManualEntry | None]:
         """The pages before and after a page."""
         entries = self.entries
         place = entries.index(entry)
         return (entries[place - 1] if place else None, entries[place + 1] if place + 1 < len(entries) else None)
 
-    def text(self, entry: Entry) -> str:
+    def text(self, entry: ManualEntry) -> str:
         """The Markdown of a page."""
         return (self.root / entry.file).read_text("utf-8")
 
-    def linked(self, entry: Entry, target: str) -> Entry | None:
+    def linked(self, entry: ManualEntry, target: str) -> ManualEntry | None:
         """The page that a link of `entry` to a file leads to."""
         file = posixpath.normpath(posixpath.join(posixpath.dirname(entry.file), target))
         # The changelog is beside the folder.
@@ -104,7 +104,7 @@ def folder() -> Path:
     return packed if packed.is_dir() else Path(__file__).parents[3] / "docs"
 
 
-def _entry(root: Path, page: str | dict[str, str]) -> Entry:
+def _entry(root: Path, page: str | dict[str, str]) -> ManualEntry:
     """A page as the list names it: by its file, or by its file with a label."""
     file, label = (page, "") if isinstance(page, str) else next(iter(page.items()))
     try:
@@ -114,7 +114,7 @@ def _entry(root: Path, page: str | dict[str, str]) -> Entry:
             phrase("The page %(file)s of the docs is missing from this installation. Reinstall adreel.", file=file)
         ) from error
     title = _title(text)
-    return Entry(file, title, _address(file), label or title)
+    return ManualEntry(file, title, _address(file), label or title)
 
 
 def _title(text: str) -> str:

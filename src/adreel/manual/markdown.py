@@ -26,7 +26,7 @@ Resolve = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ManualHeading:
     """A heading below the page's title, with its anchor."""
 
     level: int
@@ -39,7 +39,7 @@ class ManualPage:
     """A page as HTML, with its headings for the list beside it."""
 
     html: str
-    headings: tuple[Heading, ...]
+    headings: tuple[ManualHeading, ...]
 
 
 def rendered(text: str, link: Resolve, picture: Resolve, copy_label: str, table_label: str) -> ManualPage:
@@ -69,7 +69,7 @@ def plain(text: str) -> str:
     return html.unescape(re.sub(r"\\([*\[\]`\\|])", r"\1", words))
 
 
-def _anchored(tokens: Sequence[Token]) -> Iterator[Heading]:
+def _anchored(tokens: Sequence[Token]) -> Iterator[ManualHeading]:
     """Gives headings their anchors; those of one name are numbered."""
     counts: Counter[str] = Counter()
     for token, content in pairwise(tokens):
@@ -82,7 +82,7 @@ def _anchored(tokens: Sequence[Token]) -> Iterator[Heading]:
         level = int(token.tag[1:])
         if level > 1:
             token.attrSet("id", anchor)
-            yield Heading(level, text, anchor)
+            yield ManualHeading(level, text, anchor)
 
 
 def _is_comment(token: Token) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adreel.manual.contents import Contents, Entry
+from adreel.manual.contents import Contents, ManualEntry
 from adreel.manual.markdown import anchor_of, plain
 
 MOST_HITS = 30
@@ -28,7 +28,7 @@ LAST = frozenset({"decisions", "changelog", "benchmarks", "architecture"})
 class Passage:
     """The text below one heading of a page."""
 
-    entry: Entry
+    entry: ManualEntry
     heading: str
     anchor: str
     text: str
@@ -63,7 +63,7 @@ class SearchIndex:
         return tuple(_hit(passage, words) for _, passage in scored[:MOST_HITS])
 
 
-def _passages(entry: Entry, text: str) -> Iterator[Passage]:
+def _passages(entry: ManualEntry, text: str) -> Iterator[Passage]:
     heading, lines, in_code = "", list[str](), False
     for line in text.splitlines():
         in_code = in_code != line.lstrip().startswith("```")
@@ -76,7 +76,7 @@ def _passages(entry: Entry, text: str) -> Iterator[Passage]:
     yield _passage(entry, heading, lines)
 
 
-def _passage(entry: Entry, heading: str, lines: list[str]) -> Passage:
+def _passage(entry: ManualEntry, heading: str, lines: list[str]) -> Passage:
     words = " ".join(line for line in lines if not re.match(r"\s*(```|<!--|!\[|\| ---)", line))
     text = " ".join(plain(words).replace("|", " ").split())
     return Passage(entry, heading, "" if heading in ("", entry.title) else anchor_of(heading), text)

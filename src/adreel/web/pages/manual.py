@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from adreel.language import language, phrase
-from adreel.manual import Contents, Entry, Hit, ManualPage, SearchIndex, folder, rendered
+from adreel.manual import Contents, Hit, ManualEntry, ManualPage, SearchIndex, folder, rendered
 from adreel.web.assets import Assets
 from adreel.web.render import Page, is_fragment, respond
 
@@ -43,7 +43,7 @@ class Manual:
         """What search looks in."""
         return SearchIndex(self.contents)
 
-    def page(self, entry: Entry) -> ManualPage:
+    def page(self, entry: ManualEntry) -> ManualPage:
         """A page as HTML; labels are in the language of the request."""
         key = entry.file, language()
         if key not in self._pages:
@@ -52,7 +52,7 @@ class Manual:
                 self._pages.setdefault(key, self._rendered(entry))
         return self._pages[key]
 
-    def _rendered(self, entry: Entry) -> ManualPage:
+    def _rendered(self, entry: ManualEntry) -> ManualPage:
         return rendered(
             self.contents.text(entry),
             lambda target: self._linked(entry, target),
@@ -61,7 +61,7 @@ class Manual:
             phrase("Table"),
         )
 
-    def _linked(self, entry: Entry, target: str) -> str:
+    def _linked(self, entry: ManualEntry, target: str) -> str:
         """The address on this site that a link leads to; that of another site as it is."""
         parts = urlsplit(target)
         if parts.scheme or not parts.path or target.startswith("/"):
@@ -76,11 +76,11 @@ class ManualView(Page):
 
     template: ClassVar[str] = "manual.html"
     contents: Contents
-    entry: Entry
+    entry: ManualEntry
     section: str
     page: ManualPage
-    previous: Entry | None
-    following: Entry | None
+    previous: ManualEntry | None
+    following: ManualEntry | None
 
 
 @dataclass(frozen=True, slots=True)
