@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from adreel.access import DatasetRight, Guard, RoleRight
-from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.dataset import Dataset, PublishTarget, Source
 from adreel.datasets.menus import nearest
 from adreel.datasets.schema import key
 from adreel.datasets.stored import (
@@ -208,13 +208,28 @@ def _of_destinations(
     }
     for target in dataset.publish:
         try:
-            guard.store.destinations.get(target.destination)
+            destination = guard.store.destinations.get(target.destination)
         except NotFoundError as error:
             yield Problem("publish", str(error), line=line)
+        else:
+            if destination.layout != "datasets":
+                yield from _of_layout(destination.layout, dataset, target, line)
+                continue
         table = target.table or (saved.table_slug if saved else "")
         if (name_key(target.destination), table) in taken:
             reason = phrase("another dataset publishes to the table %(table)s; use another name", table=table)
             yield Problem("publish", reason, line=line)
+
+
+def _of_layout(layout: str, dataset: Dataset, target: PublishTarget, line: int | None) -> Iterator[Problem]:
+    """Why the dataset cannot fill a table of another connector's layout."""
+    from adreel.datasets.layouts import refusal
+
+    if target.table:
+        yield Problem("publish", phrase("the layout of the destination names the table; leave out table"), line=line)
+    reason = refusal(layout, dataset)
+    if reason is not None:
+        yield Problem("publish", reason, line=line)
 
 
 def _forget_publications(guard: Guard, saved: SavedDataset) -> None:

@@ -13,7 +13,7 @@ from adreel import catalog
 from adreel.datasets import calculated, menus
 from adreel.datasets.dataset import Dataset, PublishTarget, Source
 from adreel.datasets.publish_targets import read_publish
-from adreel.datasets.validation import ENDING_KEYS, TIMING_KEYS, parse
+from adreel.datasets.validation import ENDING_KEYS, TIMING_KEYS, check, parse
 from adreel.errors import InputError, did_you_mean
 from adreel.language import phrase
 from adreel.scheduling import Schedule, read_schedule
@@ -32,6 +32,11 @@ def spec_of(source: Source) -> str:
 def dataset_of(saved: SavedDataset, now: datetime, dates: tuple[str, str] | None = None) -> Dataset:
     """The saved dataset read back, with other dates if they are given. DatasetError if it does not hold any more."""
     return parse(source_of(saved, dates), now)
+
+
+def parsed(spec: str, account: str) -> Dataset | None:
+    """The dataset of a stored file, whatever its dates; None if it does not hold any more."""
+    return check(Source({**json.loads(spec), "account": account}, {})).dataset
 
 
 def source_of(saved: SavedDataset, dates: tuple[str, str] | None = None) -> Source:

@@ -94,6 +94,7 @@ _TYPES = {
     pa.float64(): "DOUBLE",
     pa.date32(): "DATE",
     pa.bool_(): "BOOLEAN",
+    pa.json_(): "JSON",
 }
 
 

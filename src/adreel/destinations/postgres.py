@@ -102,6 +102,7 @@ _TYPES = {
     pa.float64(): "DOUBLE PRECISION",
     pa.date32(): "DATE",
     pa.bool_(): "BOOLEAN",
+    pa.json_(): "JSONB",
 }
 
 

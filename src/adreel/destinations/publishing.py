@@ -63,12 +63,16 @@ class PublishOrder:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a publish did: rows of the table, and rows that were written and removed to get there."""
+    """What a publish did: rows of the table, and rows that were written and removed to get there.
+
+    `notes` say what the table there does not have.
+    """
 
     mode: PublishMode
     rows: int
     written: int
     removed: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.datasets import service as datasets
 from adreel.datasets.dataset import PublishTarget, Source
+from adreel.datasets.layouts import WarehouseLayout, bound, refusal
 from adreel.datasets.publish_targets import written_target
 from adreel.datasets.restatement import day_kinds
-from adreel.datasets.stored import publish_targets_of, source_of
+from adreel.datasets.stored import dataset_of, publish_targets_of, source_of
 from adreel.datasets.validation import parse
 from adreel.destinations.history import KindsBetween
-from adreel.destinations.kinds import DestinationAddress, open_session, read_address
+from adreel.destinations.kinds import DestinationAddress, DestinationKind, open_session, read_address
+from adreel.destinations.layout_publishing import publish_layout
 from adreel.destinations.publishing import Published, PublishOrder, publish
-from adreel.destinations.session import Place
+from adreel.destinations.session import DestinationSession, Place
 from adreel.destinations.status import Due, PublicationStatus, due, publishers, statuses
 from adreel.enumerations import first_of
 from adreel.errors import AdreelError, BusyError, InputError
@@ -28,9 +30,6 @@ from adreel.store import Destination, SavedDataset, Store
 from adreel.store.audit import AuditAction, Subject
 from adreel.store.destinations import NewDestination, PublishedVersion
 from adreel.store.users import name_key
-
-SCHEMA = "tiktok"
-"""The schema that tables are published to unless another one is named."""
 
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
 """How long after the first, second and later failed tries the next one is; the last goes on."""
@@ -45,9 +44,18 @@ logger = logger_of(__name__)
 # -- destinations
 
 
-def add(guard: Guard, name: str, address: DestinationAddress, schema: str = SCHEMA) -> Destination:
-    """Saves a destination once it has been reached. Errors as `test`; ExistsError, InputError for the name."""
-    new = new_destination(guard, name, address, schema)
+def add(
+    guard: Guard,
+    name: str,
+    address: DestinationAddress,
+    schema: str | None = None,
+    layout: WarehouseLayout = WarehouseLayout.DATASETS,
+) -> Destination:
+    """Saves a destination once it has been reached; the schema is that of the layout unless it is given.
+
+    Errors as `test`; ExistsError, InputError for the name.
+    """
+    new = new_destination(guard, name, address, schema, layout)
     reach(new)
     return guard.store.destinations.add(new)
 
@@ -65,19 +73,34 @@ def change(
         destination.name,
         address or read_address(guard.store.destinations.address(destination)),
         destination.schema_name if schema is None else schema,
+        WarehouseLayout(destination.layout),
     )
     with guard.store.locks.publishing(destination.id):
         reach(new)
         return guard.store.destinations.change(destination, new)
 
 
-def new_destination(guard: Guard, name: str, address: DestinationAddress, schema: str = SCHEMA) -> NewDestination:
-    """A destination to save that was not reached yet. ForbiddenError; InputError for the schema."""
+def new_destination(
+    guard: Guard,
+    name: str,
+    address: DestinationAddress,
+    schema: str | None = None,
+    layout: WarehouseLayout = WarehouseLayout.DATASETS,
+) -> NewDestination:
+    """A destination to save that was not reached yet; the schema is that of the layout unless it is given.
+
+    ForbiddenError; InputError for the schema, and for a layout that the kind does not have.
+    """
     guard.need_role(RoleRight.CHANGE_DESTINATIONS)
-    schema = schema.strip()
+    schema = layout.schema if schema is None else schema.strip()
     if not schema or len(schema) > LONGEST_SCHEMA or "\0" in schema:
         raise InputError(phrase("The schema needs a name of at most %(limit)s characters.", limit=LONGEST_SCHEMA))
-    return NewDestination(name, address.kind, address.full, address.shown, schema)
+    if layout is not WarehouseLayout.DATASETS and address.kind not in (
+        DestinationKind.DUCKDB,
+        DestinationKind.POSTGRES,
+    ):
+        raise InputError(phrase("The layout %(layout)s is for DuckDB and Postgres only.", layout=layout.label))
+    return NewDestination(name, address.kind, address.full, address.shown, schema, layout)
 
 
 def reach(new: NewDestination) -> None:
@@ -257,7 +280,7 @@ def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime],
     order = PublishOrder(saved.table_slug, good.version, good.id, publisher, place, reload, history)
     try:
         with open_session(destination.kind, store.destinations.address(destination)) as session:
-            published = publish(session, lake, order, clock())
+            published = _bring(session, lake, order, mine, clock())
     except BusyError:
         raise
     except AdreelError as error:
@@ -288,3 +311,16 @@ def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime],
 def _kinds_between(store: Store, lake: Lake, saved: SavedDataset, now: datetime) -> KindsBetween:
     """What the days of a dataset are to two of its versions, as comparisons say it."""
     return lambda before, after: day_kinds(store, lake, saved, before, after, now).of
+
+
+def _bring(session: DestinationSession, lake: Lake, order: PublishOrder, mine: Due, now: datetime) -> Published:
+    """Publishes into a table of the dataset's own, or into one of the destination's layout."""
+    layout = mine.destination.layout
+    if layout == WarehouseLayout.DATASETS:
+        return publish(session, lake, order, now)
+    dataset = dataset_of(mine.saved, now)
+    reason = refusal(layout, dataset)
+    if reason is not None:
+        raise InputError(phrase("Dataset %(dataset)s: %(reason)s.", dataset=repr(mine.saved.name), reason=reason))
+    table = bound(layout, dataset, lake.table(order.slug, order.version).schema)
+    return publish_layout(session, lake, order, table, now)

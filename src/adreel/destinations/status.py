@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from adreel.datasets.dataset import PublishTarget
+from adreel.datasets.layouts import WarehouseLayout, saved_table
 from adreel.datasets.stored import publish_targets_of
 from adreel.enumerations import TextEnum
 from adreel.language import Phrase
@@ -78,7 +79,15 @@ def statuses_of(store: Store, datasets: Iterable[SavedDataset]) -> Iterator[tupl
         for target in targets:
             destination = by_name.get(name_key(target.destination))
             publication = there.get((saved.id, destination.id)) if destination else None
-            yield saved, _status(target, target.table or saved.table_slug, destination, publication, newest)
+            table = _table_there(saved, target, destination)
+            yield saved, _status(target, table, destination, publication, newest)
+
+
+def _table_there(saved: SavedDataset, target: PublishTarget, destination: Destination | None) -> str:
+    """The name of the table; where a layout has none for the dataset, publishing says so."""
+    layout = destination.layout if destination is not None else WarehouseLayout.DATASETS
+    of_layout = saved_table(layout, saved) if layout != WarehouseLayout.DATASETS else None
+    return of_layout or target.table or saved.table_slug
 
 
 def _status(
@@ -132,6 +141,7 @@ def destination_json(destination: Destination) -> Mapping[str, Any]:
         "kind": destination.kind,
         "address": destination.shown,
         "schema": destination.schema_name,
+        "layout": destination.layout,
         "created_at": destination.created_at,
     }
 

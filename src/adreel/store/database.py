@@ -26,7 +26,7 @@ from adreel.tiktok.rate_limit import FileLog, SlotLog
 if TYPE_CHECKING:
     from adreel.store.postgres import Postgres
 
-HEAD = "0021"
+HEAD = "0022"
 """The revision that this adreel needs: the newest in `migrations/versions`. Revisions are numbers that grow."""
 
 BUSY_SECONDS = 30.0

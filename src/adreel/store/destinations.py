@@ -29,7 +29,8 @@ ENTER_AGAIN = Phrase("delete the destination and add it again")
 class Destination:
     """A database to publish to. Its address is not here: `Destinations.address` decrypts it; `shown` has no secret.
 
-    `publisher` tells the tables that this installation published there from those of others.
+    `layout` says which tables datasets fill there, and `publisher` tells the tables that this installation published
+    there from those of others.
     """
 
     id: int
@@ -37,6 +38,7 @@ class Destination:
     kind: str
     shown: str
     schema_name: str
+    layout: str
     publisher: str
     created_at: datetime
 
@@ -50,6 +52,7 @@ class NewDestination:
     address: str
     shown: str
     schema_name: str
+    layout: str = "datasets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class Destinations:
             "kind": new.kind,
             "shown": new.shown,
             "schema_name": new.schema_name,
+            "layout": new.layout,
             "publisher": secrets.token_hex(8),
             "created_at": now,
         }

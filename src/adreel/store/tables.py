@@ -875,6 +875,8 @@ destinations = Table(
     Column("address", Text, nullable=False),
     Column("shown", String, nullable=False),
     Column("schema_name", String, nullable=False),
+    # Whose tables datasets fill there: their own, or those of another connector.
+    Column("layout", String, nullable=False, server_default="datasets"),
     # Tells the tables that this installation published there from those of others.
     Column("publisher", String, nullable=False),
     Column("created_at", Utc, nullable=False),
