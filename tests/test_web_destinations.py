@@ -104,6 +104,25 @@ def test_a_destination_is_added_tested_and_deleted(shop: Shop) -> None:
     assert shop.file.exists()
 
 
+def test_page_api_and_command_line_add_destinations_with_the_tables_of_another_connector(shop: Shop) -> None:
+    form = {"name": "page", "address": f"duckdb://{shop.file}", "layout": "fivetran", "schema": ""}
+    page = shop.admin.words(shop.admin.sent("/destinations", form))
+    assert f"duckdb://{shop.file}, schema tiktok_ads · Tables of Fivetran" in page
+    body = {"name": "api", "address": f"duckdb://{shop.file}", "layout": "fivetran"}
+    created = program(shop.site).good("POST", "/destinations", 201, json=body)
+    shop.home.good("destinations", "add", "command", str(shop.file), "--layout", "fivetran")
+    listed = shop.home.json("destinations", "list")
+    assert [(row["layout"], row["schema"]) for row in listed] == [("fivetran", "tiktok_ads")] * 3
+    assert (created["layout"], created["schema"]) == ("fivetran", "tiktok_ads")
+    answer = shop.admin.post(PAGE, {"destination": "page", "table": ""})
+    assert answer.status_code == 422
+    reason = "The layout Tables of Fivetran needs these columns as well: real_time_conversion, total_purchase_value"
+    assert reason in words_of(answer.text)
+    refusal = program(shop.site).bad("POST", "/destinations", 422, json=body | {"layout": "other", "name": "b"})
+    assert "layout" in str(refusal)
+    assert "Is not a layout" not in shop.admin.words("/destinations")
+
+
 def test_a_refused_destination_keeps_what_was_typed_but_the_address(shop: Shop) -> None:
     address = f"postgresql://adreel:{SECRET}@/warehouse"
     form = {"name": "Team <b>", "address": address, "schema": "marketing"}

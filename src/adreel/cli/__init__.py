@@ -158,6 +158,7 @@ preset_commands = typer.Typer(no_args_is_help=True, help="List, save, rename, sh
 link_commands = typer.Typer(no_args_is_help=True, help="Manage links that give a table as CSV to spreadsheets.")
 dashboard_commands = typer.Typer(no_args_is_help=True, help="Show, change, share, send and export dashboards.")
 rate_commands = typer.Typer(no_args_is_help=True, help="Manage the exchange rates that charts convert money at.")
+import_commands = typer.Typer(no_args_is_help=True, help="Create datasets from the settings of another connector.")
 destination_commands = typer.Typer(no_args_is_help=True, help="Manage the databases that datasets publish to.")
 app.add_typer(catalog_commands, name="catalog", rich_help_panel="Look up")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
@@ -173,6 +174,7 @@ app.add_typer(link_commands, name="links", rich_help_panel="Manage")
 app.add_typer(dashboard_commands, name="dashboards", rich_help_panel="Manage")
 app.add_typer(rate_commands, name="rates", rich_help_panel="Manage")
 app.add_typer(destination_commands, name="destinations", rich_help_panel="Manage")
+app.add_typer(import_commands, name="import", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -808,8 +810,20 @@ def destinations_add(
         ),
     ] = None,
     schema: Annotated[
-        str, typer.Option(metavar="SCHEMA", help="The schema of the tables, which is created if need be.")
-    ] = "tiktok",
+        str | None,
+        typer.Option(
+            metavar="SCHEMA",
+            help="The schema of the tables, created if need be. Default: tiktok; tiktok_ads with the layout fivetran; "
+            "tiktok_marketing with airbyte.",
+        ),
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYOUT",
+            help="Which tables datasets fill: datasets (one each), fivetran, or airbyte.",
+        ),
+    ] = "datasets",
     file: Annotated[
         Path | None,
         typer.Option("--from-file", metavar="FILE", help="A file with the address.", exists=True, dir_okay=False),
@@ -818,7 +832,28 @@ def destinations_add(
     """Add a DuckDB file or a Postgres database, once adreel can write there."""
     from adreel.cli import destinations as act
 
-    act.add(ctx.obj, name, address, schema=schema, file=file)
+    act.add(ctx.obj, name, address, schema=schema, layout=layout, file=file)
+
+
+@destination_commands.command("create-datasets")
+def destinations_create_datasets(
+    ctx: typer.Context,
+    name: DestinationName,
+    account: Annotated[
+        str | None, typer.Option(metavar="ACCOUNT", help="The account to read; by default the only one.")
+    ] = None,
+    daily: Annotated[
+        bool, typer.Option("--daily", help="One row for each day at 00:00 in place of 24 hours: fewer requests.")
+    ] = False,
+    every: Annotated[
+        str | None, typer.Option(metavar="INTERVAL", help='A schedule such as "6 hours"; by default none.')
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the dataset files and create nothing.")] = False,
+) -> None:
+    """Create the datasets that fill the tables of a destination with the layout of Fivetran."""
+    from adreel.cli import destinations as act
+
+    act.create_datasets(ctx.obj, name, account, daily=daily, every=every, dry_run=dry_run)
 
 
 @destination_commands.command("change")
@@ -893,6 +928,47 @@ def destinations_status(ctx: typer.Context, name: DatasetName, as_json: Json = F
     from adreel.cli import destinations as act
 
     act.published(ctx.obj, name, as_json=as_json)
+
+
+SettingsFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", help="Exported JSON, one file or several.", exists=True, dir_okay=False),
+]
+ImportAccount = Annotated[
+    str | None, typer.Option("--account", metavar="ACCOUNT", help="The account to read; by default the only one.")
+]
+ImportDestination = Annotated[
+    str | None, typer.Option("--to", metavar="DESTINATION", help="Publish the datasets to this destination.")
+]
+PrintOnly = Annotated[bool, typer.Option("--dry-run", help="Print the dataset files and create nothing.")]
+
+
+@import_commands.command("airbyte")
+def import_airbyte(
+    ctx: typer.Context,
+    files: SettingsFiles,
+    account: ImportAccount = None,
+    destination: ImportDestination = None,
+    dry_run: PrintOnly = False,
+) -> None:
+    """Create datasets from an Airbyte catalog or connection, and the configuration of its source."""
+    from adreel.cli import connectors as act
+
+    act.import_settings(ctx.obj, "airbyte", files, account, destination, dry_run=dry_run)
+
+
+@import_commands.command("fivetran")
+def import_fivetran(
+    ctx: typer.Context,
+    files: SettingsFiles,
+    account: ImportAccount = None,
+    destination: ImportDestination = None,
+    dry_run: PrintOnly = False,
+) -> None:
+    """Create datasets from a Fivetran connection and its schema, as its API returns them."""
+    from adreel.cli import connectors as act
+
+    act.import_settings(ctx.obj, "fivetran", files, account, destination, dry_run=dry_run)
 
 
 @user_commands.command("list")

@@ -48,13 +48,18 @@ def create(
 def _from_template(guard: Guard, name: str, account: str | None, dataset_name: str | None) -> Source:
     """The template's dataset over the account, or over the only one."""
     template = template_named(name)
-    if account is None:
-        names = [usable.name for usable in guard.accounts()]
-        if len(names) != 1:
-            listed = f" Available: {', '.join(names)}." if names else " Connect one: adreel accounts connect NAME"
-            raise InputError(f"Name the account with --account.{listed}")
-        account = names[0]
-    return Source(file_of(template, account, dataset_name or free_name(guard, template.title)), {})
+    return Source(
+        file_of(template, account or only_account(guard), dataset_name or free_name(guard, template.title)), {}
+    )
+
+
+def only_account(guard: Guard) -> str:
+    """The only account. InputError if there are several, or none."""
+    names = [usable.name for usable in guard.accounts()]
+    if len(names) != 1:
+        listed = f" Available: {', '.join(names)}." if names else " Connect one: adreel accounts connect NAME"
+        raise InputError(f"Name the account with --account.{listed}")
+    return names[0]
 
 
 def _tell_saved(saved: SavedDataset) -> None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import typer
+
 from adreel.access import RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import open_home
+from adreel.cli.datasets import only_account
 from adreel.cli.output import confirm, counted, print_json, print_table, say, secret_line
+from adreel.datasets.layouts import WarehouseLayout, plans, read_layout
+from adreel.datasets.stored import as_file
 from adreel.destinations import service
 from adreel.destinations.history import SUFFIX
 from adreel.destinations.kinds import DestinationAddress, DestinationKind, read_address
 from adreel.destinations.publishing import PublishMode
 from adreel.destinations.status import destination_json, publishers, status_json, statuses
 from adreel.errors import InputError
+from adreel.store import SavedDataset, Store
+from adreel.store.users import name_key
 
 
 def show_all(session: CommandContext, *, as_json: bool) -> None:
@@ -29,20 +36,30 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
             print_json(rows)
         elif rows:
             print_table(
-                ("name", "kind", "address", "schema", "datasets"),
-                [(row["name"], row["kind"], row["address"], row["schema"], len(row["datasets"])) for row in rows],
+                ("name", "kind", "address", "schema", "layout", "datasets"),
+                [
+                    (row["name"], row["kind"], row["address"], row["schema"], row["layout"], len(row["datasets"]))
+                    for row in rows
+                ],
             )
         else:
             say("0 destinations. Add one: adreel destinations add NAME")
 
 
-def add(session: CommandContext, name: str, address: str | None, *, schema: str, file: Path | None) -> None:
+def add(
+    session: CommandContext, name: str, address: str | None, *, schema: str | None, layout: str, file: Path | None
+) -> None:
     """Adds a destination whose address is a path of a DuckDB file, or comes from a prompt, a file or stdin."""
+    tables = read_layout(layout)
     parsed = _address(address, file)
     with open_home(session) as home:
-        destination = service.add(home.guard, name, parsed, schema)
+        destination = service.add(home.guard, name, parsed, schema, tables)
         say(f"Added destination {destination.name!r}: {destination.shown}, schema {destination.schema_name}.")
-        say(f"Publish a dataset there: adreel destinations attach DATASET {shlex.quote(destination.name)}")
+        quoted_name = shlex.quote(destination.name)
+        if tables is WarehouseLayout.FIVETRAN:
+            say(f"Create the datasets that fill its tables: adreel destinations create-datasets {quoted_name}")
+        else:
+            say(f"Publish a dataset there: adreel destinations attach DATASET {quoted_name}")
 
 
 def _address(address: str | None, file: Path | None) -> DestinationAddress:
@@ -85,6 +102,24 @@ def delete(session: CommandContext, name: str) -> None:
         say(f"Deleted destination {destination.name!r}. The tables at {destination.shown} stay as they are.")
 
 
+def create_datasets(
+    session: CommandContext, name: str, account: str | None, *, daily: bool, every: str | None, dry_run: bool
+) -> None:
+    """Creates the datasets that a destination's layout needs, or prints them as files."""
+    with open_home(session) as home:
+        destination = home.store.destinations.get(name)
+        planned = plans.plan(home.guard, destination, account or only_account(home.guard), daily=daily, every=every)
+        for saved, table in planned.existing:
+            say(f"{table}: {saved.name!r} publishes to it already, unchanged.")
+        if dry_run:
+            typer.echo("---\n".join(as_file(values) for values in planned.sources.values()), nl=False)
+        else:
+            for saved in plans.create(home.guard, planned, session.clock()):
+                say(f"Created {saved.name!r}. Next: adreel run {saved.slug}")
+        for note in plans.empty_columns(planned):
+            say(note)
+
+
 def attach(session: CommandContext, dataset: str, name: str, table: str | None, *, history: bool) -> None:
     """Has a dataset publish to a destination."""
     with open_home(session) as home:
@@ -110,7 +145,7 @@ def publish(session: CommandContext, name: str, destination: str | None, *, relo
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         if reload:
-            confirm("Drop the table at the destination and load it anew? Views that use it may stop working.", yes=yes)
+            confirm(_reload_question(home.store, saved, destination), yes=yes)
         lake = home.lake()
         for status, published in service.publish_now(
             home.guard, lake, saved, destination, session.clock, reload=reload
@@ -118,12 +153,26 @@ def publish(session: CommandContext, name: str, destination: str | None, *, relo
             if published.mode is PublishMode.NOTHING:
                 say(f"{status.name}: {status.place} has version {status.newest} already.")
                 continue
+            for note in published.notes:
+                say(note)
             what = "all rows" if published.mode is PublishMode.FULL else "changes"
             say(
                 f"{status.name}: {status.place} has version {status.newest}, verified: "
                 f"{counted(published.rows, 'row')}. Sent {what}: {published.written:,} written, "
                 f"{published.removed:,} removed."
             )
+
+
+def _reload_question(store: Store, saved: SavedDataset, name: str | None) -> str:
+    """What loading anew does: tables of a layout are shared, and stay."""
+    layouts = {
+        status.destination.layout
+        for status in statuses(store, saved)
+        if status.destination and (name is None or name_key(name) == name_key(status.name))
+    }
+    if WarehouseLayout.DATASETS in layouts or not layouts:
+        return "Drop the table at the destination and load it anew? Views that use it may stop working."
+    return "Send all rows of this dataset again, and take over days that another dataset published there?"
 
 
 def published(session: CommandContext, name: str, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from fastapi import Query
 from pydantic import Field, SecretStr
 
 from adreel.access import DatasetRight, RoleRight
+from adreel.datasets.layouts import WarehouseLayout
 from adreel.destinations import service
 from adreel.destinations.kinds import DestinationKind, read_address
 from adreel.destinations.status import PublicationState, destination_json, publishers, status_json, statuses
@@ -29,6 +30,10 @@ class DestinationAnswer(Answer):
     kind: DestinationKind = Field(examples=[DestinationKind.POSTGRES])
     address: str = Field(description="Without the password.", examples=["postgresql://adreel@db.example.com/warehouse"])
     schema_: str = Field(alias="schema", description="The schema of the tables.", examples=["tiktok"])
+    layout: WarehouseLayout = Field(
+        description="Which tables datasets fill: their own, or those of another connector.",
+        examples=[WarehouseLayout.DATASETS],
+    )
     datasets: list[str] = Field(description="Slugs of the datasets that publish there.", examples=[["spend"]])
     created_at: datetime
 
@@ -42,7 +47,10 @@ class DestinationBody(Body):
 
     name: str = Field(max_length=100, examples=["warehouse"])
     address: SecretStr = Field(max_length=2_000, examples=["duckdb:///srv/data/warehouse.duckdb"])
-    schema_: str = Field(service.SCHEMA, alias="schema", max_length=63, description="The schema of the tables.")
+    schema_: str | None = Field(
+        None, alias="schema", max_length=63, description="The schema of the tables; by default that of the layout."
+    )
+    layout: WarehouseLayout = Field(WarehouseLayout.DATASETS, description="Which tables datasets fill.")
 
 
 class PublicationAnswer(Answer):
@@ -87,7 +95,7 @@ def add_destination(deps: Here, who: Who, body: DestinationBody) -> DestinationA
     """Saves the destination once adreel has written there. Administrators only."""
     who.guard.need_role(RoleRight.CHANGE_DESTINATIONS)
     address = read_address(body.address.get_secret_value())
-    return _answer(deps, who, service.add(who.guard, body.name, address, body.schema_))
+    return _answer(deps, who, service.add(who.guard, body.name, address, body.schema_, body.layout))
 
 
 @router.post(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adreel.access import DatasetRight, RoleRight
+from adreel.datasets.layouts import WarehouseLayout, read_layout
 from adreel.destinations import service
 from adreel.destinations.kinds import DestinationKind, read_address
 from adreel.destinations.status import PublicationStatus, publishers, statuses, statuses_of
@@ -57,7 +58,7 @@ class DestinationsPage(Page):
     may_change: bool
     typed: FormFields
     problem: str
-    schema: str
+    layouts: tuple[WarehouseLayout, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ def add(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     who.guard.need_role(RoleRight.CHANGE_DESTINATIONS)
     try:
         address = read_address(fields.text("address"))
-        destination = service.add(who.guard, fields.text("name"), address, fields.text("schema"))
+        layout = fields.text("layout") or WarehouseLayout.DATASETS
+        destination = service.add(
+            who.guard, fields.text("name"), address, fields.text("schema") or None, read_layout(layout)
+        )
     except AdreelError as error:
         return respond(request, _page(deps, who, fields, sentence(error)), status_of(error), who)
     text = phrase("Added %(name)s: adreel can write there. Publish datasets to it.", name=destination.name)
@@ -193,7 +197,7 @@ def _page(deps: Deps, who: Visitor, typed: FormFields = _NOTHING, problem: str =
     who.guard.need_role(RoleRight.VIEW_DESTINATIONS)
     rows = tuple(_row(deps, who, destination) for destination in deps.store.destinations.list())
     may_change = who.guard.may_role(RoleRight.CHANGE_DESTINATIONS)
-    return DestinationsPage(rows, tuple(DestinationKind), may_change, typed, problem, service.SCHEMA)
+    return DestinationsPage(rows, tuple(DestinationKind), may_change, typed, problem, tuple(WarehouseLayout))
 
 
 def _row(deps: Deps, who: Visitor, destination: Destination) -> DestinationRow:
