@@ -432,6 +432,20 @@ def test_another_secret_is_a_change_that_shows_neither(home: Home, folder: Path)
     assert changes == [["address"]] * 2
 
 
+def test_the_layout_of_a_destination_is_created_and_exported_and_cannot_change(home: Home, folder: Path) -> None:
+    address = f"duckdb://{home.path.parent}/compatible.duckdb"
+    document = {"kind": "destination", "name": "compatible", "address": address, "layout": "fivetran"}
+    write(folder, "compatible.yaml", document)
+    home.good("apply", "-f", str(folder), "--yes")
+    (there,) = [row for row in home.json("destinations", "list") if row["name"] == "compatible"]
+    assert (there["layout"], there["schema"]) == ("fivetran", "tiktok_ads")
+    exported = home.path.parent / "exported"
+    home.good("export-config", str(exported))
+    assert "layout: fivetran" in "".join(path.read_text("utf-8") for path in exported.rglob("*.yaml"))
+    write(folder, "compatible.yaml", document | {"layout": "airbyte"})
+    assert "has the layout fivetran, which cannot change" in home.bad("apply", "-f", str(folder), "--yes")[1]
+
+
 def test_another_place_of_a_destination_is_published_to_anew(home: Home, folder: Path) -> None:
     apply(home, folder)
     home.good("run", "spend")

@@ -58,6 +58,7 @@ def test_a_dataset_without_a_table_of_the_layout_is_refused_by_its_file(shop: Ho
     for publish, reason in (
         ("warehouse", "publish: no table of the layout Tables of Fivetran has these rows"),
         ({"to": "warehouse", "table": "own"}, "the layout of the destination names the table; leave out table"),
+        ({"to": "warehouse", "history": True}, "the layout of the destination has no history tables"),
     ):
         path.write_text(json.dumps(values | {"publish": publish}))
         assert reason in shop.bad("datasets", "create", "-f", str(path))[1]

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 from adreel.configuration.references import ReferringText, is_reference, read_references
 from adreel.datasets.dataset import Source
 from adreel.datasets.files import read_all
+from adreel.datasets.layouts import WarehouseLayout, read_layout
 from adreel.datasets.menus import nearest
-from adreel.destinations.service import SCHEMA
 from adreel.errors import AdreelError, DatasetError, InputError, Problem
 from adreel.notify.mail import SCHEMES as MAIL_SCHEMES
 from adreel.notify.subscriptions import read_kinds, read_threshold, written_threshold
@@ -54,7 +54,8 @@ KEYS: Mapping[DocumentKind, tuple[DocumentKey, ...]] = MappingProxyType(
         DocumentKind.DESTINATION: (
             DocumentKey("name", "required", "Name of the destination."),
             DocumentKey("address", "required", "Address, its password by reference."),
-            DocumentKey("schema", f"`{SCHEMA}`", "Schema of the tables."),
+            DocumentKey("layout", "`datasets`", "Which tables datasets fill: `datasets`, `fivetran` or `airbyte`."),
+            DocumentKey("schema", "that of the layout", "Schema of the tables."),
         ),
         DocumentKind.NOTIFICATION: (
             DocumentKey("name", "required", "Name of the address."),
@@ -128,6 +129,7 @@ class DestinationDocument:
     place: DocumentPlace
     name: str
     address: ReferringText
+    layout: WarehouseLayout
     schema: str
 
 
@@ -273,7 +275,16 @@ def _destination(fields: _Fields) -> DestinationDocument:
     address = _address(fields)
     if not address.is_whole and not is_reference(password := _password(address)) and password is not None:
         fields.fault("address", "has a password, which files must not contain; write ${env:NAME} in its place")
-    return DestinationDocument(fields.place, name, address, fields.text("schema", SCHEMA))
+    layout = _layout(fields)
+    return DestinationDocument(fields.place, name, address, layout, fields.text("schema", layout.schema))
+
+
+def _layout(fields: _Fields) -> WarehouseLayout:
+    try:
+        return read_layout(fields.text("layout", WarehouseLayout.DATASETS.value))
+    except InputError as error:
+        fields.fault("layout", str(error))
+        return WarehouseLayout.DATASETS
 
 
 def _notification(fields: _Fields) -> NotificationDocument:

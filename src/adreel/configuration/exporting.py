@@ -13,8 +13,8 @@ from adreel.access import Guard, RoleRight
 from adreel.configuration.addresses import parts_of
 from adreel.configuration.documents import DocumentKind
 from adreel.configuration.references import Reference, escaped
+from adreel.datasets.layouts import WarehouseLayout
 from adreel.datasets.stored import as_file, source_of
-from adreel.destinations.service import SCHEMA
 from adreel.notify.subscriptions import Subscriptions, written_threshold
 from adreel.store import Account, Destination, SavedDataset
 from adreel.store.names import slug
@@ -88,10 +88,13 @@ def _account(guard: Guard, account: Account) -> Mapping[str, Any]:
 
 def _destination(guard: Guard, exported: Exported, destination: Destination) -> Mapping[str, Any]:
     url = guard.store.destinations.address(destination)
-    schema = {} if destination.schema_name == SCHEMA else {"schema": destination.schema_name}
+    layout = WarehouseLayout(destination.layout)
+    own = {} if layout is WarehouseLayout.DATASETS else {"layout": layout.value}
+    if destination.schema_name != layout.schema:
+        own["schema"] = destination.schema_name
     stem = f"DESTINATION_{slug(destination.name)}"
     address = _address(exported, url, stem, f"destination {destination.name!r}")
-    return {"kind": DocumentKind.DESTINATION.value, "name": destination.name, "address": address, **schema}
+    return {"kind": DocumentKind.DESTINATION.value, "name": destination.name, "address": address, **own}
 
 
 def _notifications(guard: Guard, subscriptions: Subscriptions, exported: Exported) -> list[Mapping[str, Any]]:

@@ -157,18 +157,24 @@ class Performance:
     def _destination(self, document: DestinationDocument, address: DestinationAddress) -> None:
         before = self._stored_destinations().get(name_key(document.name))
         if before is None:
-            new = destinations.new_destination(self._guard, document.name, address, document.schema)
+            new = destinations.new_destination(self._guard, document.name, address, document.schema, document.layout)
             self._store.destinations.add(new)
             self._outside.destinations.append((None, new))
-            values = {"address": parts_of(address.full).shown(address.shown), "schema": document.schema}
+            shown = parts_of(address.full).shown(address.shown)
+            values = {"address": shown, "layout": document.layout.value, "schema": document.schema}
             self._note(PlanAction.CREATE, "destination", document.name, document.place, field_changes({}, values))
             return
+        if document.layout != before.layout:
+            raise InputError(
+                f"Destination {before.name!r} has the layout {before.layout}, which cannot change. Define another "
+                f"destination with the layout {document.layout.value}."
+            )
         fields = (
             *_address_change(self._store.destinations.address(before), before.shown, address.full, address.shown),
             *field_changes({"schema": before.schema_name}, {"schema": document.schema}),
         )
         if fields:
-            new = destinations.new_destination(self._guard, before.name, address, document.schema)
+            new = destinations.new_destination(self._guard, before.name, address, document.schema, document.layout)
             self._store.destinations.change(before, new)
             self._outside.destinations.append((before, new))
             self._note(PlanAction.CHANGE, "destination", before.name, document.place, fields)

@@ -227,6 +227,8 @@ def _of_layout(layout: str, dataset: Dataset, target: PublishTarget, line: int |
 
     if target.table:
         yield Problem("publish", phrase("the layout of the destination names the table; leave out table"), line=line)
+    if target.history:
+        yield Problem("publish", phrase("the layout of the destination has no history tables"), line=line)
     reason = refusal(layout, dataset)
     if reason is not None:
         yield Problem("publish", reason, line=line)

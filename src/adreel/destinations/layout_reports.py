@@ -122,9 +122,9 @@ class ReportPublisher:
             *(f"{measure.copy} AS {quoted(measure.name)}" for measure in measures),
         ]
         with self._target.lake.version_query(order.slug, order.version, LAKE) as rows:
-            version = figures(rows, sql("(SELECT", ", ".join(of_lake), f"FROM {LAKE}) version"), schema, quoted)
+            version = figures(rows, sql("(SELECT", ", ".join(of_lake), f"FROM {LAKE}) version"), schema, quoted, None)
         own = sql("(SELECT", ", ".join(of_copy), "FROM", self._there, "WHERE", self._target.own, ") own")
-        prove(version, figures(self._session.rows, own, schema, quoted), str(self._target.place))
+        prove(version, figures(self._session.rows, own, schema, quoted, None), str(self._target.place))
 
     # -- entities that only reports know
 
