@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+from starlette.datastructures import State
 
 from adreel.store import User
+from adreel.web.api.app import create_api
 from home import SPEND
 from web_home import ADDRESS, Site
 
 API = "/api/v1"
+
+
+@functools.cache
+def description() -> dict[str, Any]:
+    """The API's description, which takes two seconds to make; only to read."""
+    return create_api(State()).openapi()
 
 
 @dataclass

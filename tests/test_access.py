@@ -144,24 +144,34 @@ def test_the_table_has_every_role_at_every_level() -> None:
     assert set(table()) == set(product(Role, Level))
 
 
-@pytest.mark.parametrize(("role", "level"), table())
-def test_every_right_is_as_the_table_has_it(store: Store, role: Role, level: Level) -> None:
-    setting = scene(store, role, level)
+@pytest.mark.parametrize("everyone", [False, True])
+@pytest.mark.parametrize(("database_url", "role", "level"), CASES, indirect=["database_url"])
+def test_every_right_is_as_the_table_has_it_and_changes_in_no_dataset_whose_account_is_deleted(
+    store: Store, role: Role, level: Level, everyone: bool
+) -> None:
+    setting = scene(store, role, level, everyone=everyone and level is not Level.OWNER)
     account, another, own = table()[role, level]
     assert rights_with_account(setting.guard(), setting.account) == account
     assert rights_with_dataset(setting.guard(), setting.other) == another
     assert rights_with_dataset(setting.guard(), setting.own) == own
+    check_reading_token(setting, account, another, own)
+    store.accounts.delete(setting.account)
+    other, mine = store.datasets.get(setting.other.id), store.datasets.get(setting.own.id)
+    assert rights_with_dataset(setting.guard(), other) == another
+    assert rights_with_dataset(setting.guard(), mine) == own
+    late = Guard(store, Actor(add_user(store, "Late")))
+    assert rights_with_dataset(late, other) == rights_with_dataset(late, mine) == set()
 
 
-@pytest.mark.parametrize(
-    ("database_url", "role", "level"), [case for case in CASES if case[2] is not Level.OWNER], indirect=["database_url"]
-)
-def test_a_share_with_everyone_counts_like_a_share_by_name(store: Store, role: Role, level: Level) -> None:
-    setting = scene(store, role, level, everyone=True)
-    account, another, own = table()[role, level]
-    assert rights_with_account(setting.guard(), setting.account) == account
-    assert rights_with_dataset(setting.guard(), setting.other) == another
-    assert rights_with_dataset(setting.guard(), setting.own) == own
+def check_reading_token(setting: Scene, account: set[str], another: set[str], own: set[str]) -> None:
+    """A token that may only read has the right to see, and no other."""
+    guard = setting.guard(read_only=True)
+    assert rights_with_account(guard, setting.account) == account & {"see"}
+    assert rights_with_dataset(guard, setting.other) == another & {"see"}
+    assert rights_with_dataset(guard, setting.own) == own & {"see"}
+    if own:
+        with pytest.raises(ForbiddenError, match="API token is read-only"):
+            guard.dataset("Mine", DatasetRight.RUN)
 
 
 @pytest.mark.parametrize(("by_name", "to_all"), [(Level.READ, Level.EDIT), (Level.EDIT, Level.READ)])
@@ -172,21 +182,6 @@ def test_the_higher_of_a_users_and_everyones_level_counts(store: Store, by_name:
     assert store.shares.of_user(setting.ute) == {setting.account.id: Level.EDIT}
 
 
-@pytest.mark.parametrize("everyone", [False, True])
-@pytest.mark.parametrize(("database_url", "role", "level"), CASES, indirect=["database_url"])
-def test_deleting_an_account_changes_no_rights_with_its_datasets(
-    store: Store, role: Role, level: Level, everyone: bool
-) -> None:
-    setting = scene(store, role, level, everyone=everyone and level is not Level.OWNER)
-    store.accounts.delete(setting.account)
-    other, own = store.datasets.get(setting.other.id), store.datasets.get(setting.own.id)
-    _, another, mine = table()[role, level]
-    assert rights_with_dataset(setting.guard(), other) == another
-    assert rights_with_dataset(setting.guard(), own) == mine
-    late = Guard(store, Actor(add_user(store, "Late")))
-    assert rights_with_dataset(late, other) == rights_with_dataset(late, own) == set()
-
-
 def test_a_new_account_replaces_the_rights_of_the_deleted_one(store: Store) -> None:
     setting = scene(store, Role.EDITOR, Level.EDIT)
     store.accounts.delete(setting.account)
@@ -194,18 +189,6 @@ def test_a_new_account_replaces_the_rights_of_the_deleted_one(store: Store) -> N
     assert rights_with_dataset(setting.guard(), store.datasets.get(setting.other.id)) == set()
     store.accounts.delete(store.accounts.get("shop 2"))
     assert rights_with_dataset(setting.guard(), store.datasets.get(setting.other.id)) == set()
-
-
-@pytest.mark.parametrize(("database_url", "role", "level"), CASES, indirect=["database_url"])
-def test_a_token_that_may_only_read_has_the_right_to_see_and_no_other(store: Store, role: Role, level: Level) -> None:
-    setting = scene(store, role, level)
-    guard, (account, another, own) = setting.guard(read_only=True), table()[role, level]
-    assert rights_with_account(guard, setting.account) == account & {"see"}
-    assert rights_with_dataset(guard, setting.other) == another & {"see"}
-    assert rights_with_dataset(guard, setting.own) == own & {"see"}
-    if own:
-        with pytest.raises(ForbiddenError, match="API token is read-only"):
-            guard.dataset("Mine", DatasetRight.RUN)
 
 
 @pytest.mark.parametrize("role", Role)
@@ -422,7 +405,7 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.lists(STEPS, max_size=25))
 def test_no_sequence_of_changes_loses_the_last_owner_or_administrator(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder, open_people(Path(folder), Clock()) as store:

@@ -10,20 +10,18 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from starlette.datastructures import State
 from starlette.testclient import TestClient
 
 from adreel import errors
 from adreel.errors import AdreelError, Problem
 from adreel.store import Level, Role
-from adreel.web.api.app import create_api
 from adreel.web.api.failures import add_handlers
 from adreel.web.api.tables import OPERATORS
-from api_home import ADDRESS, API, SPEND, Program, error_of, program, stranger, table
+from api_home import ADDRESS, API, SPEND, Program, description, error_of, program, stranger, table
 from home import Home
 from web_home import PASSWORD, Site
 
-DESCRIPTION = create_api(State()).openapi()
+DESCRIPTION = description()
 
 OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     operation["operationId"]: (method.upper(), path, operation)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import resource
-import shlex
 import sqlite3
 import subprocess
 import sys
@@ -646,17 +644,6 @@ def limited(environ: dict[str, str], size: int, *words: str) -> subprocess.Compl
     )
 
 
-def test_a_full_disk_leaves_no_partial_file(unchanged: Home, tmp_path: Path) -> None:
-    sql = "select range as number, md5(range::varchar) as text from range(5000)"
-    for name in ("x.csv", "x.xlsx"):
-        environ = environment_of(unchanged, "http://127.0.0.1:1")
-        done = limited(environ, 50_000, "query", sql, "-o", str(tmp_path / name))
-        assert done.returncode == ExitCode.STORAGE, done.stderr
-        assert f"{tmp_path / name} cannot be written: File too large" in done.stderr
-        assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_full_disk_fails_the_run_and_the_next_one_resumes_it(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=300)
     home.add_account()
@@ -672,52 +659,3 @@ def test_a_full_disk_fails_the_run_and_the_next_one_resumes_it(tmp_path: Path) -
     assert "Traceback" not in done.stderr
     report = home.json("run", "spend")
     assert (report["run_id"], report["verification"]["verified"]) == (answer["run_id"], True)
-
-
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize(
-    "words", ["query 'select 1' --format csv", "query 'select 1' --format json", "settings", "--version"]
-)
-def test_a_full_disk_behind_stdout_is_reported(unchanged: Home, words: str, unbuffered: str) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", "from adreel.cli import main; main()", *shlex.split(words)],
-            env={**os.environ, "ADREEL_HOME": str(unchanged.path), "PYTHONUNBUFFERED": unbuffered},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == ExitCode.STORAGE
-    assert "No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
-
-
-@pytest.mark.parametrize("variable", ["PYTHONIOENCODING=ascii", "PYTHONIOENCODING=cp1252", "COLUMNS=0", "COLUMNS="])
-@pytest.mark.parametrize("form", [[], ["--format", "json"]])
-def test_a_pipe_gets_the_whole_table_in_utf8_whatever_the_terminal_says(
-    unchanged: Home, form: list[str], variable: str
-) -> None:
-    name, _, value = variable.partition("=")
-    done = subprocess.run(
-        [sys.executable, "-c", "from adreel.cli import main; main()", "query", "select 'é 漢' as word", *form],
-        env={**os.environ, "ADREEL_HOME": str(unchanged.path), name: value},
-        capture_output=True,
-        check=False,
-    )
-    assert "é 漢" in done.stdout.decode("utf-8")
-    assert done.returncode == 0
-
-
-@pytest.mark.parametrize(("words", "code"), [("settings", ExitCode.STORAGE), ("run nothing", ExitCode.INPUT)])
-def test_the_exit_code_is_right_where_stderr_cannot_be_written(unchanged: Home, words: str, code: ExitCode) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", "from adreel.cli import main; main()", *words.split()],
-            env={**os.environ, "ADREEL_HOME": str(unchanged.path), "PYTHONUNBUFFERED": ""},
-            stdout=full,
-            stderr=full,
-            check=False,
-        )
-    assert done.returncode == code

@@ -593,7 +593,7 @@ rows_of_any_kind = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(rows=rows_of_any_kind, currency=st.sampled_from(["EUR", "USD", ""]))
 def test_whatever_the_rows_are_sums_and_rates_are_those_of_one_currency(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], currency: str

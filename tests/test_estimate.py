@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Source
 from adreel.datasets.validation import parse
-from adreel.errors import CancelledError
 from adreel.pipeline.estimate import estimate, predicted_requests, size_of_run
 from adreel.pipeline.plan import Plan, make_plan, narrowed
 from adreel.pipeline.progress import PageProgress, progress_words
 from adreel.pipeline.run import Watch
-from adreel.store import Phase, Progress, RunState
+from adreel.store import Phase, Progress
 from adreel.tiktok.rate_limit import limits_for
 from api_home import program
 from home import SPEND, Home, make_home
-from running import latest, metrics_of_ads, run
+from running import metrics_of_ads, run
 from web_home import open_site
 
 TOLERANCE = 0.2
+ADS = 200
 DAYS = {"start": "today-14", "end": "yesterday"}
 ENTITY = {"data_level": None, "time_dimension": None, "dates": None, "metrics": None}
 REPORTS: dict[str, dict[str, Any]] = {
@@ -57,7 +57,7 @@ REPORTS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def large_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose requests have several pages; nobody works in it."""
-    home = make_home(tmp_path_factory.mktemp("large") / "home", ads=400)
+    home = make_home(tmp_path_factory.mktemp("large") / "home", ads=ADS)
     home.add_account()
     return home.path
 
@@ -65,40 +65,12 @@ def large_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def large(tmp_path: Path, large_home: Path) -> Home:
     shutil.copytree(large_home, tmp_path / "home")
-    return make_home(tmp_path / "home", ads=400)
+    return make_home(tmp_path / "home", ads=ADS)
 
 
 def plan_of(home: Home, file: str) -> dict[str, Any]:
     planned: dict[str, Any] = home.json("plan", "-f", file)
     return planned
-
-
-@pytest.mark.parametrize("report", REPORTS)
-def test_the_estimate_after_a_run_is_what_the_next_run_takes(large: Home, report: str) -> None:
-    file = large.file(**{"name": "Estimated"} | REPORTS[report])
-    first = plan_of(large, file)
-    done = run(large, file)
-    exact = first["requests"] == first["requests_most"]
-    assert first["requests"] <= done.requests <= (first["requests_most"] or done.requests)
-    assert first["basis"] == ("exact" if exact else "unknown")
-    again = plan_of(large, file)
-    assert again["requests"] == again["requests_most"] == run(large, file).requests
-    large.later(1)
-    later = plan_of(large, file)
-    assert later["requests"] == pytest.approx(run(large, file).requests, rel=TOLERANCE)
-    assert {again["basis"], later["basis"]} == {"exact" if exact else "last_run"}
-
-
-def test_other_days_are_estimated_from_the_rows_by_day_of_the_last_run(large: Home) -> None:
-    run(large, large.file(name="Spend", dates=DAYS))
-    for start, end in (("today-60", "today-1"), ("today-3", "yesterday")):
-        days = ("spend", "--start", start, "--end", end)
-        expected = large.json("plan", *days)
-        assert expected["basis"] == "last_run"
-        assert expected["requests"] == pytest.approx(large.json("run", *days)["requests"], rel=TOLERANCE)
-    # A backfill says less of the dataset's own days than a run of these: there were no rows in 2018.
-    large.good("run", "spend", "--start", "2018-01-01", "--end", "2018-01-02", "--yes")
-    assert large.json("plan", "spend")["requests"] == large.json("run", "spend")["requests"]
 
 
 def test_more_days_of_a_report_without_days_are_estimated_as_a_minimum(large: Home) -> None:
@@ -307,28 +279,6 @@ def test_the_progress_never_falls_and_is_complete_only_at_the_end(large: Home, r
     for progress in reading:
         assert progress.requests_planned == pytest.approx(done.requests, rel=TOLERANCE)
         assert progress.share == pytest.approx(0.97 * progress.pages / done.pages if done.pages else 0.97, abs=0.1)
-
-
-@pytest.mark.usefixtures("often")
-def test_a_run_that_is_resumed_continues_its_progress(large: Home) -> None:
-    file = large.file(name="Spend", dates={"start": "today-8", "end": "yesterday"}, time_dimension="hour")
-
-    def interrupt(progress: Progress) -> None:
-        if progress.chunks_done and progress.share > 0.5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(CancelledError):
-        run(large, file, watch=Watch(progress=interrupt))
-    stopped = latest(large)
-    assert (stopped.state, stopped.share < 0.97) == (RunState.INTERRUPTED, True)
-    seen = Seen([])
-    assert run(large, file, watch=seen.watch).resumed
-    reading = [progress.share for progress in seen.all if progress.phase is Phase.ROWS]
-    assert seen.shares[-1] == 1.0
-    assert 0 < stopped.share <= reading[0]
-    assert reading == sorted(reading)
-    # What an interruption cost is no part of the next estimate.
-    assert plan_of(large, file)["requests"] == run(large, file).requests
 
 
 @given(

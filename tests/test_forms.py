@@ -246,7 +246,7 @@ def menu_values(report: Report, menu: Menu, chosen: menus.Chosen) -> st.SearchSt
 
 
 @pytest.mark.parametrize("name", catalog.REPORTS)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_dataset_of_any_report_comes_back_from_its_form_as_the_same_dataset(name: str, data: st.DataObject) -> None:
     # Were most of the datasets no good, Hypothesis would complain of the filter.

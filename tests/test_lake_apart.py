@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.errors import NotFoundError
@@ -69,6 +69,7 @@ ROWS = st.lists(
 )
 
 
+@settings(max_examples=25)
 @given(ROWS, ROWS)
 def test_parts_are_what_plain_sums_over_the_rows_are(
     tmp_path_factory: pytest.TempPathFactory,

@@ -154,7 +154,7 @@ def cut_short(batches: Callable[[], Any], schema: pa.Schema) -> Callable[[], Any
     return lambda: pa.RecordBatchReader.from_batches(schema, some())
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(steps(), min_size=1, max_size=7))
 def test_any_sequence_of_commits_leaves_what_its_methods_say(commit_steps: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

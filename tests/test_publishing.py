@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ import duckdb
 import psycopg
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.destinations.duckdb_file import open_duckdb
@@ -297,21 +295,6 @@ def _apply(lake: Lake, number: int, method: str, rows: Sequence[tuple[str, int, 
     lake_rows = [row(ad, on, spend, clicks) for ad, on, spend, clicks in rows]
     windows = (window(1, 4),) if method == "partition" else ()
     put(lake, f"run{number}", method, lake_rows, windows=windows)
-
-
-@settings(max_examples=12)
-@given(st.lists(STEP, min_size=2, max_size=6))
-def test_whatever_versions_follow_each_other_the_copy_has_the_rows_of_the_last(
-    steps: Sequence[tuple[str, Sequence[tuple[str, int, int | None, int]], bool]],
-) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        copy = duckdb_copy(Path(folder))
-        for number, (method, rows, sent) in enumerate(steps):
-            _apply(copy.lake, number, method, rows)
-            if sent:
-                copy.publish()
-        copy.publish()
-        assert copy.is_the_lakes()
 
 
 def test_the_schema_is_that_of_the_order(copy: Copy) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.errors import BusyError
@@ -299,15 +298,3 @@ STEPS = st.tuples(
     st.sampled_from(["wait", "wait", "back", "tick", "tick", "claim a", "claim b", "finish", "die"]),
     st.integers(1, 200),
 )
-
-
-@settings(max_examples=40, deadline=None)
-@given(steps=st.lists(STEPS, max_size=40))
-def test_whatever_happens_in_whatever_order_a_time_runs_once_and_a_dataset_one_at_a_time(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
-) -> None:
-    home = Steps(tmp_path_factory.mktemp("steps"))
-    with home.store:
-        for what, minutes in steps:
-            home.step(what, minutes)
-            home.check()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 import httpx2
@@ -156,13 +154,6 @@ def add_often(home: str) -> None:
     with open_people(Path(home), Clock()) as store:
         for _ in range(50):
             store.app_requests.add("app", RequestCounts(3, 1))
-
-
-def test_several_processes_add_to_the_same_counts(tmp_path: Path) -> None:
-    with open_people(tmp_path / "home", Clock()) as store:
-        with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
-            list(pool.map(add_often, [str(tmp_path / "home")] * 3))
-        assert store.app_requests.totals() == {"app": RequestCounts(450, 150)}
 
 
 def enqueue_and_work(home: Home, settings: Settings, store: Store) -> Run:

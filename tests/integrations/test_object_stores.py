@@ -165,7 +165,7 @@ def test_two_processes_that_commit_at_once_lose_and_double_no_version(
     # Meant for other programs: without the conditions of adreel these would change how delta-rs commits.
     monkeypatch.setenv("AWS_S3_ALLOW_UNSAFE_RENAME", "true")
     monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
-    lake, tests = lake_at(store, "race"), str(Path(__file__).parent)
+    lake, tests = lake_at(store, "race"), str(Path(__file__).parent.parent)
     codes = [textwrap.dedent(CONCURRENT).format(tests=tests, lake=lake.url, name=name) for name in ("one", "two")]
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for code in codes]
     assert [process.communicate(timeout=60)[1] for process in running] == [b"", b""]
