@@ -54,6 +54,14 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
         yield lake
 
 
+@pytest.fixture(scope="module", params=["lake", "lake [1]?"])
+def every_type(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """Four rows with columns of every type, in both kinds of folders; nobody changes them."""
+    with opened(tmp_path_factory.mktemp("types") / request.param) as lake:
+        put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+        yield lake
+
+
 def ids(lake: Lake, **page_options: Any) -> list[str]:
     """The ads of a page."""
     ad_ids: list[str] = lake.page("ads", **page_options).rows.column("ad_id").to_pylist()
@@ -236,9 +244,8 @@ FILTERED = [
         ([Filter("spend", "is null"), Filter("spend", "is not null")], ""),
     ],
 )
-def test_filters_are_typed_by_their_columns(lake: Lake, filters: list[Filter], expected: str) -> None:
-    put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
-    page = lake.page("ads", where=filters, order=[Order("ad_id")])
+def test_filters_are_typed_by_their_columns(every_type: Lake, filters: list[Filter], expected: str) -> None:
+    page = every_type.page("ads", where=filters, order=[Order("ad_id")])
     assert ("".join(page.rows.column("ad_id").to_pylist()), page.matching, page.total) == (expected, len(expected), 4)
 
 
@@ -278,10 +285,9 @@ def test_filters_are_typed_by_their_columns(lake: Lake, filters: list[Filter], e
         (Filter('x" OR 1=1 --', "=", "1"), "was not found; available:"),
     ],
 )
-def test_a_filter_that_cannot_be_is_told_with_its_column(lake: Lake, refused: Filter, words: str) -> None:
-    put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+def test_a_filter_that_cannot_be_is_told_with_its_column(every_type: Lake, refused: Filter, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        lake.page("ads", where=[refused])
+        every_type.page("ads", where=[refused])
 
 
 @pytest.mark.parametrize(
@@ -296,10 +302,9 @@ def test_a_filter_that_cannot_be_is_told_with_its_column(lake: Lake, refused: Fi
         ({"order": [Order("tags")]}, "tags holds lists"),
     ],
 )
-def test_a_page_that_cannot_be_is_refused(lake: Lake, page_options: dict[str, Any], words: str) -> None:
-    put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+def test_a_page_that_cannot_be_is_refused(every_type: Lake, page_options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        lake.page("ads", **page_options)
+        every_type.page("ads", **page_options)
 
 
 def test_each_filter_is_a_sentence_for_a_person() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -22,12 +23,20 @@ from adreel.lake.storage import Storage
 from lake_rows import put, row
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    lake = Lake(tmp_path / "lake")
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a lake, from which others are copied."""
+    folder = tmp_path_factory.mktemp("prepared") / "lake"
+    lake = Lake(folder)
     put(lake, "run1", "append", [row("a", 1, "1.5"), row("b", 2, 2), row("c", 3, None)])
     put(lake, "run1", "append", [row("x", 1)], slug="other")
-    return lake
+    return folder
+
+
+@pytest.fixture
+def lake(prepared: Path, tmp_path: Path) -> Lake:
+    shutil.copytree(prepared, tmp_path / "lake")
+    return Lake(tmp_path / "lake")
 
 
 @pytest.fixture
