@@ -26,12 +26,13 @@ from typer.testing import CliRunner, Result
 from adreel.cli import CommandContext, app
 from adreel.simulator import WorldConfig, access_token, create_app
 from adreel.simulator.server import serve_on
-from shared import SANDBOX, begin_store, share_statements, share_templates
+from shared import SANDBOX, begin_store, share_statements, share_templates, trust_the_machine
 
 # Typer builds all commands for each call, which takes 35 ms, and the tests make thousands of calls.
 typer.testing._get_command = functools.cache(get_command)  # type: ignore[attr-defined]
 share_statements()
 share_templates()
+trust_the_machine()
 
 TODAY = date(2026, 11, 22)
 URL = "http://tiktok.test"

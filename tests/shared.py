@@ -7,6 +7,8 @@ that each starts for SQL, and the tables of new databases were a fifth of the ti
 from __future__ import annotations
 
 import functools
+import os
+import sqlite3
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import jinja2
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 
@@ -63,6 +65,23 @@ def share_templates() -> None:
         return codes[key]
 
     jinja2.Environment.compile = compiled  # type: ignore[assignment]
+
+
+def trust_the_machine() -> None:
+    """From here on SQLite and lakes of this process do not wait for the disk: no test outlives the machine's power.
+
+    What a process that is killed has written is there all the same. The processes that tests start do wait.
+    """
+
+    @event.listens_for(Engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    def fsync(fd: Any) -> None:
+        """Nothing: the system has what was written."""
+
+    os.fsync = fsync
 
 
 @functools.cache
