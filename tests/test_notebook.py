@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 import httpx2
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import adreel
-from adreel.errors import DatasetError, NotFoundError, ProofError
+from adreel.errors import DamagedError, DatasetError, NotFoundError, ProofError
 from adreel.notebook import Home as OpenedHome
+from adreel.notebook import ReportWarning
 from home import SPEND, Home
 from lake_rows import in_order
 from running import Tampered, settings_of
@@ -54,6 +58,44 @@ def test_columns_and_earlier_versions_are_read_by_name(home: Home, opened: Opene
     assert [(info.slug, info.version) for info in opened.datasets] == [("spend", 1)]
     with pytest.raises(NotFoundError, match="Did you mean 'spend'"):
         opened.read("spent")
+
+
+def test_the_parts_of_a_table_have_its_rows_and_refuse_a_file_that_has_fewer(home: Home, opened: OpenedHome) -> None:
+    opened.run("spend", dates=("2026-11-01", "2026-11-02"))
+    table = opened.read("spend", columns=["ad_id", "spend"])
+    parts = pickle.loads(pickle.dumps(table.parts))
+    assert len(parts) > 1
+    batches = [batch for part in parts for batch in part.batches()]
+    assert pa.Table.from_batches(batches).equals(table.arrow())
+    file = home.path / "lake" / "spend" / parts[0].table.files[0].path
+    pq.write_table(pq.read_table(file).slice(1), file)
+    with pytest.raises(DamagedError, match="rows there"):
+        list(parts[0].batches())
+
+
+def test_a_version_that_failed_its_check_says_so(home: Home, opened: OpenedHome) -> None:
+    assert opened.read("spend").verified
+    home.door(
+        "trouble",
+        {"kind": "value", "path": "report/integrated", "field": "metrics.spend", "value": "1.00"} | {"times": 0},
+    )
+    assert opened.run("spend").state.value == "check_failed"
+    assert [info.verified for info in opened.datasets] == [False]
+    with pytest.raises(ProofError, match="Version 1 of dataset 'spend' failed its check"):
+        opened.read("spend").refuse_unverified()
+    opened.read("spend", version=0).refuse_unverified()
+
+
+def test_a_report_warns_of_values_that_could_not_be_read(home: Home) -> None:
+    def blur(_parameters: dict[str, str], data: dict[str, Any]) -> None:
+        data["list"][0]["metrics"]["clicks"] = "<5"
+        data.pop("total_metrics", None)
+
+    with (
+        OpenedHome(settings_of(home), clock=lambda: home.now, transport=Tampered(home, blur)) as opened,
+        pytest.warns(ReportWarning, match="could not be read as a whole number"),
+    ):
+        opened.report(**KEYS).read_all()
 
 
 def test_a_report_without_a_dataset_has_the_rows_of_a_run_and_leaves_nothing(home: Home, opened: OpenedHome) -> None:

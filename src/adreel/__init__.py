@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adreel.notebook import DatasetInfo, DatasetTable, Home, open, report  # noqa: A004 - adreel.open reads well
+    from adreel.notebook import DatasetInfo, DatasetTable, Home, ReportWarning, open, report  # noqa: A004 - adreel.open reads well
 
-__all__ = ["DatasetInfo", "DatasetTable", "Home", "open", "report"]
+__all__ = ["DatasetInfo", "DatasetTable", "Home", "ReportWarning", "open", "report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,9 +25,13 @@ from adreel.clock import HomeClock
 from adreel.datasets.dataset import Source
 from adreel.datasets.stored import dataset_of
 from adreel.datasets.validation import parse
-from adreel.lake import Lake
+from adreel.destinations.figures import TableFigures, figures
+from adreel.errors import NotFoundError, ProofError
+from adreel.lake import Lake, TablePart
+from adreel.lake.engine import quoted
+from adreel.language import phrase
 from adreel.pipeline.preview import Asking
-from adreel.pipeline.report import ReportReader
+from adreel.pipeline.report import PlannedReport, ReportReader, VerifiedReport
 from adreel.pipeline.run import Runner, RunReport, Watch
 from adreel.settings import Settings
 from adreel.store import Progress, SavedDataset, Store
@@ -36,12 +42,21 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+    from adreel.lake.row_changes import RowChanges
+
 _T = TypeVar("_T")
+
+
+class ReportWarning(UserWarning):
+    """What a person should know of a verified report, such as a day that TikTok had not completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """A dataset of a home. `version` and `read_at` (UTC) are of its newest version, None before the first run."""
+    """A dataset of a home. What follows `description` is of its newest version, None before the first run.
+
+    `read_at` is in UTC. `verified` is None, too, if it is not known, as of a restored version of another home.
+    """
 
     slug: str
     name: str
@@ -49,17 +64,40 @@ class DatasetInfo:
     version: int | None
     rows: int | None
     read_at: datetime | None
+    verified: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetTable:
-    """A version of a dataset's table, which is read when it is asked for."""
+    """A version of a dataset's table, which is read when it is asked for.
 
+    `key` are the columns of the primary key as the run used it. `run_id` is empty, and `verified` None, if the home
+    does not know what made the version. `parts` can be sent to other processes and have all rows together.
+    """
+
+    slug: str
     name: str
     version: int
     rows: int
     schema: Any
+    key: tuple[str, ...]
+    run_id: str
+    verified: bool | None
+    parts: tuple[TablePart, ...]
     _batches: Callable[[], Any]
+
+    def refuse_unverified(self) -> None:
+        """Raises ProofError if the rows differ from those that TikTok counts."""
+        if self.verified is False:
+            raise ProofError(
+                phrase(
+                    "Version %(version)s of dataset %(dataset)s failed its check: its rows differ from TikTok's own "
+                    "figures. Run the dataset again, or name an earlier version. To read this one as it is, set "
+                    "unverified to true.",
+                    version=self.version,
+                    dataset=repr(self.slug),
+                )
+            )
 
     def batches(self) -> Any:
         """The rows as a pyarrow RecordBatchReader, which holds a part of them at a time."""
@@ -129,6 +167,7 @@ class Home:
                 good.version if good else None,
                 good.table_rows if good else None,
                 good.read_at if good else None,
+                good.state.verified if good else None,
             )
 
         return tuple(info(saved) for saved in self._guard.datasets())
@@ -139,13 +178,40 @@ class Home:
         state = self._lake.table(saved.table_slug, version)
         names = None if columns is None else tuple(columns)
         reader = self._lake.read(saved.table_slug, state.version, names)
+        made_by = next((each for each in self._lake.versions(saved.table_slug) if each.number == state.version), None)
         return DatasetTable(
+            saved.slug,
             saved.name,
             state.version,
             state.rows,
             reader.schema,
+            made_by.key if made_by else (),
+            made_by.run_id if made_by else "",
+            self._verified(made_by.run_id) if made_by else None,
+            self._lake.table_parts(saved.table_slug, state.version, names),
             lambda: self._lake.read(saved.table_slug, state.version, names),
         )
+
+    def _verified(self, run_id: str) -> bool | None:
+        try:
+            return self._store.runs.get(run_id).state.verified
+        except NotFoundError:
+            return None
+
+    def figures(self, name: str, version: int) -> tuple[Any, TableFigures]:
+        """The columns of a version, and what proves that a copy of it elsewhere has its rows. Raises NotFoundError."""
+        slug = self._guard.dataset(name).table_slug
+        schema = self._lake.table(slug, version).schema
+        with self._lake.version_query(slug, version, "version") as rows:
+            return schema, figures(rows, "version", schema, quoted)
+
+    def changes(self, name: str, before: int, after: int) -> AbstractContextManager[RowChanges | None]:
+        """The rows that a copy of version `before` needs to be `after`, to be read while a block runs.
+
+        None if no key names the rows of both versions, as when rows were appended. Raises NotFoundError for versions
+        that are not kept any more.
+        """
+        return self._lake.row_changes(self._guard.dataset(name).table_slug, before, after)
 
     def run(
         self,
@@ -177,10 +243,25 @@ class Home:
         Returns a pyarrow RecordBatchReader, once all rows are verified. Raises DatasetError for keys that TikTok would
         refuse, ProofError if the rows or sums are not those that TikTok counts.
         """
+        report = self.read_planned(self.plan_report(keys))
+        for text in report.outcome.warnings:
+            warnings.warn(text, ReportWarning, stacklevel=3)
+        return report.batches()
+
+    def plan_report(self, keys: Mapping[str, Any]) -> PlannedReport:
+        """What `report` requests for those keys. Raises DatasetError for keys that TikTok would refuse."""
         dataset = parse(Source({"name": "report", **keys}, {}), self._clock())
         account = self._guard.usable(dataset.account)
-        reader = ReportReader(self._settings, self._store, self._clock, self._transport)
-        return self._acting(lambda: reader.read(dataset, account)).batches()
+        return self._acting(lambda: self._reports.plan(dataset, account))
+
+    def read_planned(self, planned: PlannedReport) -> VerifiedReport:
+        """Reads and verifies a planned report, or a part of one. Raises ProofError."""
+        account = self._guard.usable(planned.plan.dataset.account)
+        return self._acting(lambda: self._reports.read_planned(planned, account))
+
+    @property
+    def _reports(self) -> ReportReader:
+        return ReportReader(self._settings, self._store, self._clock, self._transport)
 
     def close(self) -> None:
         """Closes the store and the lake."""

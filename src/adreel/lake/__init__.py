@@ -22,6 +22,7 @@ from adreel.lake.copies import LakeFile, read_file, refuse_tables, table_files, 
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
+from adreel.lake.table_parts import TablePart, table_parts
 from adreel.lake.tables import ANSWER_ROWS, Answers, Recent, Snapshot, TableCache, TableState, dataset_of, read_table
 from adreel.lake.versions import (
     Keep,
@@ -57,6 +58,7 @@ __all__ = [
     "PartInfo",
     "ReaderColumns",
     "Snapshot",
+    "TablePart",
     "TableState",
     "Vacuumed",
     "Version",
@@ -262,6 +264,13 @@ class Lake:
         from adreel.lake.browse import read_rows
 
         return read_rows(self._storage, table, columns, where, order)
+
+    def table_parts(
+        self, slug: str, version: int | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[TablePart, ...]:
+        """A version in parts that other processes can read, which together have its rows. Raises NotFoundError."""
+        table = self._tables.open(slug, version)
+        return table_parts(self._storage.url, table, None if columns is None else tuple(columns))
 
     def restorable(self, slug: str, version: int) -> Version:
         """The version, if it can be restored. Raises NotFoundError and InputError as `restore`."""

@@ -114,13 +114,18 @@ class Plan:
 
     def chunks(self) -> Iterator[Chunk]:
         """The requests in chunks; batches of metrics of the same rows, which are joined later, share a chunk."""
+        for number, part in enumerate(self._chunk_reads()):
+            yield Chunk(f"{number:06}", tuple(self._requests(part)))
+
+    def parts(self) -> Iterator[Plan]:
+        """The plan's chunks, each as a plan of its own."""
+        return (replace(self, reads=(part,)) for part in self._chunk_reads())
+
+    def _chunk_reads(self) -> Iterator[Read]:
         spans_in_chunk = self._spans_in_chunk
-        number = 0
         for read in self.reads:
             for first in range(0, len(read.spans), spans_in_chunk):
-                part = Read(read.advertisers, read.spans[first : first + spans_in_chunk])
-                yield Chunk(f"{number:06}", tuple(self._requests(part)))
-                number += 1
+                yield Read(read.advertisers, read.spans[first : first + spans_in_chunk])
 
     @property
     def chunk_count(self) -> int:

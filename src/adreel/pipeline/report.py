@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from adreel.connections import Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.schema import arrow_schema, columns
 from adreel.errors import ProofError
 from adreel.lake import Lake
+from adreel.lake.columns import joined
 from adreel.language import phrase
 from adreel.pipeline.extract import Extraction, Parts
-from adreel.pipeline.load import Committed, commit_run
-from adreel.pipeline.plan import Plan, make_plan
+from adreel.pipeline.load import Committed, combined, commit_run, warnings_of
+from adreel.pipeline.plan import Plan, least_seconds, make_plan
 from adreel.pipeline.run import CHUNKS_AT_ONCE, DEADLINE_FACTOR, SHORTEST_DEADLINE
 from adreel.pipeline.verify import ReadOutcome
 from adreel.settings import Settings
@@ -45,10 +47,20 @@ class ReportReader:
 
         Raises ProofError if its rows or sums are not those that TikTok counts, and the errors of TikTok's client.
         """
+        return self.read_planned(self.plan(dataset, account), account)
+
+    def plan(self, dataset: Dataset, account: Account) -> PlannedReport:
+        """What `read` requests, for the account's ad accounts and at the time of now; no report is requested."""
+        now = self.clock()
+        plan, unreadable = asyncio.run(self._plan(dataset, account, now))
+        return PlannedReport(plan, now, unreadable, plan.request_count)
+
+    def read_planned(self, planned: PlannedReport, account: Account) -> VerifiedReport:
+        """Reads and verifies a planned report, or a part of one; raises what `read` does."""
         folder = TemporaryDirectory(prefix="adreel-report-")
         try:
             lake = Lake(folder.name, clock=self.clock)
-            committed = asyncio.run(self._commit(lake, dataset, account))
+            outcomes, committed = asyncio.run(self._commit(lake, planned, account))
             state = RunState.of_version(committed.verification, committed.warnings, committed.skipped)
             if state is RunState.CHECK_FAILED:
                 reasons = " ".join(committed.warnings)
@@ -56,14 +68,17 @@ class ReportReader:
         except BaseException:
             folder.cleanup()
             raise
-        return VerifiedReport(lake, folder, committed)
+        # A verified report has no other faults than values that could not be read.
+        return VerifiedReport(lake, folder, committed, warnings_of(planned.plan, combined(outcomes)))
 
-    async def _commit(self, lake: Lake, dataset: Dataset, account: Account) -> Committed:
-        run_id, now = new_run_id(), self.clock()
+    async def _commit(
+        self, lake: Lake, planned: PlannedReport, account: Account
+    ) -> tuple[list[ReadOutcome], Committed]:
+        run_id, plan = new_run_id(), planned.plan
         parts = Parts(lake, run_id)
-        plan, failed = await self._plan(dataset, account, now)
+        failed = dict(planned.unreadable)
         limits = limits_for(self.settings.tiktok_level)
-        least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
+        least = least_seconds(planned.requests, limits.per_second, limits.per_minute, limits.per_day)
         deadline = self.waits.monotonic() + max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)
         access = account_access(self.settings, self.store, account)
         async with connected(
@@ -81,8 +96,9 @@ class ReportReader:
                     tasks = [group.create_task(read(chunk)) for chunk in plan.chunks()]
             except BaseExceptionGroup as failures:
                 raise first_failure(failures) from None
-        outcomes = [ReadOutcome(failed=dict(failed)), *(task.result() for task in tasks)]
-        return await asyncio.to_thread(commit_run, lake, _SLUG, run_id, plan, now, outcomes, newest=None)
+        outcomes = [ReadOutcome(failed=failed), *(task.result() for task in tasks)]
+        done = await asyncio.to_thread(commit_run, lake, _SLUG, run_id, plan, planned.now, outcomes, newest=None)
+        return outcomes, done
 
     async def _plan(self, dataset: Dataset, account: Account, now: datetime) -> tuple[Plan, Mapping[str, str]]:
         advertisers = self.store.accounts.advertisers(account)
@@ -99,12 +115,38 @@ class ReportReader:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedReport:
+    """The plan of a report as it was made `now`, in UTC; another process can be sent it.
+
+    `unreadable` are the ad accounts that are left out, with the reasons. `requests` are those of the whole report.
+    """
+
+    plan: Plan
+    now: datetime
+    unreadable: Mapping[str, str]
+    requests: int
+
+    @property
+    def schema(self) -> Any:
+        """The columns of the rows, with Arrow's types; counts become decimals if TikTok sends fractions of them."""
+        return joined(_SLUG, None, arrow_schema(columns(self.plan.dataset)), reset=True)
+
+    def parts(self) -> Iterator[PlannedReport]:
+        """The chunks of the plan, which can be read apart: no two of them have a row in common."""
+        return (replace(self, plan=part) for part in self.plan.parts())
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedReport:
-    """A report's rows on disk, which go when they were read; `outcome` has its verification and warnings."""
+    """A report's rows on disk, which go when they were read; `outcome` has its verification and warnings.
+
+    `unread` are sentences on values that could not be read and are null.
+    """
 
     _lake: Lake
     _folder: TemporaryDirectory[str]
     outcome: Committed
+    unread: tuple[str, ...]
 
     def batches(self) -> Any:
         """The rows as a pyarrow RecordBatchReader, to be read once."""
@@ -115,5 +157,9 @@ class VerifiedReport:
         try:
             yield from reader
         finally:
-            self._lake.close()
-            self._folder.cleanup()
+            self.close()
+
+    def close(self) -> None:
+        """Removes the rows, for who does not read them."""
+        self._lake.close()
+        self._folder.cleanup()
