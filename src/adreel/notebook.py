@@ -34,7 +34,7 @@ from adreel.pipeline.preview import Asking
 from adreel.pipeline.report import PlannedReport, ReportReader, VerifiedReport
 from adreel.pipeline.run import Runner, RunReport, Watch
 from adreel.settings import Settings
-from adreel.store import Progress, SavedDataset, Store
+from adreel.store import Latest, Progress, SavedDataset, Store
 from adreel.store.audit import Means, Origin, acting
 
 if TYPE_CHECKING:
@@ -156,21 +156,12 @@ class Home:
     def datasets(self) -> tuple[DatasetInfo, ...]:
         """The datasets that the user may see, by name."""
         briefs = self._store.runs.briefs()
+        return tuple(_info(saved, briefs.get(saved.id)) for saved in self._guard.datasets())
 
-        def info(saved: SavedDataset) -> DatasetInfo:
-            latest = briefs.get(saved.id)
-            good = latest.good if latest else None
-            return DatasetInfo(
-                saved.slug,
-                saved.name,
-                saved.description,
-                good.version if good else None,
-                good.table_rows if good else None,
-                good.read_at if good else None,
-                good.state.verified if good else None,
-            )
-
-        return tuple(info(saved) for saved in self._guard.datasets())
+    def info(self, name: str) -> DatasetInfo:
+        """One of the datasets. Raises NotFoundError."""
+        saved = self._guard.dataset(name)
+        return _info(saved, self._store.runs.briefs().get(saved.id))
 
     def read(self, name: str, version: int | None = None, columns: Sequence[str] | None = None) -> DatasetTable:
         """A dataset's table, or an earlier version of it. Raises NotFoundError, and InputError for unknown columns."""
@@ -282,6 +273,19 @@ class Home:
                 return act()
 
         return _run_async(work)
+
+
+def _info(saved: SavedDataset, latest: Latest | None) -> DatasetInfo:
+    good = latest.good if latest else None
+    return DatasetInfo(
+        saved.slug,
+        saved.name,
+        saved.description,
+        good.version if good else None,
+        good.table_rows if good else None,
+        good.read_at if good else None,
+        good.state.verified if good else None,
+    )
 
 
 def _run_async(work: Callable[[], _T]) -> _T:
