@@ -19,6 +19,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from adreel.errors import AdreelError, BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined, wider_type
+from adreel.lake.day_order import DayOrder
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
 from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
 from adreel.lake.keys import KeyIndex, key_faults
@@ -319,20 +320,24 @@ class Landing:
         """Writes the new rows; how many came, and how many are of days to keep."""
         came = written = 0
         self._valued = set()
-        for raw in self._batches():
-            came += raw.num_rows
-            empty = [name for name in raw.schema.names if name not in self._valued]
-            self._valued.update(name for name in empty if raw.column(name).null_count < raw.num_rows)
-            batch = conform(raw, schema)
-            if self._write.keep_from:
-                batch = batch.filter(pc.invert(self._leaving.expired(batch)))
-            if self._write.method is Method.PARTITION:
-                self._refuse_outside(batch)
-            written += batch.num_rows
+        with DayOrder(self._write.day_column) as ordered:
+            for raw in self._batches():
+                came += raw.num_rows
+                empty = [name for name in raw.schema.names if name not in self._valued]
+                self._valued.update(name for name in empty if raw.column(name).null_count < raw.num_rows)
+                batch = conform(raw, schema)
+                if self._write.keep_from:
+                    batch = batch.filter(pc.invert(self._leaving.expired(batch)))
+                if self._write.method is Method.PARTITION:
+                    self._refuse_outside(batch)
+                written += batch.num_rows
+                with self._storage.guard(self._what):
+                    for ready in ordered.add(batch):
+                        writer.write(ready)
             with self._storage.guard(self._what):
-                writer.write(batch)
-        with self._storage.guard(self._what):
-            writer.end_file()
+                for ready in ordered.batches():
+                    writer.write(ready)
+                writer.end_file()
         return came, written
 
     def _refuse_outside(self, batch: Any) -> None:
