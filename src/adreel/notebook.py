@@ -71,12 +71,14 @@ class DatasetInfo:
 class DatasetTable:
     """A version of a dataset's table, which is read when it is asked for.
 
-    `key` are the columns of the primary key as the run used it. `run_id` is empty, and `verified` None, if the home
-    does not know what made the version. `parts` can be sent to other processes and have all rows together.
+    `url` is the address of the Delta table. `key` are the columns of the primary key as the run used it. `run_id` is
+    empty, and `verified` None, if the home does not know what made the version. `parts` can be sent to other processes
+    and have all rows together.
     """
 
     slug: str
     name: str
+    url: str
     version: int
     rows: int
     schema: Any
@@ -173,6 +175,7 @@ class Home:
         return DatasetTable(
             saved.slug,
             saved.name,
+            self._lake.table_url(saved.table_slug),
             state.version,
             state.rows,
             reader.schema,

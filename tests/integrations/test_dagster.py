@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adreel.errors import NotFoundError
+from doc_programs import add_what_the_manual_names, programs, run_programs
 from live_home import LiveHome, live_home
 
 # Of other packages, while Dagster is imported.
@@ -95,3 +96,10 @@ def test_a_component_file_has_the_assets_of_its_home(live: LiveHome) -> None:
 def test_an_unknown_dataset_is_refused_when_the_definitions_are_loaded(live: LiveHome) -> None:
     with pytest.raises(NotFoundError, match="Did you mean 'spend'"):
         dataset_assets(["spent"], live.folder)
+
+
+def test_the_program_of_the_manual_runs(live: LiveHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_what_the_manual_names(live)
+    monkeypatch.setenv("ADREEL_HOME", live.folder)
+    definitions = run_programs(programs("integrations.md", "Dagster"))["defs"]
+    assert [key.to_user_string() for key in definitions.resolve_all_asset_keys()] == ["ad_spend"]

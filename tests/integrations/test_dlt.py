@@ -14,6 +14,7 @@ import pytest
 
 from adreel.errors import InputError, ProofError
 from adreel.lake import Lake
+from doc_programs import add_what_the_manual_names, programs, run_programs
 from lake_rows import in_order
 from live_home import LiveHome, live_home
 
@@ -168,3 +169,14 @@ def test_a_column_of_another_type_is_refused_with_the_way_out(live: LiveHome, wa
     assert any(isinstance(error, InputError) for error in causes(caught.value))
     warehouse.load("retyped", unverified=True, refresh="drop_resources")
     assert in_order(warehouse.rows("retyped")) == in_order(lake_rows(live, "retyped"))
+
+
+def test_the_program_of_the_manual_runs(live: LiveHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_what_the_manual_names(live)
+    monkeypatch.setenv("ADREEL_HOME", live.folder)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.chdir(tmp_path)
+    names = run_programs(programs("integrations.md", "dlt"))
+    with names["pipeline"].sql_client() as client:
+        ((rows,),) = client.execute_sql("SELECT count(*) FROM ad_spend")
+    assert rows == len(lake_rows(live, "ad_spend"))

@@ -11,6 +11,7 @@ import pytest
 
 from adreel.errors import AdreelError
 from adreel.lake import Lake
+from doc_programs import add_what_the_manual_names, programs, run_programs
 from home import SPEND
 from lake_rows import in_order
 from live_home import LiveHome, live_home
@@ -20,8 +21,8 @@ KEYS = {key: value for key, value in SPEND.items() if key != "name"} | {"data_le
 
 
 @pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with spark_session(tmp_path_factory.mktemp("spark")) as session:
+def spark(live: LiveHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with spark_session(tmp_path_factory.mktemp("spark"), live.folder) as session:
         yield session
 
 
@@ -31,6 +32,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHome]:
     with live_home(tmp_path_factory.mktemp("live") / "home") as live:
         live.home.good("run", "-f", live.home.file())
         live.home.good("run", "spend", "--start", "2026-11-01", "--end", "2026-11-02")
+        add_what_the_manual_names(live)
         yield live
 
 
@@ -141,3 +143,9 @@ def test_options_that_cannot_be_are_refused_by_load(spark: Any, live: LiveHome) 
     for options, message in wrong:
         with pytest.raises(AdreelError, match=message):
             AdreelDataSource(options | {"home": live.folder})
+
+
+def test_the_programs_of_the_manual_run(spark: Any, live: LiveHome) -> None:
+    names = run_programs(programs("integrations.md", "Spark"), spark=spark)
+    assert names["spend"].count() == len(Lake(live.home.path / "lake").read("ad_spend").read_all())
+    assert names["report"].count() > 0
