@@ -62,8 +62,9 @@ def test_rows_without_a_day_come_first(tmp_path: Path) -> None:
     assert days.slice(0, ADVERTISERS).null_count == ADVERTISERS
 
 
-def test_more_days_than_files_may_be_open_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HELD_ROWS", 100)
+@pytest.mark.parametrize("limit", ["HELD_ROWS", "HELD_BYTES"])
+def test_more_days_than_files_may_be_open_are_all_there(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(module, limit, 100)
     batch = pa.record_batch({DAY: pa.array(np.arange(MOST_OPEN + 50, dtype=np.int32)).cast(pa.date32())})
     with DayOrder(DAY) as ordered:
         for _ in range(3):

@@ -151,7 +151,7 @@ def _marked(rows: Any, schema: Any, *, deleted: bool | None) -> Any:
 def _is_kept(home: Home, table: DatasetTable, before: Mapping[str, Any]) -> bool:
     """Whether the lake still has the version that was loaded: of the same run, as a new table counts from 0 again."""
     try:
-        return home.read(table.slug, before["version"]).run_id == before["run_id"]
+        return home.read(table.slug, before["version"]).run_id == str(before["run_id"])
     except NotFoundError:
         return False
 

@@ -119,7 +119,8 @@ class AdreelDataSource(DataSource):  # type: ignore[misc] # as above
     def __init__(self, options: Mapping[str, str]) -> None:
         super().__init__(options)
         given = {name.lower(): text for name, text in options.items()}
-        self._schema, self._parts = _report(given) if "report" in given else _table(given)
+        source: tuple[Any, tuple[SourcePart, ...]] = _report(given) if "report" in given else _table(given)
+        self._schema, self._parts = source
 
     @classmethod
     def name(cls) -> str:
@@ -180,7 +181,7 @@ def _report(options: Mapping[str, str]) -> tuple[Any, tuple[ReportPart, ...]]:
         raise InputError(
             phrase(
                 "skip_failing_advertisers is not possible in Spark, whose partitions do not know of each other: an ad "
-                "account that fails for one would have some of its rows. Leave it out, or exclude the ad account."
+                "account that fails for one would have some of its rows. Exclude the ad account instead."
             )
         )
     return planned.schema, tuple(ReportPart(folder, part) for part in planned.parts())

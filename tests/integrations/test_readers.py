@@ -65,7 +65,7 @@ def by_pandas(url: str) -> pa.Table:
 READERS: tuple[Callable[[str], pa.Table], ...] = (by_delta_rs, by_polars, by_duckdb_files, by_pyarrow_files, by_pandas)
 
 
-def plain(table: pa.Table) -> list[dict[str, Any]]:
+def plain(table: pa.Table) -> list[str]:
     """The values, however a library names their types."""
     return in_order([{name: _plain(value) for name, value in row.items()} for row in table.to_pylist()])
 

@@ -20,6 +20,9 @@ from adreel.lake.columns import day_of
 HELD_ROWS = 131_072
 """Rows that are in memory at a time. Fewer are left in the order in which they came: they are one file in any order."""
 
+HELD_BYTES = 64 << 20
+"""Bytes that are in memory at a time, for tables with many columns."""
+
 MOST_OPEN = 256
 """Days whose files are open at a time; many systems allow a process 1,024 files."""
 
@@ -35,7 +38,7 @@ class DayOrder:
     def __init__(self, day_column: str | None) -> None:
         self._day_column = day_column
         self._held: list[Any] = []
-        self._held_rows = 0
+        self._held_rows = self._held_bytes = 0
         self._folder: TemporaryDirectory[str] | None = None
         self._files: dict[int, list[Path]] = {}
         self._open: dict[int, Any] = {}
@@ -56,7 +59,8 @@ class DayOrder:
             return (batch,)
         self._held.append(batch)
         self._held_rows += batch.num_rows
-        if self._held_rows >= HELD_ROWS:
+        self._held_bytes += batch.nbytes
+        if self._held_rows >= HELD_ROWS or self._held_bytes >= HELD_BYTES:
             self._spill()
         return ()
 
@@ -80,7 +84,7 @@ class DayOrder:
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="adreel-days-")
         table = pa.Table.from_batches(self._held)
-        self._held, self._held_rows = [], 0
+        self._held, self._held_rows, self._held_bytes = [], 0, 0
         days = day_of(table[self._day_column]).cast(pa.int32()).fill_null(_NO_DAY).to_numpy()
         table = table.take(pa.array(np.argsort(days, kind="stable")))
         numbers, counts = np.unique(days, return_counts=True)

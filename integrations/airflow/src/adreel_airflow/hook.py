@@ -20,11 +20,11 @@ _PORT = 8765
 _PASSING = frozenset({429, 502, 503, 504})
 
 
-class NoAnswerError(AirflowException):
+class NoAnswerError(AirflowException):  # type: ignore[misc] # Airflow is untyped here
     """adreel did not answer, or was busy, which may pass."""
 
 
-class AdreelHook(BaseHook):
+class AdreelHook(BaseHook):  # type: ignore[misc] # Airflow is untyped here
     """Calls adreel's REST API.
 
     The connection has the address of `adreel serve` as its host, such as https://adreel.example.com, and an API token

@@ -20,7 +20,7 @@ GOOD_STATES = frozenset({"verified", "verified_with_warnings", "advertisers_skip
 RESULT = ("run_id", "dataset", "state", "version", "rows", "table_rows", "verification", "warnings")
 
 
-class AdreelRunOperator(BaseOperator):
+class AdreelRunOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped here
     """Runs a dataset of adreel. The task fails with adreel's message if the run fails or its check does.
 
     `dataset` is the dataset's name in addresses, such as ad_spend. `start` and `end` replace its days for this run; as

@@ -15,7 +15,7 @@ MISSES = 30
 """Questions in a row that adreel may leave without an answer, as while it is updated."""
 
 
-class AdreelRunTrigger(BaseTrigger):
+class AdreelRunTrigger(BaseTrigger):  # type: ignore[misc] # Airflow is untyped here
     """Fires when a run has finished, with the run as adreel's API gives it, or with an error in words."""
 
     def __init__(self, adreel_conn_id: str, run_id: str, poll_seconds: float) -> None:
