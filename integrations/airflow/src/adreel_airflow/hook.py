@@ -84,10 +84,12 @@ class AdreelHook(BaseHook):  # type: ignore[misc] # Airflow is untyped here
     def test_connection(self) -> tuple[bool, str]:
         """Whether the address and the token are right, in words."""
         try:
-            user = self._request("GET", "/me")
+            me = self._request("GET", "/me")
         except AirflowException as error:
             return False, str(error)
-        return True, f"Signed in to adreel as {user['name']}."
+        if me["read_only"]:
+            return False, "The token is read-only. Create a token with full access, which may run datasets."
+        return True, f"Signed in to adreel as {me['user']['name']}."
 
     def _request(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         connection = self.get_connection(self.adreel_conn_id)
