@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import duckdb
 import psycopg
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.destinations.duckdb_file import open_duckdb

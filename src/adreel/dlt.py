@@ -73,7 +73,7 @@ def verify(pipeline: Any, home: str | Path | None = None) -> dict[str, int]:
         for name, version in versions.items():
             schema, expected = opened.figures(name, version)
             table = client.make_qualified_table_name(name)
-            copy = figures(rows, table, schema, client.capabilities.escape_identifier)
+            copy = figures(rows, table, schema, client.capabilities.escape_identifier, None)
             prove(expected, copy, table)
     return versions
 

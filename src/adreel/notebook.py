@@ -197,7 +197,7 @@ class Home:
         slug = self._guard.dataset(name).table_slug
         schema = self._lake.table(slug, version).schema
         with self._lake.version_query(slug, version, "version") as rows:
-            return schema, figures(rows, "version", schema, quoted)
+            return schema, figures(rows, "version", schema, quoted, None)
 
     def changes(self, name: str, before: int, after: int) -> AbstractContextManager[RowChanges | None]:
         """The rows that a copy of version `before` needs to be `after`, to be read while a block runs.

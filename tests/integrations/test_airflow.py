@@ -115,11 +115,12 @@ def test_airflow_knows_the_connection_and_the_dag_of_the_manual(airflow: Airflow
     (program,) = programs("integrations.md", "Airflow")
     lines = (
         program,
-        "print(dag.get_task('ad_spend').deferrable)",
+        "print('deferrable', dag.get_task('ad_spend').deferrable)",
         "from airflow.providers_manager import ProvidersManager",
-        "print('adreel' in ProvidersManager().hooks)",
+        "print('known', 'adreel' in ProvidersManager().hooks)",
         "from adreel_airflow.hook import AdreelHook",
         "print(AdreelHook().test_connection()[1])",
     )
     answer = airflow.python("-c", "\n".join(lines))
-    assert answer.splitlines()[-3:] == ["True", "True", "Signed in to adreel as ada."]
+    # Among messages of Airflow.
+    assert {"deferrable True", "known True", "Signed in to adreel as ada."} <= set(answer.splitlines())
