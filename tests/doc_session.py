@@ -69,6 +69,7 @@ ANSWERS: Mapping[str, str] = {
     "users add": f"{PASSWORD}\n{PASSWORD}\n",
     "users password": f"{PASSWORD}\n{PASSWORD}\n",
     "prune": "y\n",
+    "record": "y\n",
     "vacuum": "y\n",
     "retention": "y\n",
     "restore": "y\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from dbt_project import DbtAnswer, DbtProject
 from home import Home, make_home
 from postgres import PostgresServer
 from running import table
+
+ROOT = Path(__file__).parent.parent.parent
 
 METRICS = ("spend", "impressions", "clicks", "conversion", "reach", "ctr", "cost_per_conversion")
 NAMES = {
@@ -202,6 +205,13 @@ def test_the_history_has_the_rows_of_each_version(story: Story, warehouse: Wareh
         earlier = before[step["ad_id"] + str(step["day"])]
         assert step["conversion"] - earlier["conversion"] == step["conversion_change"]
         assert step["spend"] - earlier["spend"] == step["spend_change"]
+
+
+def test_the_query_of_the_docs_has_the_days_that_tiktok_restated(warehouse: Warehouse) -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/dbt.md").read_text("utf-8"), re.DOTALL)
+    days = warehouse.query(query.replace("from adreel__", "from shop.adreel__"))
+    restated = warehouse.query("SELECT DISTINCT day FROM shop.adreel__day_changes WHERE kind = 'restated'")
+    assert {row["day"] for row in days} == {row["day"] for row in restated} != set()
 
 
 def test_the_changes_of_each_day_are_those_that_adreel_shows(story: Story, warehouse: Warehouse) -> None:

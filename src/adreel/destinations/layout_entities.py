@@ -103,7 +103,7 @@ class EntityPublisher:
             raise ProofError(phrase(_OTHER_ENTITIES, table=table, wrong=str(wrong), twice=str(twice)))
 
 
-class HistoryPublisher(EntityPublisher):
+class EntityHistoryPublisher(EntityPublisher):
     """Entities on their way into a table that has their versions."""
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from adreel.datasets.layouts.tables import LayoutRows, LayoutTable
-from adreel.destinations.layout_entities import EntityPublisher, HistoryPublisher
+from adreel.destinations.layout_entities import EntityHistoryPublisher, EntityPublisher
 from adreel.destinations.layout_reports import ReportPublisher
 from adreel.destinations.layout_session import LAKE, LayoutSession
 from adreel.destinations.publishing import Published, PublishMode, PublishOrder
@@ -56,7 +56,7 @@ def _publish(target: LayoutSession, *, may_change: bool) -> Published:
     if target.table.rows is LayoutRows.REPORT:
         published = ReportPublisher(target).publish(mark if may_change else None)
     elif target.table.rows is LayoutRows.HISTORY:
-        published = HistoryPublisher(target).publish_since(mark)
+        published = EntityHistoryPublisher(target).publish_since(mark)
     else:
         published = EntityPublisher(target).publish()
     target.write_mark(target.place)
