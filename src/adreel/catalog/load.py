@@ -4,9 +4,9 @@ Each metric, dimension or field is one line of its file. Titles, meanings and la
 is names separated by blanks, a flag is `yes` or empty. Empty `levels` means all, empty `unit` the type's usual one.
 `formula` is a rate or cost such as `1000 * spend / impressions`; `event` is a surface and an event on it such as
 `app: purchase count`, from which twins are derived; `metrics` of a dimension may contain `@group` for a whole group;
-`sure` is `no` or empty. A line of labels.csv is the display name of a value in some columns, one of calculated.csv a
-ready-made calculated metric, one of synonyms.csv what marketers call some metrics, in small letters with single
-blanks, the most likely metric first.
+`sure` is `no` or empty. A line of gmv_max.csv has the levels of GMV Max reports with a metric, one of labels.csv the
+display name of a value in some columns, one of calculated.csv a ready-made calculated metric, one of synonyms.csv what
+marketers call some metrics, in small letters with single blanks, the most likely metric first.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _twins(rows: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _metric(row: Mapping[str, str], twins: tuple[str, ...]) -> Metric:
+def _metric(row: Mapping[str, str], twins: tuple[str, ...], gmv_max: frozenset[str]) -> Metric:
     numerator, denominator, scale = _formula(row["formula"])
     return Metric(
         name=row["name"],
@@ -91,6 +91,7 @@ def _metric(row: Mapping[str, str], twins: tuple[str, ...]) -> Metric:
         doubtful=_names(row["doubtful"]),
         surface=row["event"].partition(": ")[0],
         event=row["event"].partition(": ")[2],
+        gmv_max=gmv_max,
     )
 
 
@@ -138,7 +139,10 @@ def metrics() -> Mapping[str, Metric]:
     """Every known metric of TikTok's reports by its API name, in the order of the file."""
     rows = _rows("metrics.csv")
     twins = _twins(rows)
-    return MappingProxyType({row["name"]: _metric(row, twins.get(row["name"], ())) for row in rows})
+    levels = {row["metric"]: _names(row["levels"]) for row in _rows("gmv_max.csv")}
+    return MappingProxyType(
+        {row["name"]: _metric(row, twins.get(row["name"], ()), levels.get(row["name"], frozenset())) for row in rows}
+    )
 
 
 @cache

@@ -64,8 +64,9 @@ class Metric:
     cost or ratio, which is `scale` times numerator over denominator; None where unknown. `twins` are the same figure of
     the same `event` on other surfaces than `surface`: app, website, onsite (TikTok), shop (TikTok Shop), offline.
     `reports` are TikTok's report types, `needs_any` dimensions of which one is required, `refuses` dimensions that it
-    cannot be combined with. `doubtful` names reports, levels and dimensions that are allowed although sources differ;
-    `sure` is False if the sources on the metric as a whole are unreliable or outdated.
+    cannot be combined with. `gmv_max` are the levels of GMV Max reports that have it. `doubtful` names reports, levels
+    and dimensions that are allowed although sources differ; `sure` is False if the sources on the metric as a whole are
+    unreliable or outdated.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Metric:
     doubtful: frozenset[str] = frozenset()
     surface: str = ""
     event: str = ""
+    gmv_max: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from adreel.simulator.api import accounts, audiences, creatives, files, integrated, lists, tasks
+from adreel.simulator.api import accounts, audiences, creatives, files, gmv_max, integrated, lists, tasks
 from adreel.simulator.api.call import Call, Endpoint, Reply
 from adreel.simulator.api.consent import ConsentError, show_consent, take_decision
 from adreel.simulator.api.errors import ApiError, NotSimulatedError
@@ -44,6 +44,10 @@ ENDPOINTS: Mapping[str, tuple[str, Endpoint]] = {
     "dmp/custom_audience/list/": ("GET", audiences.audience_list),
     "dmp/custom_audience/get/": ("GET", audiences.audience_details),
     "creative/report/get/": ("GET", creatives.creative_report),
+    "gmv_max/store/list/": ("GET", gmv_max.shop_list),
+    "gmv_max/campaign/get/": ("GET", gmv_max.campaign_list),
+    "campaign/gmv_max/info/": ("GET", gmv_max.campaign_details),
+    "gmv_max/report/get/": ("GET", gmv_max.report),
     "report/task/create/": ("POST", tasks.create),
     "report/task/check/": ("GET", tasks.check),
     "report/task/download/": ("GET", tasks.download),
@@ -57,7 +61,9 @@ ENDPOINTS: Mapping[str, tuple[str, Endpoint]] = {
 
 KNOWN_ELSEWHERE = frozenset(
     [
-        "gmv_max/report/get/",
+        "gmv_max/video/get/",
+        "gmv_max/identity/get/",
+        "store/product/get/",
         "smart_plus/material_report/overview/",
         "smart_plus/material_report/breakdown/",
         "bc/get/",
@@ -128,17 +134,20 @@ class Api:
             return AnswerBody(b"405 method not allowed", 405, ((b"content-type", b"text/plain"),))
         content = await request.body()
         params, refusal = _read_params(request, content)
-        refusal = self._limit() or refusal
+        refusal = self._limit(name) or refusal
         trouble = self._trouble(name, params)
         await self._wait(trouble)
         code, body = self._serve(request, name, endpoint[1], params, refusal, trouble)
         self._note(request, name, params, code, at)
         return _break(body, trouble)
 
-    def _limit(self) -> ApiError | None:
-        """Whether a request that comes now is one too many."""
+    def _limit(self, name: str) -> ApiError | None:
+        """Whether a request that comes now is one too many, for the app or for the path."""
+        simulator = self._simulator
         try:
-            self._simulator.throttle.take(self._simulator.monotonic())
+            simulator.throttle.take(simulator.monotonic())
+            if name == "gmv_max/report/get/":
+                simulator.gmv_throttle.take(simulator.monotonic())
         except ApiError as error:
             return error
         return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from datetime import UTC, date, datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from adreel.simulator.api.errors import ApiError
+from adreel.simulator.api.gmv_query import GmvBehavior
 from adreel.simulator.api.grants import access_token
 from adreel.simulator.api.params import read_body
 from adreel.simulator.control.state import Simulator
@@ -88,6 +89,24 @@ def _tasks(simulator: Simulator, body: Mapping[str, object]) -> object:
     return {"polls": simulator.task_polls}
 
 
+def _gmv_max(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """How GMV Max behaves where sources disagree, by the names of `GmvBehavior`; `store_id` moves to another
+    `advertiser_id`.
+    """
+    store, owner = body.get("store_id"), body.get("advertiser_id")
+    if store is not None:
+        if store not in simulator.shops.by_id or owner not in simulator.world.by_id:
+            raise ValueError("store_id and advertiser_id must be a shop and an advertiser of this world.")
+        simulator.shop_owners[str(store)] = simulator.world.by_id[str(owner)].index
+    changed = {name: value for name, value in body.items() if name not in ("store_id", "advertiser_id")}
+    kinds = {kind.name: type(kind.default) for kind in fields(GmvBehavior)}
+    for name, value in changed.items():
+        if name not in kinds or type(value) is not kinds[name]:
+            raise ValueError(f"{name}={value!r} is no behavior of GMV Max; known are {', '.join(kinds)}.")
+    simulator.gmv = replace(simulator.gmv, **changed)  # type: ignore[arg-type]  # checked one by one above
+    return asdict(simulator.gmv)
+
+
 def _reset(simulator: Simulator, body: Mapping[str, object]) -> object:
     del body
     simulator.reset()
@@ -113,6 +132,15 @@ def _state(simulator: Simulator, body: Mapping[str, object]) -> object:
         "removed": sorted(simulator.removed),
         "revoked": len(simulator.revoked),
         "tasks": len(simulator.tasks),
+        "shops": [
+            {
+                "store_id": shop.id,
+                "name": shop.name,
+                "advertiser_id": simulator.world.advertisers[simulator.shop_owner(shop)].id,
+                "listed": shop.listed,
+            }
+            for shop in simulator.shops.shops
+        ],
         "advertisers": [
             {
                 "advertiser_id": advertiser.id,
@@ -154,6 +182,7 @@ ORDERS: Mapping[str, tuple[str, Order]] = {
     "revoke": ("POST", _revoke),
     "remove": ("POST", _remove),
     "tasks": ("POST", _tasks),
+    "gmv-max": ("POST", _gmv_max),
     "reset": ("POST", _reset),
     "token": ("POST", _token),
     "state": ("GET", _state),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from adreel.simulator.api.errors import ApiError
+from adreel.simulator.api.gmv_query import GmvBehavior
 from adreel.simulator.api.grants import Grant, read_token
 from adreel.simulator.api.limits import Throttle
 from adreel.simulator.api.params import Params
@@ -21,6 +22,7 @@ from adreel.simulator.world.config import WorldConfig
 from adreel.simulator.world.figures import Lags
 from adreel.simulator.world.hashing import word
 from adreel.simulator.world.memory import Memory
+from adreel.simulator.world.shops import Shop, Shops
 
 _REPORT_BYTES = 64 << 20
 _LOG = 100_000
@@ -74,6 +76,10 @@ class Simulator:
     lags: Lags = field(init=False)
     throttle: Throttle = field(init=False)
     task_throttle: Throttle = field(init=False)
+    gmv_throttle: Throttle = field(init=False)
+    shops: Shops = field(init=False)
+    gmv: GmvBehavior = field(init=False)
+    shop_owners: dict[str, int] = field(init=False)
     reports: ReportMemory = field(init=False)
     pages: Memory[tuple[bytes, bool]] = field(init=False)
     revoked: set[str] = field(init=False)
@@ -95,6 +101,7 @@ class Simulator:
     def __post_init__(self) -> None:
         """A world is made once; everything else begins with `reset`."""
         self.world = World(self.config)
+        self.shops = Shops(self.world)
         self.lags = Lags(self.config.restate_days)
         self.reports = ReportMemory(_REPORT_BYTES)
         self.pages = Memory(self.config.page_cache_mb << 20, lambda page: len(page[0]))
@@ -107,6 +114,9 @@ class Simulator:
         self.set_now(noon(config.today).replace(tzinfo=UTC))
         self.throttle = Throttle(config.qps, config.per_minute)
         self.task_throttle = Throttle(2 if config.qps else 0, 60 if config.qps else 0)
+        # The report's own limits of a basic app (page "Rate limits", doc 1740029171730433).
+        self.gmv_throttle = Throttle(8 if config.qps else 0, 240 if config.qps else 0)
+        self.gmv, self.shop_owners = GmvBehavior(), {}
         self.revoked, self.used_codes, self.removed = set(), set(), {}
         self.troubles, self.tasks, self.log = [], {}, deque(maxlen=_LOG)
         self.consents = self.requests = self.arrivals = 0
@@ -142,6 +152,10 @@ class Simulator:
     def ahead_seconds(self) -> float:
         """How far the present is ahead of the machine's, as it was when it was set."""
         return self.shift.total_seconds() if self.follows_wall else self.clock.now.timestamp() - self.set_at
+
+    def shop_owner(self, shop: Shop) -> int:
+        """The index of the advertiser that has the shop's authorization now."""
+        return self.shop_owners.get(shop.id, shop.owner)
 
     def scene(self, query: Query) -> Scene:
         """What a report is made from."""
