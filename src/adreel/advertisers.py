@@ -1,4 +1,4 @@
-"""An ad account as requests need it."""
+"""An ad account and a shop as requests need them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from datetime import timedelta
 
 from adreel.dates import offset_name
 from adreel.language import Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A TikTok Shop; `name` is empty if TikTok does not list the shop."""
+
+    id: str
+    name: str = ""
+
+    @property
+    def words(self) -> str:
+        """The shop for a person, with its ID."""
+        return f"{self.name} ({self.id})" if self.name else self.id
+
 
 SKIP_ADVICE = Phrase("Exclude it from the dataset, or set skip_failing_advertisers: true.")
 """What to do about an advertiser that cannot be read."""

@@ -25,7 +25,7 @@ from adreel.store import Account, AccountAdvertiser, AccountStatus, AdvertiserIn
 from adreel.store.database import slot_log
 from adreel.store.names import clean_name
 from adreel.tiktok.client import AdvertiserName, Client
-from adreel.tiktok.rate_limit import Pace, limits_for
+from adreel.tiktok.rate_limit import Pace, limits_for, path_limits
 
 logger = logger_of(__name__)
 
@@ -160,18 +160,26 @@ async def connected(
     log: Callable[[str], None] | None = None,
     refused: Callable[[str], None] | None = None,
     waits: Waits | None = None,
+    paths: Iterable[str] = (),
 ) -> AsyncIterator[Client]:
     """A client at the request rate of the app, which all processes of this store share; it counts the requests.
 
-    `deadline` is in monotonic seconds, `log` and `refused` are as of `Client`.
+    `deadline` is in monotonic seconds, `log` and `refused` are as of `Client`. `paths` are those of its requests that
+    may have limits of their own.
     """
     waits = waits or Waits()
     limits = limits_for(settings.tiktok_level)
     app_id = access.app_id or UNNAMED_APP
     pace = Pace(slot_log(settings), app_id, limits, clock=waits.clock, sleep=waits.sleep)
+    path_paces = {
+        path: Pace(slot_log(settings), f"{app_id}{path}", own, clock=waits.clock, sleep=waits.sleep)
+        for path in paths
+        if (own := path_limits(path, settings.tiktok_level)) is not None
+    }
     client = Client(
         base_url=access.base_url,
         pace=pace,
+        path_paces=path_paces,
         token=access.token,
         app_id=access.app_id or None,
         secret=access.secret or None,
@@ -187,7 +195,8 @@ async def connected(
         async with client, _counted(store, app_id, client):
             yield client
     finally:
-        pace.close()
+        for opened in (pace, *path_paces.values()):
+            opened.close()
 
 
 @asynccontextmanager

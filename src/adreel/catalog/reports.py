@@ -253,6 +253,65 @@ _CREATIVES = (
     RESET_SCHEMA,
 )
 
+_GMV_LEVEL = "gmv_max_level"
+_GMV_MAX = (
+    ADVERTISERS,
+    SKIP_FAILING,
+    Menu(
+        "shops",
+        Phrase("Shops"),
+        "ids",
+        Phrase("IDs of TikTok Shops; all shops of the ad accounts if none is given."),
+        many=True,
+    ),
+    Menu(
+        _GMV_LEVEL,
+        Phrase("Level"),
+        "choices",
+        Phrase("Granularity of the rows."),
+        required=True,
+        choices=(
+            Choice("account", Phrase("Shop"), Phrase("Each shop as a whole.")),
+            Choice("campaign", Phrase("Campaign"), Phrase("Each GMV Max campaign, deleted ones included.")),
+            Choice("product", Phrase("Product"), Phrase("Each product of each Product GMV Max campaign.")),
+            Choice(
+                "creative", Phrase("Creative"), Phrase("Each post of each product; item_id is -1 for what has no post.")
+            ),
+            Choice("livestream", Phrase("LIVE session"), Phrase("Each session of each LIVE GMV Max campaign.")),
+        ),
+    ),
+    Menu(
+        "promotion_type",
+        Phrase("Campaign type"),
+        "choices",
+        Phrase("Type of GMV Max campaigns; the column promotion_type says which."),
+        default="all",
+        when=(When(_GMV_LEVEL, ("account", "campaign")),),
+        choices=(
+            Choice("all", Phrase("All"), Phrase("Product and LIVE GMV Max campaigns.")),
+            Choice("product", Phrase("Product"), Phrase("Product GMV Max campaigns.")),
+            Choice("live", "LIVE", Phrase("LIVE GMV Max campaigns.")),
+        ),
+    ),
+    Menu(
+        "time_dimension",
+        Phrase("Time dimension"),
+        "choices",
+        TIME_DIMENSION.meaning,
+        default="day",
+        choices=(
+            *TIME_DIMENSION.choices[:2],
+            replace(
+                TIME_DIMENSION.choices[2],
+                when=(When(_GMV_LEVEL, ("account", "campaign", "product", "livestream")),),
+            ),
+        ),
+    ),
+    METRICS,
+    replace(DATES, when=()),
+    RESET_SCHEMA,
+)
+
 _ENTITIES = (ADVERTISERS, SKIP_FAILING, FIELDS, INCLUDE_DELETED, RESET_SCHEMA)
 
 _AUDIENCES = Menu(
@@ -328,6 +387,12 @@ _ALL = (
     ),
     Report(
         "creatives", Phrase("Creatives"), Phrase("Basic metrics and attributes of each creative asset."), _CREATIVES
+    ),
+    Report(
+        "gmv_max",
+        Phrase("GMV Max"),
+        Phrase("Cost, orders and revenue of GMV Max campaigns of TikTok Shops, which no other report includes."),
+        _GMV_MAX,
     ),
     Report("ads", Phrase("Ads"), Phrase("Ads of the ad accounts."), _ENTITIES),
     Report("ad_groups", Phrase("Ad groups"), Phrase("Ad groups of the ad accounts."), _ENTITIES),

@@ -21,6 +21,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from adreel import catalog, errors
 from adreel.access import NEEDED, NEEDED_OF_ACCOUNT, ROLES, AccountRight, DatasetRight
+from adreel.catalog import gmv_max
 from adreel.catalog.records import LEVELS, Choice, Dimension, DimensionKind, Menu, Metric, Report, When
 from adreel.cli import app
 from adreel.datasets import menus
@@ -235,7 +236,8 @@ def _offered() -> dict[str, str]:
         )
         for choice in types
     }
-    return by_type | {menus.grouping_of(catalog.REPORTS["creatives"], {}).kind: "`creatives`"}
+    others = (menus.grouping_of(catalog.REPORTS[name], {}).kind for name in ("creatives", gmv_max.REPORT))
+    return by_type | dict(zip(others, ("`creatives`", f"`{gmv_max.REPORT}`"), strict=True))
 
 
 def _report_types(records: Iterable[Metric | Dimension]) -> Iterator[str]:
@@ -336,9 +338,15 @@ def _notes(metric: Metric) -> str:
         f"Requires {_codes(sorted(metric.needs_any), ' or')}." if metric.needs_any else "",
         "Requires the ID dimension, alone or with the day." if metric.id_and_day_only else "",
         f"Not available with {_codes(sorted(metric.refuses))}." if metric.refuses else "",
+        f"GMV Max levels: {_codes(level for level in _GMV_MAX_LEVELS if level in metric.gmv_max)}."
+        if metric.gmv_max
+        else "",
         *_doubts(metric),
     )
     return " ".join(note for note in notes if note)
+
+
+_GMV_MAX_LEVELS = ("account", "product_campaign", "live_campaign", "product", "creative", "livestream")
 
 
 def _doubts(record: Metric | Dimension) -> Iterator[str]:

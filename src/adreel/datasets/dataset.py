@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from adreel.catalog import gmv_max
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.dates import Dates
 from adreel.errors import Problem
@@ -65,7 +66,8 @@ class Dataset:
     computed from `metrics` when tables are read. `null_columns` are metrics that the API no longer has and `titles` the
     column titles that differ from the catalogue's. `schedule` None stands for updated manually and `retry` None for no
     retries; only manual datasets have a `stale_after`. `source` is the file that it was read from, which is what the
-    store keeps; two datasets that ask the same are equal without it.
+    store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
+    (all, product or live), are those of GMV Max reports; no shops stands for all of the ad accounts.
     """
 
     name: str
@@ -94,6 +96,8 @@ class Dataset:
     fields: tuple[str, ...] = ()
     material_type: str = "video"
     audiences: tuple[str, ...] = ()
+    shops: tuple[str, ...] = ()
+    promotion: str = "all"
     lifetime: bool = False
     dates: Dates | None = None
     null_columns: tuple[str, ...] = ()
@@ -112,12 +116,22 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
         "custom_audience_details": "audience_id",
         "creatives": f"{_MATERIAL_KEYS.get(dataset.material_type, 'material')}_id",
     }.get(dataset.report)
+    if dataset.report == gmv_max.REPORT:
+        return _gmv_max_key(dataset)
     if dataset.report != "performance":
         return ("advertiser_id", entity) if entity else ("advertiser_id",)
     time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
     ids = (dataset.id_dimension,) if dataset.id_dimension not in (None, "advertiser_id") else ()
     buying = ("buying_type",) if dataset.service_type == "reservation" else ()
     return ("advertiser_id", *(name for name in ids if name), *time, *dataset.breakdowns, *buying)
+
+
+def _gmv_max_key(dataset: Dataset) -> tuple[str, ...]:
+    """A campaign has one type, but the figures of a shop are read by type."""
+    level = gmv_max.LEVELS[dataset.level or "account"]
+    promotion = () if level.ids else ("promotion_type",)
+    time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
+    return ("advertiser_id", "store_id", *promotion, *level.ids, *time)
 
 
 _MATERIAL_KEYS = {"video": "material", "image": "material", "instant_page": "page"}

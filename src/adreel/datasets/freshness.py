@@ -14,6 +14,7 @@ from typing import Any
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
+from adreel.catalog import gmv_max
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span, today_at
 from adreel.language import integer, phrase, phrases, shown_day
@@ -23,6 +24,9 @@ USUAL_DELAY = timedelta(hours=2)
 
 SLOW_DELAY = timedelta(hours=16)
 """Audience and catalogue (DSA) reports, unique users, and the breakdowns below."""
+
+GMV_MAX_DELAY = timedelta(hours=11)
+"""GMV Max: the net cost, and the cost of products and creatives."""
 
 SLOWEST_DELAY = timedelta(hours=24)
 
@@ -44,6 +48,7 @@ _SLOW_METRICS: Mapping[str, timedelta] = MappingProxyType(
         ),
         **dict.fromkeys(("cash_spend", "voucher_spend"), SLOW_DELAY),
         "billed_cost": timedelta(hours=11),
+        "net_cost": GMV_MAX_DELAY,
     }
 )
 """Metrics that are late in reports whose other figures are not: unique users, and the parts of the spend."""
@@ -54,6 +59,8 @@ _NAMED = 5
 def report_delay(dataset: Dataset) -> timedelta:
     """How long after the end of a day its rows are complete, but for the metrics that are later still."""
     breakdowns = set(dataset.breakdowns)
+    if dataset.report == gmv_max.REPORT:
+        return GMV_MAX_DELAY if dataset.level in ("product", "creative") else USUAL_DELAY
     if dataset.report != "performance":
         return USUAL_DELAY
     if breakdowns & SLOWEST_BREAKDOWNS:
@@ -102,7 +109,7 @@ def incomplete_days(
     dataset: Dataset, days: Iterable[tuple[Advertiser, Span]], now: datetime
 ) -> tuple[IncompleteDay, ...]:
     """The days that are incomplete at the aware time `now`, oldest first, of the days that are read."""
-    if dataset.report not in ("performance", "creatives"):
+    if dataset.report not in ("performance", "creatives", gmv_max.REPORT):
         return ()
     delay, reads = report_delay(dataset), tuple(days)
     parts: list[tuple[tuple[str, ...], timedelta]] = [((), delay)]

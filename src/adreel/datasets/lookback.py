@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from adreel import catalog
+from adreel.catalog import gmv_max
 from adreel.datasets.coverage import LastRead, from_json, is_rolling
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span, today_at
@@ -28,6 +29,9 @@ LONGEST = 28
 
 ATTRIBUTED_DAYS = 7
 """The default where conversions are read: TikTok's default attribution window is 7 days after a click."""
+
+GMV_MAX_DAYS = 14
+"""The default of GMV Max reports: orders, revenue and cost of past days change; TikTok does not say for how long."""
 
 CORRECTED_DAYS = 2
 """The default elsewhere: by then yesterday's figures are corrected (12:00 UTC) and the latest reports complete."""
@@ -94,6 +98,8 @@ def is_attributed(metric: str) -> bool:
 
 def default_days(dataset: Dataset) -> int:
     """The look-back window where the dataset names none."""
+    if dataset.report == gmv_max.REPORT:
+        return GMV_MAX_DAYS
     return ATTRIBUTED_DAYS if any(map(is_attributed, dataset.metrics)) else CORRECTED_DAYS
 
 
@@ -163,6 +169,8 @@ def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstD
 
 def reason(dataset: Dataset) -> str:
     """Why days are read again, in a sentence."""
+    if dataset.report == gmv_max.REPORT:
+        return phrase("TikTok changes orders, revenue and cost of GMV Max campaigns for days after the order.")
     if default_days(dataset) == ATTRIBUTED_DAYS:
         return phrase(
             "TikTok adds conversions to the day of the click or view, usually for 7 days and for up to "

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from adreel import catalog
+from adreel.catalog import gmv_max
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report, When
 from adreel.language import Phrase, either, language, phrase, within_sentence
 
@@ -31,6 +32,7 @@ _REPORT_KINDS = {
     "AUDIENCE": Phrase("Audience"),
     "CATALOG": "DSA",
     "CREATIVE": Phrase("Creatives"),
+    "GMV_MAX": Phrase("GMV Max"),
 }
 _SWITCH = {"true": Phrase("on"), "false": Phrase("off")}
 
@@ -54,6 +56,7 @@ class ReportGrouping:
     time: str
     dimensions: tuple[str, ...]
     id: str | None
+    promotion: str = "all"
 
 
 def shown(report: Report, chosen: Chosen) -> Iterator[Menu]:
@@ -118,6 +121,9 @@ def grouping_of(report: Report, chosen: Chosen) -> ReportGrouping:
     """The grouping that the choices make."""
     if report.name == "creatives":
         return ReportGrouping("CREATIVE", "ad", "none", (), None)
+    if report.name == gmv_max.REPORT:
+        promotion = _first(chosen, "promotion_type") or "all"
+        return ReportGrouping("GMV_MAX", _first(chosen, "gmv_max_level"), "none", (), None, promotion)
     level = _first(chosen, "data_level") or _first(chosen, "report_level")
     time = _TIMES.get(_first(chosen, "time_dimension") or _first(chosen, "time_granularity"), "none")
     extra = ("audience_dimensions", "targeting_dimension", "dsa_dimension", "dimensions")
@@ -163,11 +169,26 @@ def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
         return phrase("not available in %(report_type)s reports", report_type=_REPORT_KINDS[grouping.kind])
     if grouping.kind == "CREATIVE":
         return None
+    if grouping.kind == "GMV_MAX":
+        return _gmv_max_refusal(metric, grouping)
     if grouping.level and metric.levels and grouping.level not in metric.levels:
         return _level_only(metric.levels)
     if metric.attribute and grouping.id is None:
         return phrase("requires an ID dimension")
     return _breakdown_refusal(metric, grouping)
+
+
+def _gmv_max_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
+    """Why a GMV Max report does not have the metric at its level, or for its type of campaigns."""
+    if not metric.gmv_max:
+        return phrase("not read by adreel")
+    if not grouping.level or metric.gmv_max & gmv_max.metric_levels(grouping.level, grouping.promotion):
+        return None
+    if metric.gmv_max & gmv_max.metric_levels(grouping.level, "all"):
+        promotions = [kind for kind in ("product", "live") if f"{kind}_campaign" in metric.gmv_max]
+        return _required("promotion_type", ["all", *promotions])
+    levels = [level.name for level in gmv_max.LEVELS.values() if level.metric_levels & metric.gmv_max]
+    return _required("gmv_max_level", levels)
 
 
 def _breakdown_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from adreel import catalog
+from adreel.catalog import gmv_max
 from adreel.catalog.records import ValueType
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.language import Phrase, phrase
@@ -63,6 +64,10 @@ NAME_COLUMNS: Mapping[str, str] = MappingProxyType(
         "ad_id": "ad_name",
         "ad_id_v2": "ad_name",
         "advertiser_id": "advertiser_name",
+        "store_id": "store_name",
+        "item_group_id": "product_name",
+        "item_id": "title",
+        "room_id": "live_name",
     }
 )
 """The column with the names of an id column's entities."""
@@ -89,10 +94,9 @@ TYPE_TITLES: Mapping[ValueType, str] = MappingProxyType(
 class Column:
     """One column: `part` is the source of its value.
 
-    dimensions, metrics, info and entity are the parts of TikTok's rows; advertiser, span and buying are known from
-    the request; null is a metric that the API no longer has; calculated is computed from others when a table is read,
-    and stored nowhere. A `breakdown` has a value in every row: "-" where TikTok
-    gives none.
+    dimensions, metrics, info and entity are the parts of TikTok's rows; advertiser, shop, span and buying are known
+    from the request; null is a metric that the API no longer has; calculated is computed from others when a table is
+    read, and stored nowhere. A `breakdown` has a value in every row: "-" where TikTok gives none.
     """
 
     name: str
@@ -114,6 +118,8 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
     """The dataset's columns in their order: primary key, selected columns, zone and currency."""
     if dataset.report == "performance":
         return _unique(_report_columns(dataset))
+    if dataset.report == gmv_max.REPORT:
+        return _unique(_gmv_max_columns(dataset))
     if dataset.report == "creatives":
         return _unique(
             (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
@@ -214,6 +220,39 @@ def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
     )
 
 
+_SHOP = (
+    Column("store_id", "string", "shop", Phrase("Shop ID"), Phrase("The TikTok Shop of the row.")),
+    Column(
+        "store_name",
+        "string",
+        "shop",
+        Phrase("Shop"),
+        Phrase("Name of the shop; empty if TikTok does not list the shop for the ad account."),
+    ),
+    Column(
+        "promotion_type",
+        "string",
+        "shop",
+        Phrase("Campaign type"),
+        Phrase("PRODUCT or LIVE, the type of the GMV Max campaigns of the row."),
+    ),
+)
+
+
+def _gmv_max_columns(dataset: Dataset) -> tuple[Column, ...]:
+    names = [name for name in key_columns(dataset) if name in catalog.dimensions() and name != "advertiser_id"]
+    dimensions = (catalog.dimensions()[name] for name in names)
+    return (
+        _ADVERTISER_ID,
+        *_SHOP,
+        *(Column(d.name, d.type, "dimensions", d.title, d.meaning) for d in dimensions),
+        *_span_columns(dataset),
+        *_metrics(dataset),
+        *_CONTEXT,
+        *((_HOUR_UTC,) if dataset.time == "hour" else ()),
+    )
+
+
 def dimensions_asked(dataset: Dataset) -> tuple[str, ...]:
     """The dimensions of the request, TikTok's names, in the order of the key."""
     time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
@@ -265,7 +304,7 @@ def _fields(dataset: Dataset, part: str) -> tuple[Column, ...]:
 def key(dataset: Dataset) -> tuple[str, ...]:
     """The primary key; figures over a range have the range's start in it too."""
     own = dataset.update.key or key_columns(dataset)
-    has_span = bool(_span_columns(dataset)) and dataset.report in ("performance", "creatives")
+    has_span = bool(_span_columns(dataset)) and dataset.report in ("performance", "creatives", gmv_max.REPORT)
     return (*own, "start_date") if has_span and "start_date" not in own else own
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
+from adreel.catalog import gmv_max
 from adreel.catalog.records import Menu, Report
 from adreel.datasets import calculated, lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
@@ -628,8 +629,10 @@ def _dataset(
         report=report.name,
         service_type=_one(chosen, "service_type") or "auction",
         report_type=_one(chosen, "report_type") or "basic",
-        level=_one(chosen, "data_level"),
+        level=_one(chosen, "data_level") or _one(chosen, "gmv_max_level"),
         id_dimension=_one(chosen, "id_dimension"),
+        shops=chosen.get("shops", ()),
+        promotion=_one(chosen, "promotion_type") or "all",
         time=_one(chosen, "time_dimension") or "none",
         breakdowns=breakdowns,
         metrics=chosen.get("metrics", ()),
@@ -639,6 +642,8 @@ def _dataset(
         dates=dates,
         notes=_lifetime_note(values, chosen),
     )
+    if dataset.report == gmv_max.REPORT:
+        return _gmv_max_dataset(dataset)
     if (
         dataset.report == "performance"
         and dataset.level
@@ -647,6 +652,17 @@ def _dataset(
     ):
         problems.add("id_dimension", phrase("without an ID dimension, a time dimension or breakdown is required"))
     return dataset
+
+
+def _gmv_max_dataset(dataset: Dataset) -> Dataset:
+    """The dataset with its own type of campaigns, and with the cost, by which levels are compared with each other."""
+    level = gmv_max.LEVELS.get(dataset.level or "")
+    promotion = level.promotion.lower() if level and level.promotion else dataset.promotion
+    dataset = replace(dataset, report_type="gmv_max", promotion=promotion)
+    if not dataset.metrics or "cost" in dataset.metrics:
+        return dataset
+    note = phrase("The metric cost was added: it is compared with TikTok's totals to verify the report.")
+    return replace(dataset, metrics=(*dataset.metrics, "cost"), notes=(*dataset.notes, note))
 
 
 def _with_calculated(

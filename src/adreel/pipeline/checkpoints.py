@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from adreel.advertisers import Advertiser
+from adreel.advertisers import Advertiser, Shop
 from adreel.datasets.lookback import FirstDays
 from adreel.datasets.schema import columns
 from adreel.pipeline.extract import Parts
@@ -36,7 +36,8 @@ _Record = TypeVar("_Record")
 class RunStart:
     """What the plan of a run is made from: the time, the advertisers, and why others cannot be read.
 
-    `plan` is the fingerprint of the plan, `first_days` those of the table for the look-back window.
+    `plan` is the fingerprint of the plan, `first_days` those of the table for the look-back window. `shops`
+    are those of a GMV Max report by advertiser, with what is said of those that are left out.
     """
 
     plan: str
@@ -44,6 +45,9 @@ class RunStart:
     advertisers: tuple[Advertiser, ...]
     unreadable: dict[str, str]
     first_days: FirstDays | None = None
+    shops: dict[str, tuple[Shop, ...]] | None = None
+    shop_notes: tuple[str, ...] = ()
+    shop_warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

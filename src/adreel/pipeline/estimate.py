@@ -15,6 +15,8 @@ from datetime import datetime
 
 import orjson
 
+from adreel import catalog
+from adreel.catalog import gmv_max
 from adreel.connections import is_fresh
 from adreel.datasets.dataset import Dataset
 from adreel.enumerations import TextEnum
@@ -189,6 +191,9 @@ def shape(dataset: Dataset) -> str:
     if dataset.report == "performance":
         parts += [dataset.report_type, dataset.service_type, dataset.level, dataset.id_dimension, dataset.time]
         parts += [sorted(dataset.breakdowns), dataset.lifetime]
+    elif dataset.report == gmv_max.REPORT:
+        named = any(catalog.metrics()[name].attribute for name in dataset.metrics)
+        parts += [dataset.level, dataset.promotion, dataset.time, sorted(dataset.shops), named]
     elif dataset.report == "creatives":
         parts += [dataset.material_type, dataset.lifetime]
     elif dataset.report == "custom_audience_details":
@@ -244,6 +249,8 @@ def _pages(plan: Plan, rows_of: Callable[[str, int], float]) -> int:
             rows = sum(rows_of(advertiser.id, days) for advertiser in read.advertisers)
             pages += count * max(1, math.ceil(round(rows / plan.page_size, 6)))
             requests += count
+            # The rows of a shop come after the steps that they need.
+            pages += count * max(0, plan.requests_of(read) - 1) if plan.dataset.report == gmv_max.REPORT else 0
     # All buying types but the first are rare, so that one page is enough.
     return len(plan.batches) * (pages + requests * (len(plan.buying) - 1))
 

@@ -35,6 +35,7 @@ from adreel.errors import (
 from adreel.lake import Lake
 from adreel.lake.columns import conform
 from adreel.language import phrase
+from adreel.pipeline.gmv_max import Links, ShopSteps, shop_error, shop_page
 from adreel.pipeline.normalize import as_records, key_texts, page_table, row_type, sums, widened
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.pipeline.verify import (
@@ -262,12 +263,35 @@ class Extraction:
         if len(request.advertisers) == 1 and first in self._failed:
             return ReadOutcome(failed={first: self._failed[first]})
         try:
-            return await self._read(chunk, request, 0)
+            return await (self._read(chunk, request, 0) if request.shop is None else self._shop(chunk, request))
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
             alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
             if alone or (error.passes and not self._plan.dataset.skip_failing):
                 return self._skipped(request, error)
             return await self._one_by_one(chunk, request)
+
+    async def _shop(self, chunk: str, request: Request) -> ReadOutcome:
+        """Reads the rows of a shop after the steps that they need, and all again while their costs do not agree."""
+        steps = ShopSteps(self._plan, self._client, lambda part: self._read(chunk, part, 0))
+        for attempt in range(ROUNDS):
+            last = attempt == ROUNDS - 1
+            try:
+                note = None if attempt else self._parts.note(chunk, f"{request.name}-steps")
+                links = await steps.links(request) if note is None else Links.of_note(note)
+                if note is None:
+                    self._parts.forget(chunk, request.name)
+                    self._parts.write_note(chunk, f"{request.name}-steps", links.as_note())
+                outcome = await steps.rows(request, links)
+            except AdvertiserError as error:
+                raise shop_error(request, error) from error
+            except ProofError:
+                if last:
+                    raise
+                continue
+            fault = steps.differing(request, links, outcome)
+            if not fault:
+                return replace(outcome, unassigned=steps.unassigned(request, links, outcome))
+        return replace(outcome, faults=(*outcome.faults, fault))
 
     async def _one_by_one(self, chunk: str, request: Request) -> ReadOutcome:
         """Reads each advertiser of the request by itself, as one of them makes the whole request fail."""
@@ -408,6 +432,11 @@ class Extraction:
             details, left_out, missing = await self._details(request, page.rows)
             rows = as_records(details, page_type.row)
             return replace(page, rows=rows, left_out=left_out, without_details=missing)
+        if request.shop is not None:
+            page = shop_page(
+                await self._client.page(request.path, params, number, request.page_size), request, self._plan
+            )
+            return replace(page, rows=as_records(page.rows, page_type.row))
         return await self._client.page(request.path, params, number, request.page_size, page_type.reader)
 
     async def _advertisers(self, request: Request, page_type: _PageType) -> ListPage:
@@ -453,7 +482,7 @@ class Extraction:
         """Reads the request in parts that TikTok does not cut; `split` is the stored note with their ids, if any."""
         if len(request.advertisers) > 1:
             return await self._one_by_one(chunk, request)
-        steps = PARENTS.get(self._plan.dataset.level or "", ())
+        steps = () if request.shop is not None else PARENTS.get(self._plan.dataset.level or "", ())
         if self._plan.dataset.id_dimension == "ad_id_v2":
             # There is no list of the ids of Upgraded Smart+ ads.
             steps = steps[:2]
@@ -603,10 +632,31 @@ async def preview_rows(plan: Plan, client: Client, most_rows: int) -> pa.Table:
         if request.batch or request.path == "/advertiser/info/":
             continue
         request_count += 1
-        page = await client.page(request.path, request.params, 1, most_rows, page_type.reader)
-        typed = page_table(page.rows, page_type.columns, page_type.schema, request)
-        wide |= {fractions.column for fractions in typed.fractions}
-        tables.append(typed.table)
+        for rows in await _preview_pages(plan, client, request, most_rows, page_type):
+            typed = page_table(rows, page_type.columns, page_type.schema, request)
+            wide |= {fractions.column for fractions in typed.fractions}
+            tables.append(typed.table)
     schema = widened(page_type.schema, wide)
     batches = [conform(batch, schema) for table in tables for batch in table.to_batches()]
     return pa.Table.from_batches(batches, schema).slice(0, most_rows)
+
+
+async def _preview_pages(
+    plan: Plan, client: Client, request: Request, most_rows: int, page_type: _PageType
+) -> list[Sequence[Any]]:
+    """The first rows of a request; of a shop those of its first parts, after the steps that they need."""
+    if request.shop is None:
+        page = await client.page(request.path, request.params, 1, most_rows, page_type.reader)
+        return [page.rows]
+    steps = ShopSteps(plan, client, _unread)
+    parts = steps.parts(request, await steps.links(request))
+    pages = [
+        shop_page(await client.page(part.path, part.params, 1, most_rows), part, plan)
+        for part in islice(parts, PREVIEW_REQUESTS)
+    ]
+    return [as_records(page.rows, page_type.row) for page in pages]
+
+
+async def _unread(_request: Request) -> ReadOutcome:
+    """A preview reads first pages only, which are not verified."""
+    return ReadOutcome()

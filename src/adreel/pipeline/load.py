@@ -26,6 +26,7 @@ from adreel.datasets.schema import arrow_schema, columns, day_column, key
 from adreel.dates import Span, today_at
 from adreel.enumerations import first_of
 from adreel.errors import AdvertiserError
+from adreel.export.cells import digits
 from adreel.lake import Commit, Lake, Version, Window, Write
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.extract import batch_columns
@@ -138,6 +139,7 @@ def commit_run(
     is_late = late_rows(plan.dataset, incomplete) and not all(_is_read_again(plan.dataset, day) for day in incomplete)
     sentence = incomplete_sentence(plan.dataset, incomplete)
     notes += [sentence] if sentence and not is_late else []
+    notes += unassigned_costs(plan, outcome)
     read = {advertiser.id: advertiser for advertiser, _ in _days_read(plan, outcome.failed)}
     missed = () if other_days else missed_days(covered, read.values())
     verification |= {"missed": [days.as_json() for days in missed]} if missed else {}
@@ -356,6 +358,22 @@ def warnings_of(plan: Plan, outcome: ReadOutcome) -> tuple[str, ...]:
             )
         )
     return (*unread, *faults)
+
+
+def unassigned_costs(plan: Plan, outcome: ReadOutcome) -> Iterator[str]:
+    """A note for each ad account on the cost of campaigns that TikTok does not give for their products or sessions."""
+    advertisers = {advertiser.id: advertiser for read in plan.reads for advertiser in read.advertisers}
+    for name, (above, cost) in list(outcome.unassigned.items())[:MOST_REASONS]:
+        advertiser = advertisers[name]
+        yield phrase(
+            "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that their campaigns "
+            "cost. TikTok assigns the rest to no row; a report at campaign level has all of it.",
+            name=advertiser.name,
+            id=advertiser.id,
+            cost=digits(cost, thousands_apart=True),
+            total=digits(above, thousands_apart=True),
+            currency=advertiser.currency,
+        )
 
 
 def column_warnings(done: Commit) -> Iterator[str]:

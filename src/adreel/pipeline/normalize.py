@@ -318,6 +318,10 @@ def _from_request(column: Column, count: int, request: Request) -> pa.Array:
         value = request.span.end
     elif column.part == "buying":
         value = request.buying
+    elif column.part == "shop" and request.shop is not None:
+        value = {"store_id": request.shop.id, "store_name": request.shop.name or None}.get(
+            column.name, request.promotion
+        )
     return pa.repeat(pa.scalar(value, ARROW_TYPES[column.type]), count)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 import orjson
 
 from adreel import catalog
-from adreel.advertisers import Advertiser
+from adreel.advertisers import Advertiser, Shop
+from adreel.catalog import gmv_max
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence
 from adreel.datasets.lookback import FirstDays, with_lookback
@@ -25,6 +26,7 @@ from adreel.datasets.schema import dimensions_asked
 from adreel.dates import Span, future_days, span, today_at
 from adreel.errors import DatasetError, Problem
 from adreel.language import phrase
+from adreel.tiktok.rate_limit import RateLimits, limits_for, narrower, path_limits
 
 LONGEST_SPAN = {"day": 30, "hour": 1, "none": 365}
 """Days that one request may span, by time dimension."""
@@ -42,6 +44,8 @@ PAGE_SIZE = 1000
 AUDIENCE_PAGE_SIZE = 100
 
 REPORT_PATH = "/report/integrated/get/"
+GMV_MAX_PATH = "/gmv_max/report/get/"
+SHOPS_PATH = "/gmv_max/store/list/"
 _ENTITY_PATHS = {"ads": "/ad/get/", "ad_groups": "/adgroup/get/", "campaigns": "/campaign/get/"}
 _KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
 _STATUS_FILTERS = {"ad": "ad_status", "adgroup": "adgroup_status", "campaign": "campaign_status"}
@@ -53,7 +57,9 @@ _WHOLE_TYPES = {"int", "string", "bool", "list"}
 class Request:
     """One paged request to TikTok; `name` is unique in its plan and valid as a file name.
 
-    `batch` is the number of the batch of metrics, from 0. `buying` is the buying type that is filtered by, if any.
+    `batch` is the number of the batch of metrics, from 0. `buying` is the buying type that is filtered by, if any. A
+    request of a GMV Max report is for a `shop` and a type of campaigns, its `promotion`; `given` are ids of its rows
+    that TikTok does not send.
     """
 
     name: str
@@ -64,6 +70,9 @@ class Request:
     buying: str | None
     page_size: int
     params: Mapping[str, Any]
+    shop: Shop | None = None
+    promotion: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +93,39 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The requests of a run, and notes about them for a person."""
+    """The requests of a run at the aware time `now`, and notes about them for a person.
+
+    `shops` are the shops to read by the id of their advertiser, in a GMV Max report; None if they are not known yet,
+    where each advertiser counts as one with one shop.
+    """
 
     dataset: Dataset
     reads: tuple[Read, ...]
     batches: tuple[tuple[str, ...], ...]
     buying: tuple[str | None, ...]
     notes: tuple[str, ...]
+    now: datetime
+    shops: Mapping[str, tuple[Shop, ...]] | None = None
 
     @property
     def request_count(self) -> int:
         """The number of requests if each has one page; further pages take one more each (`estimate.py`)."""
+        if self.dataset.report == gmv_max.REPORT:
+            lists = len(self.reads) if self.shops is None else len(self.shops)
+            return lists + sum(len(read.spans) * self.requests_of(read) for read in self.reads)
         return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
+
+    def requests_of(self, read: Read) -> int:
+        """The least requests for each span of a read: in a GMV Max report those of all steps from shop to rows."""
+        if self.dataset.report != gmv_max.REPORT:
+            return len(self.batches) * len(self.buying)
+        return len(self._shop_parts(read)) * (1 + steps_before(self.dataset))
+
+    def _shop_parts(self, read: Read) -> list[tuple[Shop, gmv_max.Promotion]]:
+        """The shops of a read, each with every type of campaigns."""
+        who = read.advertisers[0].id
+        shops = (Shop(""),) if self.shops is None else self.shops.get(who, ())
+        return [(shop, kind) for shop in shops for kind in gmv_max.PROMOTIONS[self.dataset.promotion]]
 
     @property
     def page_size(self) -> int:
@@ -114,30 +144,26 @@ class Plan:
 
     def chunks(self) -> Iterator[Chunk]:
         """The requests in chunks; batches of metrics of the same rows, which are joined later, share a chunk."""
-        for number, part in enumerate(self._chunk_reads()):
-            yield Chunk(f"{number:06}", tuple(self._requests(part)))
-
-    def parts(self) -> Iterator[Plan]:
-        """The plan's chunks, each as a plan of its own."""
-        return (replace(self, reads=(part,)) for part in self._chunk_reads())
-
-    def _chunk_reads(self) -> Iterator[Read]:
-        spans_in_chunk = self._spans_in_chunk
+        number = 0
         for read in self.reads:
+            spans_in_chunk = self._spans_in_chunk(read)
             for first in range(0, len(read.spans), spans_in_chunk):
                 yield Read(read.advertisers, read.spans[first : first + spans_in_chunk])
 
     @property
     def chunk_count(self) -> int:
         """The number of chunks."""
-        return sum(-(-len(read.spans) // self._spans_in_chunk) for read in self.reads)
+        return sum(-(-len(read.spans) // self._spans_in_chunk(read)) for read in self.reads)
 
-    @property
-    def _spans_in_chunk(self) -> int:
+    def _spans_in_chunk(self, read: Read) -> int:
         # Batches are joined in memory, one span at a time.
-        return 1 if len(self.batches) > 1 else max(1, CHUNK_REQUESTS // len(self.buying))
+        return 1 if len(self.batches) > 1 else max(1, CHUNK_REQUESTS // max(1, self.requests_of(read)))
 
     def _requests(self, read: Read) -> Iterator[Request]:
+        if self.dataset.report == gmv_max.REPORT:
+            parts = self._shop_parts(read)
+            yield from (_gmv_max_request(self, read, days, *part) for days in read.spans for part in parts)
+            return
         for days in read.spans:
             for batch in range(len(self.batches)):
                 for buying in self.buying:
@@ -162,16 +188,40 @@ def least_seconds(requests: int, per_second: float, per_minute: float, per_day: 
     return days * 86_400 + max(rest / per_second, rest / per_minute * 60)
 
 
+def paths_of(dataset: Dataset) -> tuple[str, ...]:
+    """The paths of a dataset's requests that have limits of their own beside those of the app."""
+    return (GMV_MAX_PATH,) if dataset.report == gmv_max.REPORT else ()
+
+
+def report_limits(dataset: Dataset, level: str) -> RateLimits:
+    """The limits of a dataset's requests at an app level: those of the app, and those of the report's own path."""
+    limits = limits_for(level)
+    for path in paths_of(dataset):
+        limits = narrower(limits, path_limits(path, level))
+    return limits
+
+
 def make_plan(
-    dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime, first_days: FirstDays | None = None
+    dataset: Dataset,
+    advertisers: Iterable[Advertiser],
+    now: datetime,
+    first_days: FirstDays | None = None,
+    shops: Mapping[str, tuple[Shop, ...]] | None = None,
 ) -> Plan:
     """The plan for `advertisers` at the aware time `now`; relative days are counted in the zone of each.
+
+    `shops` are those of a GMV Max report by advertiser, None if they are not known yet; advertisers without shops are
+    not read.
 
     `first_days` are those of the table: from there on the look-back window applies; without them there is none. Raises
     DatasetError if the dates have not begun for any of them.
     """
     chosen = tuple(advertisers)
+    if shops is not None:
+        chosen = tuple(advertiser for advertiser in chosen if shops.get(advertiser.id))
     notes = list(dataset.notes)
+    if dataset.report == gmv_max.REPORT and shops is None:
+        notes.append(phrase("Counted with one shop for each ad account. A run reads all of its shops."))
     if dataset.report == "advertisers":
         groups = [chosen[first : first + MOST_IDS] for first in range(0, len(chosen), MOST_IDS)]
         reads = tuple(Read(group, (None,)) for group in groups)
@@ -179,7 +229,7 @@ def make_plan(
         reads = tuple(Read(group, (None,)) for group in _together(dataset, chosen))
     else:
         reads = tuple(_dated_reads(dataset, chosen, now, first_days, notes))
-    plan = Plan(dataset, reads, _batches(dataset), _buying(dataset), tuple(notes))
+    plan = Plan(dataset, reads, _batches(dataset), _buying(dataset), tuple(notes), now, shops)
     incomplete = incomplete_sentence(dataset, incomplete_days(dataset, plan.days(), now))
     return replace(plan, notes=(*plan.notes, incomplete)) if incomplete else plan
 
@@ -278,6 +328,50 @@ def _request(
     small_pages = dataset.report == "ad_groups" and buying == "RESERVATION_TOP_VIEW"
     page_size = 100 if small_pages else plan.page_size
     return Request(name, path, advertisers, days, batch, buying, page_size, params)
+
+
+def steps_before(dataset: Dataset) -> int:
+    """The least requests of a GMV Max report that find out what a request for rows needs, or what it must sum up to."""
+    level = gmv_max.LEVELS[dataset.level or "account"]
+    # The hours of a shop are compared with its days.
+    return 1 if level.name == "account" and dataset.time == "hour" else level.chain
+
+
+def _gmv_max_request(plan: Plan, read: Read, days: Span | None, shop: Shop, promotion: gmv_max.Promotion) -> Request:
+    """The request for a shop's rows; at levels below the campaigns it lacks the ids that are found out first."""
+    assert days is not None
+    dataset, advertiser = plan.dataset, read.advertisers[0]
+    level = gmv_max.LEVELS[dataset.level or "account"]
+    metrics = [name for name in plan.batches[0] if _has_metric(name, level, promotion)]
+    filtering: dict[str, Any] = {"gmv_max_promotion_types": [promotion]}
+    if level.name == "campaign":
+        filtering["campaign_statuses"] = list(gmv_max.CAMPAIGN_STATUSES)
+    time = {"day": ["stat_time_day"], "hour": ["stat_time_hour"]}.get(dataset.time, [])
+    params = {
+        **shop_params(advertiser, shop, days),
+        "dimensions": [*(level.ids or ("advertiser_id",)), *time],
+        "metrics": metrics,
+        "sort_field": "cost",
+        "enable_total_metrics": True,
+        **({"filtering": filtering} if level.name in ("account", "campaign") else {}),
+    }
+    name = f"{advertiser.id}-{shop.id}-{promotion.lower()}-{days.start:%Y%m%d}"
+    return Request(name, GMV_MAX_PATH, (advertiser,), days, 0, None, PAGE_SIZE, params, shop, promotion)
+
+
+def shop_params(advertiser: Advertiser, shop: Shop, days: Span) -> dict[str, Any]:
+    """The parameters that each request for a shop's figures has."""
+    return {
+        "advertiser_id": advertiser.id,
+        "store_ids": [shop.id],
+        "start_date": days.start.isoformat(),
+        "end_date": days.end.isoformat(),
+    }
+
+
+def _has_metric(name: str, level: gmv_max.GmvMaxLevel, promotion: gmv_max.Promotion) -> bool:
+    """Whether the level has the metric for this type of campaigns; only LIVE campaigns have the metrics of LIVEs."""
+    return bool(catalog.metrics()[name].gmv_max & gmv_max.metric_levels(level.name, promotion.lower()))
 
 
 def _path_and_params(

@@ -22,10 +22,10 @@ from adreel.lake import Lake
 from adreel.language import integer, phrase, phrases
 from adreel.pipeline.estimate import Estimate, earlier_runs, estimated
 from adreel.pipeline.extract import preview_rows
-from adreel.pipeline.plan import Plan, make_plan
+from adreel.pipeline.plan import Plan, make_plan, paths_of, report_limits
+from adreel.pipeline.shops import read_shops
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, SavedDataset, Store
-from adreel.tiktok.rate_limit import limits_for
 
 PATIENCE_SECONDS = 120.0
 """The longest wait for TikTok while a person waits for the answer."""
@@ -133,7 +133,7 @@ class Asking:
 
         def priced(days: FirstDays | None) -> tuple[Plan, Estimate]:
             plan = make_plan(dataset, covering.advertisers, now, days)
-            return plan, estimated(account, plan, earlier, advertisers, now, limits_for(level))
+            return plan, estimated(account, plan, earlier, advertisers, now, report_limits(dataset, level))
 
         plan, estimate = priced(first)
         lookback = None
@@ -166,12 +166,19 @@ class Asking:
         advertisers = await self.advertisers(account)
         covering = covered(advertisers, dataset.advertisers or account.selection)
         refuse_unreadable(covering, advertisers, account, skip_failing=dataset.skip_failing)
-        planned = self.planned(dataset, account, advertisers)
-        access = account_access(self.settings, self.store, account)
+        access, now = account_access(self.settings, self.store, account), self.clock()
         async with connected(
-            self.settings, self.store, access, transport=self.transport, deadline=_patience(), log=self.log
+            self.settings,
+            self.store,
+            access,
+            transport=self.transport,
+            deadline=_patience(),
+            log=self.log,
+            paths=paths_of(dataset),
         ) as client:
-            return with_calculated(dataset, await preview_rows(planned.plan, client, rows))
+            read = await read_shops(client, dataset, covering.advertisers, now)
+            plan = make_plan(dataset, covering.advertisers, now, shops=read.shops)
+            return with_calculated(dataset, await preview_rows(plan, client, rows))
 
 
 def _lookback(dataset: Dataset, requests: int, *, next_run: bool) -> LookbackPlan:

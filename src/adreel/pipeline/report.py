@@ -20,14 +20,14 @@ from adreel.lake import Lake
 from adreel.lake.columns import joined
 from adreel.language import phrase
 from adreel.pipeline.extract import Extraction, Parts
-from adreel.pipeline.load import Committed, combined, commit_run, warnings_of
-from adreel.pipeline.plan import Plan, least_seconds, make_plan
+from adreel.pipeline.load import Committed, commit_run
+from adreel.pipeline.plan import Plan, make_plan, paths_of, report_limits
 from adreel.pipeline.run import CHUNKS_AT_ONCE, DEADLINE_FACTOR, SHORTEST_DEADLINE
+from adreel.pipeline.shops import ShopsRead, read_shops
 from adreel.pipeline.verify import ReadOutcome
 from adreel.settings import Settings
 from adreel.store import Account, RunState, Store, new_run_id
 from adreel.tiktok.client import first_failure
-from adreel.tiktok.rate_limit import limits_for
 
 _SLUG = "report"
 
@@ -76,13 +76,19 @@ class ReportReader:
     ) -> tuple[list[ReadOutcome], Committed]:
         run_id, plan = new_run_id(), planned.plan
         parts = Parts(lake, run_id)
-        failed = dict(planned.unreadable)
-        limits = limits_for(self.settings.tiktok_level)
-        least = least_seconds(planned.requests, limits.per_second, limits.per_minute, limits.per_day)
+        plan, failed, shops = await self._plan(dataset, account, now)
+        limits = report_limits(dataset, self.settings.tiktok_level)
+        least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
         deadline = self.waits.monotonic() + max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)
         access = account_access(self.settings, self.store, account)
         async with connected(
-            self.settings, self.store, access, transport=self.transport, deadline=deadline, waits=self.waits
+            self.settings,
+            self.store,
+            access,
+            transport=self.transport,
+            deadline=deadline,
+            waits=self.waits,
+            paths=paths_of(dataset),
         ) as client:
             extraction = Extraction(plan, client, parts, lambda _request, _part: None, dict(failed))
             slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
@@ -96,11 +102,14 @@ class ReportReader:
                     tasks = [group.create_task(read(chunk)) for chunk in plan.chunks()]
             except BaseExceptionGroup as failures:
                 raise first_failure(failures) from None
-        outcomes = [ReadOutcome(failed=failed), *(task.result() for task in tasks)]
-        done = await asyncio.to_thread(commit_run, lake, _SLUG, run_id, plan, planned.now, outcomes, newest=None)
-        return outcomes, done
+        outcomes = [ReadOutcome(failed=dict(failed)), *(task.result() for task in tasks)]
+        committed = await asyncio.to_thread(commit_run, lake, _SLUG, run_id, plan, now, outcomes, newest=None)
+        notes, warnings = (*committed.notes, *shops.notes), (*committed.warnings, *shops.warnings)
+        return replace(committed, notes=notes, warnings=warnings)
 
-    async def _plan(self, dataset: Dataset, account: Account, now: datetime) -> tuple[Plan, Mapping[str, str]]:
+    async def _plan(
+        self, dataset: Dataset, account: Account, now: datetime
+    ) -> tuple[Plan, Mapping[str, str], ShopsRead]:
         advertisers = self.store.accounts.advertisers(account)
         if not is_fresh(advertisers, now):
             deadline = self.waits.monotonic() + SHORTEST_DEADLINE
@@ -111,7 +120,16 @@ class ReportReader:
                 advertisers = await refresh(client, self.store, account)
         covering = covered(advertisers, dataset.advertisers or account.selection)
         refuse_unreadable(covering, advertisers, account, skip_failing=dataset.skip_failing)
-        return make_plan(dataset, covering.advertisers, now), covering.unreadable
+        read = ShopsRead()
+        if paths_of(dataset):
+            access = account_access(self.settings, self.store, account)
+            async with connected(
+                self.settings, self.store, access, transport=self.transport, waits=self.waits, paths=paths_of(dataset)
+            ) as client:
+                read = await read_shops(client, dataset, covering.advertisers, now)
+        chosen = [who for who in covering.advertisers if who.id not in read.unreadable]
+        plan = make_plan(dataset, chosen, now, shops=read.shops)
+        return plan, covering.unreadable | read.unreadable, read
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import gc
 import logging
 import time
 import traceback
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from typing import Any
 
 import httpx2
 
+from adreel.catalog import gmv_max
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.figures import keep_figures
@@ -44,8 +46,9 @@ from adreel.pipeline.estimate import earlier_runs, estimated, size_of_run
 from adreel.pipeline.extract import Extraction, Parts
 from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
-from adreel.pipeline.plan import Chunk, Plan, Request, make_plan
+from adreel.pipeline.plan import Chunk, Plan, Request, make_plan, paths_of, report_limits
 from adreel.pipeline.progress import READING, VERIFIED, WRITTEN, PageProgress
+from adreel.pipeline.shops import read_shops
 from adreel.pipeline.verify import Part, ReadOutcome
 from adreel.settings import Settings
 from adreel.store import (
@@ -64,7 +67,6 @@ from adreel.store import (
 )
 from adreel.store.locks import Held
 from adreel.tiktok.client import Client, first_failure
-from adreel.tiktok.rate_limit import limits_for
 
 logger = logger_of(__name__)
 
@@ -398,8 +400,8 @@ class _RunInProgress:
         self._newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
         async with self._client_until(SHORTEST_DEADLINE):
             start, plan = await self._start()
-        self._notes.extend(f"note: {note}" for note in plan.notes)
-        limits = limits_for(self._runner.settings.tiktok_level)
+        self._notes.extend(f"note: {note}" for note in (*plan.notes, *start.shop_notes))
+        limits = report_limits(self._dataset, self._runner.settings.tiktok_level)
         least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
         async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
             outcomes = await self._chunks(plan, start.plan)
@@ -433,6 +435,7 @@ class _RunInProgress:
             refused=log,
             deadline=deadline,
             waits=waits,
+            paths=paths_of(self._dataset),
         ) as self._client:
             self._before = self._progress
             try:
@@ -496,14 +499,18 @@ class _RunInProgress:
             self._notes.append(phrase("note: This run started more than a day ago, so it restarts."))
             start = None
         if start is not None:
-            plan = make_plan(self._dataset, start.advertisers, start.now, start.first_days)
+            plan = make_plan(self._dataset, start.advertisers, start.now, start.first_days, start.shops)
             if fingerprint(plan) == start.plan:
                 return start, plan
             self._notes.append(phrase("note: Another version of adreel started this run, so it restarts."))
         now, covering = self._runner.clock(), await self._covered()
         first = await asyncio.to_thread(self._first_days, now)
-        plan = make_plan(self._dataset, covering.advertisers, now, first)
-        start = RunStart(fingerprint(plan), now, covering.advertisers, covering.unreadable, first)
+        earlier = await asyncio.to_thread(self._earlier_shops)
+        read = await read_shops(self._client, self._dataset, covering.advertisers, now, earlier)
+        advertisers = tuple(who for who in covering.advertisers if who.id not in read.unreadable)
+        plan = make_plan(self._dataset, advertisers, now, first, read.shops)
+        unreadable = covering.unreadable | read.unreadable
+        start = RunStart(fingerprint(plan), now, advertisers, unreadable, first, read.shops, read.notes, read.warnings)
         self._checkpoints.write_start(start)
         return start, plan
 
@@ -511,6 +518,19 @@ class _RunInProgress:
         """The first days of the table for the look-back window; None for a run of other days than the dataset's."""
         own_dates = self._run.dates is None
         return first_days(self._lake, self._saved.table_slug, self._dataset, now) if own_dates else None
+
+    def _earlier_shops(self) -> dict[str, set[str]]:
+        """The shops in the table by advertiser, for a GMV Max report that reads all shops."""
+        slug, names = self._saved.table_slug, ("advertiser_id", "store_id")
+        if self._dataset.report != gmv_max.REPORT or self._dataset.shops or not self._lake.exists(slug):
+            return {}
+        shops = defaultdict[str, set[str]](set)
+        if set(names) <= set(self._lake.table(slug).schema.names):
+            for batch in self._lake.read(slug, columns=names):
+                pairs = batch.to_pydict()
+                for advertiser_id, store_id in set(zip(pairs["advertiser_id"], pairs["store_id"], strict=True)):
+                    shops[advertiser_id].add(store_id)
+        return shops
 
     async def _covered(self) -> Covered:
         """The advertisers to read. Raises AdvertiserError if there is none, or one that may not be skipped."""
@@ -525,7 +545,7 @@ class _RunInProgress:
     def _expected(self, plan: Plan) -> int | None:
         """The requests that reading the plan takes; None if it is not known."""
         runner = self._runner
-        limits, now = limits_for(runner.settings.tiktok_level), runner.clock()
+        limits, now = report_limits(self._dataset, runner.settings.tiktok_level), runner.clock()
         advertisers = runner.store.accounts.advertisers(self._account)
         earlier = earlier_runs(runner.store, self._account, plan.dataset)
         estimate = estimated(self._account, plan, earlier, advertisers, now, limits)
@@ -616,8 +636,14 @@ class _RunInProgress:
             if lost
             else ""
         )
-        more = (*filter(None, [anew]), *self._missing_days(plan, start), *self._days_not_verified(committed.version))
-        return replace(committed, warnings=(*committed.warnings, *more))
+        more = (
+            *filter(None, [anew]),
+            *start.shop_warnings,
+            *self._missing_days(plan, start),
+            *self._days_not_verified(committed.version),
+        )
+        notes = (*committed.notes, *start.shop_notes)
+        return replace(committed, notes=notes, warnings=(*committed.warnings, *more))
 
     def _days_not_verified(self, newest: int) -> Iterator[str]:
         """Warnings of days in the table that a run read whose check failed, and that no run has read again."""
@@ -641,7 +667,7 @@ class _RunInProgress:
         if not self._resumed:
             return
         advertisers = [advertiser for read in plan.reads for advertiser in read.advertisers]
-        due = make_plan(self._dataset, advertisers, self._runner.clock(), start.first_days)
+        due = make_plan(self._dataset, advertisers, self._runner.clock(), start.first_days, start.shops)
         if dict(plan.days()) != dict(due.days()):
             yield (
                 phrase(

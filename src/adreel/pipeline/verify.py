@@ -48,7 +48,8 @@ class ReadOutcome:
     sentences on what differs. `unread` has by column the number of values that could not be read, and one of them;
     `fractions` by column of counts the number of values with a fraction, and the first ones with their keys. It is not
     `steady` if TikTok's count changed between pages. `repeated` counts rows whose key is there already, of which
-    `repeated_key` is one.
+    `repeated_key` is one. `sums` are those of the rows by additive metric. `unassigned` has by advertiser the cost of
+    a higher level and that of the rows, where TikTok does not assign all of it to them.
     """
 
     rows_expected: int = 0
@@ -63,6 +64,8 @@ class ReadOutcome:
     faults: tuple[str, ...] = ()
     steady: bool = True
     repeated_key: str = ""
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    unassigned: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def __add__(self, other: ReadOutcome) -> ReadOutcome:
         """The outcome of the requests of both."""
@@ -79,6 +82,8 @@ class ReadOutcome:
             tuple(dict.fromkeys(self.faults + other.faults)),
             self.steady and other.steady,
             self.repeated_key or other.repeated_key,
+            _merged(self.sums, other.sums, lambda mine, yours: mine + yours),
+            _merged(self.unassigned, other.unassigned, lambda mine, yours: (mine[0] + yours[0], mine[1] + yours[1])),
         )
 
     def without(self, failed: Collection[str]) -> ReadOutcome:
@@ -93,6 +98,7 @@ class ReadOutcome:
             rows=self.rows - sum(removed.values()),
             totals={} if len(removed) == len(self.rows_of) else self.totals,
             rows_of={advertiser: rows for advertiser, rows in self.rows_of.items() if advertiser not in failed},
+            unassigned={name: costs for name, costs in self.unassigned.items() if name not in failed},
             faults=() if len(removed) == len(self.rows_of) else self.faults,
         )
 
@@ -189,6 +195,7 @@ def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: 
         # Pages with different counts were read before and after a change of the report.
         steady=len({part.total_rows for part in parts}) == 1,
         repeated_key=_repeated_key(key, keys) if rows > distinct else "",
+        sums={name: sum((Decimal(part.sums[name]) for part in parts), Decimal(0)) for name in first.sums},
     )
     undetailed = sum(part.without_details for part in parts)
     if undetailed:
@@ -309,6 +316,8 @@ def request_words(request: Request) -> str:
         phrase("ad account %(name)s (%(id)s)", name=advertiser.name, id=advertiser.id)
         for advertiser in request.advertisers
     )
+    if request.shop is not None:
+        who = phrase("%(ad_account)s, shop %(shop)s", ad_account=who, shop=request.shop.words)
     return (
         phrase("%(ad_accounts)s, %(start)s to %(end)s", ad_accounts=who, start=request.span.start, end=request.span.end)
         if request.span

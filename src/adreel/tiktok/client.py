@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -130,6 +130,7 @@ class Client:
         *,
         base_url: str,
         pace: Pace,
+        path_paces: Mapping[str, Pace] = MappingProxyType({}),
         token: str | None = None,
         app_id: str | None = None,
         secret: str | None = None,
@@ -145,11 +146,15 @@ class Client:
     ) -> None:
         """`base_url` ends with the API's version; raises InputError if it is no web address.
 
+        `path_paces` are of paths that have limits of their own beside those of the app.
+
         `transport` is TikTok's end by default, through the proxies of the environment.
         """
         self.counts = Counts()
         self._base_url = checked_url(base_url)
         self._pace = pace
+        self._path_paces = path_paces
+        self._two_turns = asyncio.Lock()
         self._app_id = app_id
         self._secret = secret
         self._token = token
@@ -328,7 +333,7 @@ class Client:
         self, request: ApiRequest, tries: _Tries, read: Callable[[ApiAnswer], T | FailedAnswer]
     ) -> T | FailedAnswer:
         async with self._in_flight:
-            slot = await self._pace.turn()
+            slot = await self._turn(request)
             sent = self._monotonic()
             self.counts.requests += 1
             tries.sent += 1
@@ -350,6 +355,18 @@ class Client:
             async with self._handing_on:
                 await asyncio.sleep(0)
         return outcome
+
+    async def _turn(self, request: ApiRequest) -> Slot:
+        """Returns when the request may be sent: by the limits of its path, if it has any, and by those of the app."""
+        pace = self._path_paces.get(request.path)
+        if pace is None:
+            return await self._pace.turn()
+        # One request at a time waits for both, so that the app's turns do not bring those of the path together.
+        async with self._two_turns:
+            own = await pace.turn()
+            slot = await self._pace.turn()
+            pace.went(own)
+            return slot
 
     async def _journey(self, request: ApiRequest, slot: Slot) -> tuple[ApiAnswer | FailedAnswer, float]:
         """What came of a request, and the seconds from its going, on an open connection, to its answer's head."""

@@ -47,7 +47,53 @@ LEVELS: Mapping[str, RateLimits] = MappingProxyType(
 )
 """What TikTok grants an app, by its level (page "Rate limits"); a new app is basic."""
 
+PATHS: Mapping[str, Mapping[str, RateLimits]] = MappingProxyType(
+    {
+        "/gmv_max/report/get/": MappingProxyType(
+            {
+                "basic": RateLimits(8, 240, 20_000),
+                "advanced": RateLimits(12, 360, 30_000),
+                "premium": RateLimits(20, 600, 50_000),
+                "ultimate": RateLimits(20, 600, 50_000),
+            }
+        )
+    }
+)
+"""The limits that a path has beside those of the app, by the app's level (page "Rate limits")."""
+
 _DAY = 86_400
+
+
+def path_limits(path: str, level: str) -> RateLimits | None:
+    """The limits of a path at a level of `limits_for`; None if it has none of its own.
+
+    With a number of requests a second, as for an app that others use as well, the path has the same part of the limits
+    of a basic app. A number above those of all levels is none of TikTok's, and has no limits by path.
+    """
+    by_level = PATHS.get(path)
+    if by_level is None:
+        return None
+    name = level.strip().lower()
+    if name in LEVELS:
+        return by_level[name]
+    rate, basic, own = limits_for(level), LEVELS["basic"], by_level["basic"]
+    if rate.per_second > LEVELS["ultimate"].per_second:
+        return None
+    part = rate.per_day / basic.per_day
+    return RateLimits(
+        max(1, int(own.per_second * part)), max(1, int(own.per_minute * part)), max(1, int(own.per_day * part))
+    )
+
+
+def narrower(limits: RateLimits, other: RateLimits | None) -> RateLimits:
+    """The limits of requests that both apply to."""
+    if other is None:
+        return limits
+    return RateLimits(
+        min(limits.per_second, other.per_second),
+        min(limits.per_minute, other.per_minute),
+        min(limits.per_day, other.per_day),
+    )
 
 
 def limits_for(level: str) -> RateLimits:

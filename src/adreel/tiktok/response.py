@@ -183,18 +183,23 @@ def read_page(
     """The rows of a list and how many there are; `where` names the request in the error.
 
     With `page_size`, the number of rows that were asked for, an answer without its list or without TikTok's own count
-    of all rows is no evidence that there are no more: it is a trouble that may pass. Without it, the rows are all there
-    are. Raises StopError for data of a form that TikTok does not document.
+    of all rows is no evidence that there are no more: it is a trouble that may pass. TikTok leaves the list out of an
+    empty page, though: where it counts no rows, and of later pages. Without `page_size`, the rows are all there are.
+    Raises StopError for data of a form that TikTok does not document.
     """
     listed = _list_of(answer, where, reader)
-    rows, totals, info = listed.list or [], listed.total_metrics, listed.page_info
+    rows: Sequence[Any] = listed.list or []
+    totals, info = listed.total_metrics, listed.page_info
     if not isinstance(totals, dict | None):
         raise _unknown_form(answer, where, phrase("its total_metrics is not an object"))
     if page_size is None:
         return ListPage(rows, len(rows), 1, totals, answer.cut, answer.request_id)
     total = _count(info.get("total_number")) if isinstance(info, dict) else None
     if listed.list is msgspec.UNSET:
-        return _without(phrase("a list"), answer)
+        later = (_count(info.get("page")) or 0) > 1 if isinstance(info, dict) else False
+        if total is None or (total and not later):
+            return _without(phrase("a list"), answer)
+        rows = []
     if total is None or total < 0:
         return _without(phrase("its count of all rows (page_info.total_number)"), answer)
     return ListPage(rows, total, _pages(info, total, page_size), totals, answer.cut, answer.request_id)

@@ -34,6 +34,7 @@ class ApiRequest:
     method: str
     url: str = field(repr=False)
     body: bytes | None = field(repr=False)
+    path: str = ""
 
     @property
     def key(self) -> int:
@@ -52,6 +53,7 @@ def make_request(
         method=method,
         url=f"{base_url}{path}?{query}" if query else f"{base_url}{path}",
         body=None if body is None else orjson.dumps(body, default=_plain),
+        path=path,
     )
 
 

@@ -1,0 +1,242 @@
+"""Which shops each ad account reads in a GMV Max report.
+
+A shop has at most one ad account with GMV Max authorization ("Get shops", doc 1822001044479041). TikTok's list of an ad
+account also has shops of others, and may lack its own; so a shop can be given by its ID, and is then asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+
+from adreel.advertisers import SKIP_ADVICE, Advertiser, Shop
+from adreel.catalog import gmv_max
+from adreel.datasets.dataset import Dataset
+from adreel.dates import Span, today_at
+from adreel.enumerations import first_of
+from adreel.errors import AdvertiserError, RequestError
+from adreel.language import phrase, phrases
+from adreel.pipeline.plan import GMV_MAX_PATH, SHOPS_PATH, shop_params
+from adreel.tiktok.client import Client, together
+
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ShopsRead:
+    """The shops to read by advertiser, why other advertisers cannot be read, and sentences on what is left out.
+
+    `warnings` are about shops that were asked for and cannot be read, `notes` about advertisers without shops.
+    """
+
+    shops: dict[str, tuple[Shop, ...]] | None = None
+    unreadable: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """TikTok's list of an advertiser: its own shops, and the advertisers that have the others, in words by shop."""
+
+    own: Mapping[str, Shop] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    refusal: AdvertiserError | None = None
+
+
+async def read_shops(
+    client: Client,
+    dataset: Dataset,
+    advertisers: Sequence[Advertiser],
+    now: datetime,
+    earlier: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> ShopsRead:
+    """The shops of the advertisers that the dataset reads; nothing for other reports than GMV Max.
+
+    `earlier` has by advertiser the shops in the table: one that TikTok lists no more is asked for. Raises
+    AdvertiserError for an advertiser or a shop that cannot be read, unless the dataset skips those, and if there is no
+    shop at all.
+    """
+    if dataset.report != gmv_max.REPORT:
+        return ShopsRead()
+    listed = dict(
+        zip((a.id for a in advertisers), await together(_listed(client, a) for a in advertisers), strict=True)
+    )
+    if dataset.shops:
+        read = await _selected(client, dataset, advertisers, listed, now)
+    else:
+        read = _all_shops(dataset, advertisers, listed)
+        read = await _with_earlier(client, advertisers, read, earlier, now)
+    if not any((read.shops or {}).values()):
+        why = " ".join((*read.unreadable.values(), *read.warnings))
+        raise AdvertiserError(
+            phrase(
+                "TikTok lists no shop of these ad accounts. The table is unchanged. If they have one, enter its ID as "
+                "shops: [ID]. %(reasons)s",
+                reasons=why,
+            ).rstrip()
+        )
+    return read
+
+
+async def _listed(client: Client, advertiser: Advertiser) -> _Listed:
+    try:
+        answer = await client.call("GET", SHOPS_PATH, params={"advertiser_id": advertiser.id})
+    except AdvertiserError as error:
+        return _Listed(refusal=error)
+    rows = answer.data.get("store_list")
+    own: dict[str, Shop] = {}
+    others: dict[str, str] = {}
+    for row in rows if isinstance(rows, list) else []:
+        if not isinstance(row, dict) or not row.get("store_id"):
+            continue
+        shop = Shop(str(row["store_id"]), str(row.get("store_name") or ""))
+        owner = row.get("exclusive_authorized_advertiser_info")
+        owner_id, owner_name = (
+            (str(owner.get(name) or "") for name in ("advertiser_id", "advertiser_name"))
+            if isinstance(owner, dict)
+            else ("", "")
+        )
+        if owner_id == advertiser.id or (not owner_id and row.get("is_gmv_max_available") is True):
+            own[shop.id] = shop
+        elif owner_id:
+            others[shop.id] = f"{owner_name} ({owner_id})".lstrip()
+    return _Listed(own, others)
+
+
+def _all_shops(dataset: Dataset, advertisers: Sequence[Advertiser], listed: Mapping[str, _Listed]) -> ShopsRead:
+    unreadable: dict[str, str] = {}
+    without: list[Advertiser] = []
+    for advertiser in advertisers:
+        refusal = listed[advertiser.id].refusal
+        if refusal is not None:
+            if not dataset.skip_failing:
+                raise _named(advertiser, refusal, several=len(advertisers) > 1)
+            unreadable[advertiser.id] = str(refusal)
+        elif not listed[advertiser.id].own:
+            without.append(advertiser)
+    shops = {name: tuple(of.own.values()) for name, of in listed.items() if of.own}
+    return ShopsRead(shops, unreadable, tuple(_without(without)))
+
+
+async def _with_earlier(
+    client: Client,
+    advertisers: Sequence[Advertiser],
+    read: ShopsRead,
+    earlier: Mapping[str, Collection[str]],
+    now: datetime,
+) -> ShopsRead:
+    """The same with the shops of the table that TikTok lists no more, as long as it still gives their reports."""
+    shops, warnings = dict(read.shops or {}), list(read.warnings)
+    for advertiser in advertisers:
+        listed_ids = {shop.id for shop in shops.get(advertiser.id, ())}
+        for shop_id in sorted(set(earlier.get(advertiser.id, ())) - listed_ids):
+            if advertiser.id in read.unreadable:
+                continue
+            refusal = await _refusal(client, advertiser, Shop(shop_id), now)
+            if refusal is None:
+                shops[advertiser.id] = (*shops.get(advertiser.id, ()), Shop(shop_id))
+            else:
+                warnings.append(
+                    phrase(
+                        "The table has rows of shop %(shop)s, which ad account %(name)s (%(id)s) can no longer read, "
+                        "so it was not read again: %(reason)s If another ad account has its GMV Max authorization now, "
+                        "add that one to the dataset. Earlier versions of the table keep the rows.",
+                        shop=shop_id,
+                        name=advertiser.name,
+                        id=advertiser.id,
+                        reason=refusal.message,
+                    )
+                )
+    return replace(read, shops=shops, warnings=tuple(warnings))
+
+
+def _without(advertisers: Sequence[Advertiser]) -> Iterable[str]:
+    if advertisers:
+        yield phrases(
+            "TikTok lists no shop of %(number)s ad account, so it is not read: %(ad_accounts)s. If it has one, enter "
+            "the IDs of all shops as shops: [ID, ID].",
+            "TikTok lists no shop of %(number)s ad accounts, so they are not read: %(ad_accounts)s. If they have one, "
+            "enter the IDs of all shops as shops: [ID, ID].",
+            len(advertisers),
+            number=len(advertisers),
+            ad_accounts=first_of([f"{advertiser.name} ({advertiser.id})" for advertiser in advertisers], MOST_NAMED),
+        )
+
+
+async def _selected(
+    client: Client,
+    dataset: Dataset,
+    advertisers: Sequence[Advertiser],
+    listed: Mapping[str, _Listed],
+    now: datetime,
+) -> ShopsRead:
+    """The selected shops, each with the advertiser that has it; one that no list has is asked for with each."""
+    shops: dict[str, list[Shop]] = {}
+    warnings = []
+    for shop_id in dataset.shops:
+        owners = [name for name, of in listed.items() if shop_id in of.own]
+        elsewhere = next((of.others[shop_id] for of in listed.values() if shop_id in of.others), None)
+        shop = next((of.own[shop_id] for of in listed.values() if shop_id in of.own), Shop(shop_id))
+        reasons: list[str] = []
+        if not owners and elsewhere is None:
+            for advertiser in advertisers:
+                refusal = await _refusal(client, advertiser, shop, now)
+                if refusal is None:
+                    owners.append(advertiser.id)
+                else:
+                    reasons.append(refusal.message)
+        if owners:
+            for owner in owners:
+                shops.setdefault(owner, []).append(shop)
+            continue
+        fault = _elsewhere(shop, elsewhere) if elsewhere else _nobody(shop, reasons)
+        if not dataset.skip_failing:
+            raise AdvertiserError(fault)
+        warnings.append(fault)
+    return ShopsRead({name: tuple(of) for name, of in shops.items()}, warnings=tuple(warnings))
+
+
+async def _refusal(client: Client, advertiser: Advertiser, shop: Shop, now: datetime) -> AdvertiserError | None:
+    """Why TikTok refuses the shop's report to the advertiser; None if it does not."""
+    today = today_at(now, advertiser.offset)
+    params = {
+        **shop_params(advertiser, shop, Span(today, today)),
+        "dimensions": ["advertiser_id"],
+        "metrics": ["cost"],
+    }
+    try:
+        await client.page(GMV_MAX_PATH, params, 1, 1)
+    except AdvertiserError as error:
+        return error
+    except RequestError as error:
+        return AdvertiserError(error.message, code=error.code, request_id=error.request_id)
+    return None
+
+
+def _elsewhere(shop: Shop, owner: str) -> str:
+    return phrase(
+        "Shop %(shop)s belongs to ad account %(owner)s, which has its GMV Max authorization. Add that ad account to "
+        "the dataset, connect it first if it is missing, or remove the shop.",
+        shop=shop.words,
+        owner=owner,
+    )
+
+
+def _nobody(shop: Shop, reasons: Sequence[str]) -> str:
+    return phrase(
+        "No ad account of the dataset can read shop %(shop)s: %(reasons)s See in TikTok Ads Manager or Seller Center "
+        "which ad account has its GMV Max authorization, and select that one or remove the shop.",
+        shop=shop.words,
+        reasons=" ".join(dict.fromkeys(reasons)),
+    )
+
+
+def _named(advertiser: Advertiser, error: AdvertiserError, *, several: bool) -> AdvertiserError:
+    name = f"{advertiser.name} ({advertiser.id})"
+    failure = phrase("Ad account %(name)s could not be read: %(reason)s", name=name, reason=error.message)
+    return AdvertiserError(
+        f"{failure} {SKIP_ADVICE}" if several else failure, code=error.code, request_id=error.request_id
+    )

@@ -1,0 +1,387 @@
+"""The GMV Max report, from the dataset file to the verified table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adreel.advertisers import Advertiser, Shop
+from adreel.catalog import gmv_max
+from adreel.datasets.files import read
+from adreel.datasets.lookback import lookback_days
+from adreel.datasets.validation import parse
+from adreel.dates import Span
+from adreel.pipeline.plan import LONGEST_SPAN, make_plan, report_limits
+from home import Home, make_home
+from running import table
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+PATH = "gmv_max/report/get/"
+DAILY: dict[str, Any] = {
+    "name": "Shop",
+    "account": "demo",
+    "report": "gmv_max",
+    "gmv_max_level": "campaign",
+    "metrics": ["cost", "orders", "gross_revenue"],
+    "dates": {"start": "today-4", "end": "today-2"},
+}
+
+
+@pytest.fixture(scope="module")
+def shops(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home for tests that only read, each with a dataset of its own."""
+    home = make_home(tmp_path_factory.mktemp("shops") / "home")
+    home.add_account()
+    return home
+
+
+def write(home: Home, **keys: Any) -> str:
+    path = home.path.parent / "shop.yaml"
+    path.write_bytes(orjson.dumps(DAILY | keys))
+    return str(path)
+
+
+def run(home: Home, **keys: Any) -> dict[str, Any]:
+    """Runs a dataset as it is named; the report of the run."""
+    result = home.adreel("run", "-f", write(home, **keys), "--json")
+    assert result.stdout, result.output
+    return dict(orjson.loads(result.stdout))
+
+
+def rows(home: Home, report: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(table(home, report["table"].rpartition("/")[2]).to_pylist())
+
+
+def cost(found: list[dict[str, Any]], **values: Any) -> Decimal:
+    matching = [row["cost"] for row in found if all(row[name] == value for name, value in values.items())]
+    return sum(matching, Decimal(0))
+
+
+# -- rows and keys
+
+
+def test_all_levels_agree_but_for_the_cost_of_no_product(shops: Home) -> None:
+    by_level = {}
+    for level in gmv_max.LEVELS:
+        report = run(shops, name=f"Level {level}", gmv_max_level=level)
+        assert report["verification"]["verified"], report
+        assert report["rows"] == report["verification"]["rows_expected"] > 0
+        by_level[level] = rows(shops, report), report["notes"]
+    account, campaigns, products = (by_level[level][0] for level in ("account", "campaign", "product"))
+    assert (
+        cost(account) == cost(campaigns) > cost(products) > Decimal("0.98") * cost(campaigns, promotion_type="PRODUCT")
+    )
+    assert cost(by_level["livestream"][0]) == cost(campaigns, promotion_type="LIVE")
+    assert cost(by_level["creative"][0]) == cost(products)
+    told = [note for note in by_level["product"][1] if "that their campaigns cost" in note]
+    assert len(told) == 2, by_level["product"][1]
+    assert not any("that their campaigns cost" in note for note in by_level["campaign"][1])
+
+
+def test_shop_and_type_come_from_the_request_and_ids_stay_texts(shops: Home) -> None:
+    found = rows(shops, run(shops, name="Creatives", gmv_max_level="creative"))
+    row = next(row for row in found if row["item_id"] == "-1")
+    names = ["advertiser_id", "store_id", "campaign_id", "item_group_id", "item_id"]
+    assert {type(row[name]) for name in names} == {str}
+    assert row["promotion_type"] == "PRODUCT"
+    assert row["store_name"].endswith("Shop") or row["store_name"].endswith("Shop 2")
+    keys = Counter((*(row[name] for name in names), row["stat_time_day"]) for row in found)
+    assert set(keys.values()) == {1}
+
+
+def test_names_are_read_one_campaign_at_a_time_with_the_same_figures(shops: Home) -> None:
+    plain = run(shops, name="Ids", gmv_max_level="product")
+    named = run(shops, name="Names", gmv_max_level="product", metrics=["product_name", "cost", "orders"])
+    found = rows(shops, named)
+    assert all(row["product_name"] for row in found)
+    assert sorted((r["campaign_id"], r["item_group_id"], r["stat_time_day"], r["cost"]) for r in found) == sorted(
+        (r["campaign_id"], r["item_group_id"], r["stat_time_day"], r["cost"]) for r in rows(shops, plain)
+    )
+    assert named["requests"] > plain["requests"]
+
+
+def test_metrics_of_lives_are_empty_in_rows_of_product_campaigns(shops: Home) -> None:
+    found = rows(shops, run(shops, name="Lives", metrics=["cost", "live_views"]))
+    assert {row["live_views"] is None for row in found if row["promotion_type"] == "PRODUCT"} == {True}
+    assert {row["live_views"] is None for row in found if row["promotion_type"] == "LIVE"} == {False}
+
+
+def test_hours_that_are_still_to_come_are_no_rows(shops: Home) -> None:
+    hourly = {"time_dimension": "hour", "dates": {"date": "today"}, "gmv_max_level": "account"}
+    found = rows(shops, run(shops, name="Hours", **hourly))
+    latest = Counter(row["timezone"] for row in found if row["stat_time_hour_utc"] > NOW)
+    assert found
+    assert not latest
+
+
+def test_deleted_campaigns_are_in_the_table(shops: Home) -> None:
+    summer = {"dates": {"start": "2026-07-01", "end": "2026-07-10"}, "metrics": ["campaign_name", "cost"]}
+    report = run(shops, name="Summer", **summer)
+    found = rows(shops, report)
+    account = rows(
+        shops, run(shops, name="Summer account", **{**summer, "gmv_max_level": "account", "metrics": ["cost"]})
+    )
+    assert cost(found) == cost(account)
+
+
+# -- proof
+
+
+class Changed(httpx2.AsyncBaseTransport):
+    """The simulated world with changed GMV Max reports: `change` gets the parameters and the answer's data."""
+
+    def __init__(self, home: Home, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+        self._under, self._change = httpx2.ASGITransport(home.world), change
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._under.handle_async_request(request)
+        if PATH not in request.url.path:
+            return response
+        answer = orjson.loads(await response.aread())
+        params = {name: value if name.endswith("date") else orjson.loads(value) for name, value in _json(request)}
+        self._change(params, answer["data"])
+        return httpx2.Response(200, content=orjson.dumps(answer))
+
+
+def _json(request: httpx2.Request) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, value in request.url.params.items() if name not in ("advertiser_id", "sort_field"))
+
+
+def changed(shops: Home, change: Callable[[dict[str, Any], dict[str, Any]], None], **keys: Any) -> Any:
+    shops.transport = Changed(shops, change)
+    try:
+        return shops.adreel("run", "-f", write(shops, **keys), "--json")
+    finally:
+        shops.transport = None
+
+
+def test_an_empty_list_of_campaigns_of_a_shop_with_cost_is_no_success(shops: Home) -> None:
+    def empty(params: dict[str, Any], data: dict[str, Any]) -> None:
+        if "campaign_id" in params["dimensions"]:
+            data.pop("list", None)
+            data["page_info"] |= {"total_number": 0, "total_page": 0}
+            data.pop("total_metrics", None)
+
+    result = changed(shops, empty, name="Empty")
+    assert "cost: that of the shop is" in result.stdout + result.stderr
+    assert result.exit_code != 0
+    below = changed(shops, empty, name="Empty products", gmv_max_level="product")
+    assert below.exit_code != 0
+    assert "cost: that of the shop is" in below.stderr
+
+
+def test_a_campaign_that_is_missing_without_a_trace_fails_the_check(shops: Home) -> None:
+    def without_one(params: dict[str, Any], data: dict[str, Any]) -> None:
+        if "campaign_id" in params["dimensions"] and data.get("list"):
+            gone = data["list"][0]["dimensions"]["campaign_id"]
+            kept = [row for row in data["list"] if row["dimensions"]["campaign_id"] != gone]
+            data["page_info"]["total_number"] = len(kept)
+            data["list"] = kept
+            data.pop("total_metrics", None)
+
+    result = changed(shops, without_one, name="Missing")
+    assert result.exit_code != 0
+    assert "but the rows below sum to" in result.stdout + result.stderr
+
+
+def test_hours_that_are_missing_at_the_end_of_a_day_fail_the_check(shops: Home) -> None:
+    def early(params: dict[str, Any], data: dict[str, Any]) -> None:
+        if "stat_time_hour" in params["dimensions"]:
+            data["list"] = [row for row in data["list"] if row["dimensions"]["stat_time_hour"][11:13] < "20"]
+            data["page_info"]["total_number"] = len(data["list"])
+            data.pop("total_metrics", None)
+
+    result = changed(
+        shops, early, name="Early", gmv_max_level="account", time_dimension="hour", dates={"date": "today-3"}
+    )
+    assert result.exit_code != 0
+    assert "but the rows below sum to" in result.stdout + result.stderr
+
+
+def test_rows_of_no_id_are_left_out_and_counted(shops: Home) -> None:
+    shops.door("gmv-max", {"dash_rows": True})
+    try:
+        report = run(shops, name="Dashes")
+    finally:
+        shops.door("gmv-max", {"dash_rows": False})
+    assert report["state"] == "verified"
+    assert "-" not in {row["campaign_id"] for row in rows(shops, report)}
+
+
+# -- shops
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Home:
+    """A world of six ad accounts: two with shops, one whose list lacks its shop, one without permission."""
+    home = make_home(tmp_path / "home", advertisers=6)
+    home.add_account()
+    return home
+
+
+def state(home: Home) -> dict[str, Any]:
+    return dict(home.door("state"))
+
+
+def test_an_ad_account_without_permission_stops_the_run_or_is_skipped(own: Home) -> None:
+    everything = write(own)
+    result = own.adreel("run", "-f", everything)
+    assert result.exit_code != 0
+    assert "skip_failing_advertisers: true" in result.stderr
+    report = run(own, skip_failing_advertisers=True)
+    assert report["state"] == "advertisers_skipped"
+    assert report["verification"]["verified"]
+    assert len({row["advertiser_id"] for row in rows(own, report)}) == 2
+
+
+def test_a_permission_that_the_app_lacks_is_named(own: Home) -> None:
+    message = "advertiser does not grant you /gmv_max/store/list/:GET permission"
+    trouble = {"kind": "code", "path": "gmv_max/store/list", "code": 40001, "message": message, "times": 0}
+    own.door("trouble", trouble)
+    ids = [a["advertiser_id"] for a in state(own)["advertisers"] if a["kind"] == "ordinary"]
+    result = own.adreel("run", "-f", write(own, advertisers=ids))
+    assert result.exit_code != 0
+    assert "The app lacks the permission for /gmv_max/store/list/" in result.stderr
+
+
+def test_a_shop_that_the_list_lacks_is_read_by_its_id(own: Home) -> None:
+    unlisted = next(shop for shop in state(own)["shops"] if not shop["listed"])
+    ids = [a["advertiser_id"] for a in state(own)["advertisers"] if a["kind"] == "ordinary"]
+    alone = own.adreel("run", "-f", write(own, name="All", advertisers=[unlisted["advertiser_id"]]))
+    assert alone.exit_code != 0
+    assert "TikTok lists no shop of these ad accounts" in alone.stderr
+    report = run(own, name="One", advertisers=ids, shops=[unlisted["store_id"]])
+    assert report["state"] == "verified"
+    found = rows(own, report)
+    assert {(row["advertiser_id"], row["store_id"]) for row in found} == {
+        (unlisted["advertiser_id"], unlisted["store_id"])
+    }
+
+
+def test_a_shop_of_another_ad_account_is_named_with_its_owner(own: Home) -> None:
+    world = state(own)
+    first, second = (a["advertiser_id"] for a in world["advertisers"][:2])
+    foreign = next(shop["store_id"] for shop in world["shops"] if shop["advertiser_id"] == second)
+    mine = next(shop["store_id"] for shop in world["shops"] if shop["advertiser_id"] == first)
+    result = own.adreel("run", "-f", write(own, advertisers=[first], shops=[foreign]))
+    assert result.exit_code != 0
+    assert f"belongs to ad account {world['advertisers'][1]['name']} ({second})" in result.stderr
+    both = run(own, advertisers=[first], shops=[mine, foreign], skip_failing_advertisers=True)
+    assert both["state"] == "verified_with_warnings"
+    assert [foreign in warning for warning in both["warnings"]] == [True]
+    nobody = own.adreel("run", "-f", write(own, name="Nobody", advertisers=[first], shops=["7000000000000000001"]))
+    assert "No ad account of the dataset can read shop 7000000000000000001" in nobody.stderr
+
+
+def test_a_shop_that_moved_to_another_ad_account_is_a_warning_and_its_rows_stay(own: Home) -> None:
+    world = state(own)
+    first, second = (a["advertiser_id"] for a in world["advertisers"][:2])
+    moved = next(shop["store_id"] for shop in world["shops"] if shop["advertiser_id"] == first)
+    keys: dict[str, Any] = {"advertisers": [first], "update": {"method": "upsert"}}
+    before = rows(own, run(own, **keys))
+    own.door("gmv-max", {"store_id": moved, "advertiser_id": second})
+    report = run(own, **keys)
+    assert report["state"] == "verified_with_warnings"
+    assert f"The table has rows of shop {moved}" in report["warnings"][0]
+    assert cost(rows(own, report), store_id=moved) == cost(before, store_id=moved) > 0
+    own.door("gmv-max", {"lost": "answer"})
+    assert run(own, **keys)["state"] == "verified"
+
+
+# -- plan, limits, look-back
+
+
+@settings(max_examples=60)
+@given(
+    level=st.sampled_from(sorted(gmv_max.LEVELS)),
+    time=st.sampled_from(["none", "day", "hour"]),
+    promotion=st.sampled_from(["all", "product", "live"]),
+    start=st.dates(date(2025, 6, 1), date(2026, 11, 20)),
+    days=st.integers(1, 500),
+    shops_of=st.lists(st.integers(0, 3), min_size=1, max_size=4),
+)
+def test_a_plan_covers_each_shop_type_and_day_once_within_the_limits(
+    level: str, time: str, promotion: str, start: date, days: int, shops_of: list[int]
+) -> None:
+    if level == "creative" and time == "hour":
+        time = "day"
+    end = min(start + timedelta(days=days - 1), date(2026, 11, 20))
+    keys = DAILY | {
+        "gmv_max_level": level,
+        "time_dimension": time,
+        "metrics": ["cost"],
+        "dates": {"start": str(start), "end": str(end)},
+    }
+    if level in ("account", "campaign"):
+        keys["promotion_type"] = promotion
+    dataset = parse(read(orjson.dumps(keys).decode()), NOW)
+    known = {str(n): tuple(Shop(f"{n}0{m}") for m in range(count)) for n, count in enumerate(shops_of) if count}
+    advertisers = [Advertiser(str(n), "A", "USD", timedelta(hours=n)) for n in range(len(shops_of))]
+    plan = make_plan(dataset, advertisers, NOW, shops=known)
+    seen: Counter[tuple[str, str, str, date]] = Counter()
+    requests = [request for chunk in plan.chunks() for request in chunk.requests]
+    for request in requests:
+        assert request.span is not None
+        assert request.shop is not None
+        assert request.span.days <= LONGEST_SPAN[time]
+        assert request.params["store_ids"] == [request.shop.id]
+        who = request.advertisers[0].id
+        for n in range(request.span.days):
+            seen[who, request.shop.id, request.promotion, request.span.start + timedelta(days=n)] += 1
+    kinds = gmv_max.PROMOTIONS[dataset.promotion]
+    assert seen == Counter(
+        (who, shop.id, kind, start + timedelta(days=n))
+        for who, of in known.items()
+        for shop in of
+        for kind in kinds
+        for n in range((end - start).days + 1)
+    )
+    assert len({request.name for request in requests}) == len(requests)
+    steps = gmv_max.LEVELS[level].chain or (1 if level == "account" and time == "hour" else 0)
+    assert plan.request_count == len(known) + len(requests) * (1 + steps)
+    assert plan.chunk_count == len(list(plan.chunks()))
+    assert all(days == Span(start, end) for _, days in plan.days())
+
+
+def test_the_report_has_its_own_limits_beside_those_of_the_app() -> None:
+    dataset = parse(read(orjson.dumps(DAILY).decode()), NOW)
+    assert [
+        (limits.per_second, limits.per_minute, limits.per_day)
+        for limits in (report_limits(dataset, level) for level in ("basic", "advanced", "ultimate", "5"))
+    ] == [(8, 240, 20_000), (12, 360, 30_000), (20, 600, 50_000), (4, 120, 10_000)]
+
+
+def test_fourteen_days_are_read_again_by_default() -> None:
+    dataset = parse(read(orjson.dumps(DAILY | {"update": {"method": "upsert"}}).decode()), NOW)
+    assert lookback_days(dataset) == 14
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"gmv_max_level": "creative", "time_dimension": "hour"}, "requires level: "),
+        (
+            {"gmv_max_level": "product", "metrics": ["live_views"]},
+            "live_views: requires level: Campaign or LIVE session",
+        ),
+        ({"promotion_type": "product", "metrics": ["live_views"]}, "live_views: requires campaign type: All or LIVE"),
+        ({"gmv_max_level": "product", "promotion_type": "live"}, "requires level: Shop or Campaign"),
+        ({"metrics": ["spend"]}, "spend: not available in GMV Max reports"),
+        ({"metrics": ["roas_bid"]}, "roas_bid: not read by adreel"),
+        ({"shops": ["Shop 1"]}, "'Shop 1' is not a valid ID"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_the_reason(shops: Home, keys: dict[str, Any], words: str) -> None:
+    result = shops.adreel("validate", "-f", write(shops, **keys))
+    assert result.exit_code != 0
+    assert words in result.stdout + result.stderr
