@@ -72,6 +72,7 @@ class Home:
             "ADREEL_TIKTOK_APP_ID": self.config.app_id,
             "ADREEL_TIKTOK_SECRET": self.config.secret,
             "ADREEL_TIKTOK_LEVEL": "5000",
+            "ADREEL_GMV_MAX_CHECK": "off",
         } | self.environ
         session = CommandContext(environ, lambda: self.now, self.transport or httpx2.ASGITransport(self.world), SANDBOX)
         return CliRunner().invoke(app, list(words), obj=session, input=stdin)
@@ -203,4 +204,5 @@ def environment_of(home: Home, url: str) -> dict[str, str]:
         "ADREEL_TIKTOK_APP_ID": home.config.app_id,
         "ADREEL_TIKTOK_SECRET": home.config.secret,
         "ADREEL_TIKTOK_LEVEL": "5000",
+        "ADREEL_GMV_MAX_CHECK": "off",
     }

@@ -42,6 +42,7 @@ class Outside:
             "ADREEL_TIKTOK_APP_ID": self.home.config.app_id,
             "ADREEL_TIKTOK_SECRET": self.home.config.secret,
             "ADREEL_TIKTOK_LEVEL": "100",
+            "ADREEL_GMV_MAX_CHECK": "off",
         }
         command = [sys.executable, "-c", "from adreel.cli import app; app()", *words]
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)

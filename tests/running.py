@@ -68,6 +68,7 @@ def settings_of(home: Home) -> Settings:
             "ADREEL_TIKTOK_APP_ID": home.config.app_id,
             "ADREEL_TIKTOK_SECRET": home.config.secret,
             "ADREEL_TIKTOK_LEVEL": "5000",
+            "ADREEL_GMV_MAX_CHECK": "off",
         }
         | home.environ
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -15,15 +16,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import running
 from adreel.advertisers import Advertiser, Shop
 from adreel.catalog import gmv_max
 from adreel.datasets.files import read
 from adreel.datasets.lookback import lookback_days
 from adreel.datasets.validation import parse
 from adreel.dates import Span
-from adreel.pipeline.plan import LONGEST_SPAN, make_plan, report_limits
+from adreel.errors import RetryError
+from adreel.pipeline.plan import GMV_MAX_PATH, LONGEST_SPAN, make_plan, report_limits, shop_params
+from adreel.simulator import WorldConfig, access_token, create_app
+from adreel.tiktok.client import Client
+from adreel.tiktok.rate_limit import LEVELS, FileLog, Pace, path_limits
 from home import Home, make_home
 from running import table
+from virtual_time import VirtualTime
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PATH = "gmv_max/report/get/"
@@ -62,8 +69,8 @@ def rows(home: Home, report: dict[str, Any]) -> list[dict[str, Any]]:
     return list(table(home, report["table"].rpartition("/")[2]).to_pylist())
 
 
-def cost(found: list[dict[str, Any]], **values: Any) -> Decimal:
-    matching = [row["cost"] for row in found if all(row[name] == value for name, value in values.items())]
+def cost(table_rows: list[dict[str, Any]], **values: Any) -> Decimal:
+    matching = [row["cost"] for row in table_rows if all(row[name] == value for name, value in values.items())]
     return sum(matching, Decimal(0))
 
 
@@ -83,55 +90,55 @@ def test_all_levels_agree_but_for_the_cost_of_no_product(shops: Home) -> None:
     )
     assert cost(by_level["livestream"][0]) == cost(campaigns, promotion_type="LIVE")
     assert cost(by_level["creative"][0]) == cost(products)
-    told = [note for note in by_level["product"][1] if "that their campaigns cost" in note]
-    assert len(told) == 2, by_level["product"][1]
+    cost_notes = [note for note in by_level["product"][1] if "that their campaigns cost" in note]
+    assert len(cost_notes) == 2, by_level["product"][1]
     assert not any("that their campaigns cost" in note for note in by_level["campaign"][1])
 
 
 def test_shop_and_type_come_from_the_request_and_ids_stay_texts(shops: Home) -> None:
-    found = rows(shops, run(shops, name="Creatives", gmv_max_level="creative"))
-    row = next(row for row in found if row["item_id"] == "-1")
+    table_rows = rows(shops, run(shops, name="Creatives", gmv_max_level="creative"))
+    row = next(row for row in table_rows if row["item_id"] == "-1")
     names = ["advertiser_id", "store_id", "campaign_id", "item_group_id", "item_id"]
     assert {type(row[name]) for name in names} == {str}
     assert row["promotion_type"] == "PRODUCT"
     assert row["store_name"].endswith("Shop") or row["store_name"].endswith("Shop 2")
-    keys = Counter((*(row[name] for name in names), row["stat_time_day"]) for row in found)
+    keys = Counter((*(row[name] for name in names), row["stat_time_day"]) for row in table_rows)
     assert set(keys.values()) == {1}
 
 
 def test_names_are_read_one_campaign_at_a_time_with_the_same_figures(shops: Home) -> None:
     plain = run(shops, name="Ids", gmv_max_level="product")
     named = run(shops, name="Names", gmv_max_level="product", metrics=["product_name", "cost", "orders"])
-    found = rows(shops, named)
-    assert all(row["product_name"] for row in found)
-    assert sorted((r["campaign_id"], r["item_group_id"], r["stat_time_day"], r["cost"]) for r in found) == sorted(
+    table_rows = rows(shops, named)
+    assert all(row["product_name"] for row in table_rows)
+    assert sorted((r["campaign_id"], r["item_group_id"], r["stat_time_day"], r["cost"]) for r in table_rows) == sorted(
         (r["campaign_id"], r["item_group_id"], r["stat_time_day"], r["cost"]) for r in rows(shops, plain)
     )
     assert named["requests"] > plain["requests"]
 
 
 def test_metrics_of_lives_are_empty_in_rows_of_product_campaigns(shops: Home) -> None:
-    found = rows(shops, run(shops, name="Lives", metrics=["cost", "live_views"]))
-    assert {row["live_views"] is None for row in found if row["promotion_type"] == "PRODUCT"} == {True}
-    assert {row["live_views"] is None for row in found if row["promotion_type"] == "LIVE"} == {False}
+    table_rows = rows(shops, run(shops, name="Lives", metrics=["cost", "live_views"]))
+    assert {row["live_views"] is None for row in table_rows if row["promotion_type"] == "PRODUCT"} == {True}
+    assert {row["live_views"] is None for row in table_rows if row["promotion_type"] == "LIVE"} == {False}
 
 
 def test_hours_that_are_still_to_come_are_no_rows(shops: Home) -> None:
     hourly = {"time_dimension": "hour", "dates": {"date": "today"}, "gmv_max_level": "account"}
-    found = rows(shops, run(shops, name="Hours", **hourly))
-    latest = Counter(row["timezone"] for row in found if row["stat_time_hour_utc"] > NOW)
-    assert found
+    table_rows = rows(shops, run(shops, name="Hours", **hourly))
+    latest = Counter(row["timezone"] for row in table_rows if row["stat_time_hour_utc"] > NOW)
+    assert table_rows
     assert not latest
 
 
 def test_deleted_campaigns_are_in_the_table(shops: Home) -> None:
     summer = {"dates": {"start": "2026-07-01", "end": "2026-07-10"}, "metrics": ["campaign_name", "cost"]}
     report = run(shops, name="Summer", **summer)
-    found = rows(shops, report)
+    table_rows = rows(shops, report)
     account = rows(
         shops, run(shops, name="Summer account", **{**summer, "gmv_max_level": "account", "metrics": ["cost"]})
     )
-    assert cost(found) == cost(account)
+    assert cost(table_rows) == cost(account)
 
 
 # -- proof
@@ -184,9 +191,9 @@ def test_a_campaign_that_is_missing_without_a_trace_fails_the_check(shops: Home)
     def without_one(params: dict[str, Any], data: dict[str, Any]) -> None:
         if "campaign_id" in params["dimensions"] and data.get("list"):
             gone = data["list"][0]["dimensions"]["campaign_id"]
-            kept = [row for row in data["list"] if row["dimensions"]["campaign_id"] != gone]
-            data["page_info"]["total_number"] = len(kept)
-            data["list"] = kept
+            remaining = [row for row in data["list"] if row["dimensions"]["campaign_id"] != gone]
+            data["page_info"]["total_number"] = len(remaining)
+            data["list"] = remaining
             data.pop("total_metrics", None)
 
     result = changed(shops, without_one, name="Missing")
@@ -262,8 +269,8 @@ def test_a_shop_that_the_list_lacks_is_read_by_its_id(own: Home) -> None:
     assert "TikTok lists no shop of these ad accounts" in alone.stderr
     report = run(own, name="One", advertisers=ids, shops=[unlisted["store_id"]])
     assert report["state"] == "verified"
-    found = rows(own, report)
-    assert {(row["advertiser_id"], row["store_id"]) for row in found} == {
+    table_rows = rows(own, report)
+    assert {(row["advertiser_id"], row["store_id"]) for row in table_rows} == {
         (unlisted["advertiser_id"], unlisted["store_id"])
     }
 
@@ -298,6 +305,77 @@ def test_a_shop_that_moved_to_another_ad_account_is_a_warning_and_its_rows_stay(
     assert run(own, **keys)["state"] == "verified"
 
 
+# -- cost that other reports do not include
+
+
+def spend(home: Home, **keys: Any) -> dict[str, Any]:
+    """Runs a basic report of the first ad account."""
+    first = home.door("state")["advertisers"][0]["advertiser_id"]
+    path = home.file("spend.yaml", **({"advertisers": [first]} | keys))
+    return dict(orjson.loads(home.adreel("run", "-f", path, "--json").stdout))
+
+
+def test_a_basic_report_warns_of_what_its_ad_account_spends_in_gmv_max(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    first = own.door("state")["advertisers"][0]["advertiser_id"]
+    report = spend(own)
+    account = rows(
+        own, run(own, gmv_max_level="account", dates={"start": "today-3", "end": "yesterday"}, advertisers=[first])
+    )
+    total = f"{cost(account):,.2f} USD"
+    assert report["state"] == "verified_with_warnings"
+    assert report["verification"]["verified"]
+    assert [total in warning for warning in report["warnings"]] == [True], (total, report["warnings"])
+    assert "report: gmv_max" in report["warnings"][0]
+
+
+def test_what_is_spent_in_gmv_max_is_looked_for_once_a_day(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    first = spend(own)
+    second = spend(own)
+    assert second["warnings"] == first["warnings"] != []
+    asked = [entry for entry in own.door("requests")["requests"] if "gmv_max" in entry["path"]]
+    own.now += timedelta(hours=25)
+    spend(own)
+    later = [entry for entry in own.door("requests")["requests"] if "gmv_max" in entry["path"]]
+    assert (len(asked), len(later)) == (3, 6)
+
+
+def test_an_ad_account_whose_gmv_max_cost_is_read_gives_no_warning(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    run(own, skip_failing_advertisers=True)
+    assert spend(own)["warnings"] == []
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "off"
+    assert spend(own, name="Off")["warnings"] == []
+
+
+def test_a_refused_look_at_gmv_max_leaves_the_run_as_it_is(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    own.door("trouble", {"kind": "code", "path": "gmv_max", "code": 40001, "message": "No permission.", "times": 0})
+    assert spend(own)["state"] == "verified"
+
+
+def test_an_interrupted_run_reads_only_what_is_missing(own: Home) -> None:
+    ids = [a["advertiser_id"] for a in state(own)["advertisers"][:2]]
+    keys: dict[str, Any] = {
+        "gmv_max_level": "creative",
+        "advertisers": ids,
+        "dates": {"start": "today-70", "end": "today-2"},
+    }
+    whole = rows(own, run(own, name="Whole", **keys))
+    full = [entry for entry in own.door("requests")["requests"] if PATH in entry["path"]]
+    own.door("trouble", {"kind": "code", "path": PATH, "code": 50002, "skip": len(full) - 6, "times": 0})
+    with pytest.raises(RetryError):
+        running.run(own, write(own, name="Part", **keys))
+    own.door("calm", {})
+    before = len(own.door("requests")["requests"])
+    report = running.run(own, write(own, name="Part", **keys))
+    again = [entry for entry in own.door("requests")["requests"][before:] if PATH in entry["path"]]
+    assert report.resumed
+    assert 0 < len(again) < len(full) / 2
+    assert rows(own, {"table": report.table}) == whole
+
+
 # -- plan, limits, look-back
 
 
@@ -325,9 +403,9 @@ def test_a_plan_covers_each_shop_type_and_day_once_within_the_limits(
     if level in ("account", "campaign"):
         keys["promotion_type"] = promotion
     dataset = parse(read(orjson.dumps(keys).decode()), NOW)
-    known = {str(n): tuple(Shop(f"{n}0{m}") for m in range(count)) for n, count in enumerate(shops_of) if count}
+    shops_by_id = {str(n): tuple(Shop(f"{n}0{m}") for m in range(count)) for n, count in enumerate(shops_of) if count}
     advertisers = [Advertiser(str(n), "A", "USD", timedelta(hours=n)) for n in range(len(shops_of))]
-    plan = make_plan(dataset, advertisers, NOW, shops=known)
+    plan = make_plan(dataset, advertisers, NOW, shops=shops_by_id)
     seen: Counter[tuple[str, str, str, date]] = Counter()
     requests = [request for chunk in plan.chunks() for request in chunk.requests]
     for request in requests:
@@ -341,14 +419,14 @@ def test_a_plan_covers_each_shop_type_and_day_once_within_the_limits(
     kinds = gmv_max.PROMOTIONS[dataset.promotion]
     assert seen == Counter(
         (who, shop.id, kind, start + timedelta(days=n))
-        for who, of in known.items()
+        for who, of in shops_by_id.items()
         for shop in of
         for kind in kinds
         for n in range((end - start).days + 1)
     )
     assert len({request.name for request in requests}) == len(requests)
     steps = gmv_max.LEVELS[level].chain or (1 if level == "account" and time == "hour" else 0)
-    assert plan.request_count == len(known) + len(requests) * (1 + steps)
+    assert plan.request_count == len(shops_by_id) + len(requests) * (1 + steps)
     assert plan.chunk_count == len(list(plan.chunks()))
     assert all(days == Span(start, end) for _, days in plan.days())
 
@@ -359,6 +437,51 @@ def test_the_report_has_its_own_limits_beside_those_of_the_app() -> None:
         (limits.per_second, limits.per_minute, limits.per_day)
         for limits in (report_limits(dataset, level) for level in ("basic", "advanced", "ultimate", "5"))
     ] == [(8, 240, 20_000), (12, 360, 30_000), (20, 600, 50_000), (4, 120, 10_000)]
+
+
+def test_requests_keep_to_the_limits_of_the_report_and_of_the_app(tmp_path: Path) -> None:
+    time = VirtualTime()
+    config = WorldConfig(date(2026, 1, 2), advertisers=1, ads=0, qps=10, latency_ms=200)
+    world = create_app(config, wall=time.epoch, monotonic=time.monotonic)
+    simulator = world.state.simulator
+    advertiser = Advertiser(simulator.world.advertisers[0].id, "A", "USD", timedelta())
+    shop = Shop(simulator.shops.shops[0].id)
+    own_limits = path_limits(GMV_MAX_PATH, "basic")
+    assert own_limits is not None
+    params = shop_params(advertiser, shop, Span(date(2026, 1, 1), date(2026, 1, 1)))
+    params |= {"dimensions": ["advertiser_id"], "metrics": ["cost"]}
+
+    async def main() -> None:
+        pace = Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"], clock=time.epoch)
+        own = Pace(FileLog(tmp_path / "pace.db"), "app/gmv", own_limits, clock=time.epoch)
+        async with Client(
+            base_url="http://tiktok.test/open_api/v1.3",
+            pace=pace,
+            path_paces={GMV_MAX_PATH: own},
+            token=access_token(config),
+            transport=httpx2.ASGITransport(world),
+            monotonic=time.monotonic,
+            random=lambda: 0.0,
+        ) as client:
+            await asyncio.gather(
+                *(client.page(GMV_MAX_PATH, params, 1, 10) for _ in range(280)), *(client.user() for _ in range(200))
+            )
+        pace.close()
+        own.close()
+
+    time.run(main)
+    assert (simulator.gmv_throttle.refused, simulator.throttle.refused) == (0, 0)
+    # 240 requests for the report in the first minute, the others after it.
+    assert 60 < time.passed < 90
+
+
+def test_a_plan_says_what_it_does_not_know_and_a_preview_reads_the_first_rows(shops: Home) -> None:
+    path = write(shops, name="Look", gmv_max_level="product", metrics=["product_name", "cost"])
+    plan = shops.json("plan", "-f", path)
+    assert "Counted with one shop for each ad account. A run reads all of its shops." in plan["notes"]
+    assert plan["requests"] >= 3 * (1 + 3)
+    preview = shops.json("preview", "-f", path)
+    assert {"store_id", "campaign_id", "product_name", "cost"} <= set(preview[0])
 
 
 def test_fourteen_days_are_read_again_by_default() -> None:

@@ -120,6 +120,7 @@ def open_site(home: Home) -> Iterator[Site]:
         "ADREEL_TIKTOK_APP_ID": home.config.app_id,
         "ADREEL_TIKTOK_SECRET": home.config.secret,
         "ADREEL_TIKTOK_LEVEL": "5000",
+        "ADREEL_GMV_MAX_CHECK": "off",
     } | home.environ
     settings = Settings.load(environ)
     store = Store.open(settings, clock=lambda: home.now, cost=Cost(8, 1, 1))

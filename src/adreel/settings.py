@@ -113,6 +113,12 @@ def _web_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _on_or_off(text: str) -> str:
+    if text not in ("on", "off"):
+        raise ValueError(text)
+    return text
+
+
 def _redirect_url(text: str) -> str:
     """To the letter as it was given: TikTok compares it with the app's own."""
     _web_url(text)
@@ -311,6 +317,14 @@ SETTINGS: tuple[Setting, ...] = (
         _level,
     ),
     Setting(
+        "gmv_max_check",
+        "ADREEL_GMV_MAX_CHECK",
+        "on",
+        "Whether runs of basic reports look once a day for cost of GMV Max campaigns that no dataset reads.",
+        "on or off",
+        _on_or_off,
+    ),
+    Setting(
         "tiktok_redirect_url",
         "ADREEL_TIKTOK_REDIRECT_URL",
         "http://localhost:8765/callback",
@@ -456,6 +470,7 @@ class Settings:
     tiktok_app_id: str
     tiktok_secret: Secret
     tiktok_level: str
+    gmv_max_check: str
     tiktok_redirect_url: str
     web_url: str
     proxies: str

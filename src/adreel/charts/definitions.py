@@ -111,7 +111,7 @@ LATE = "conversion"
 SUMS = ("spend", "impressions", "clicks", "conversion")
 RATES = ("ctr", "conversion_rate_v2", "cpc", "cpm", "cost_per_conversion")
 MONEY = ("spend", "cost", "billed_cost")
-SPENT = frozenset([*MONEY, "cash_spend", "voucher_spend", "tax_spend", "cashback_coupon_spend"])
+SPENT = frozenset([*MONEY, "net_cost", "cash_spend", "voucher_spend", "tax_spend", "cashback_coupon_spend"])
 """Money that was paid; all other money is value that TikTok attributes to the ads."""
 
 PEOPLE = ("reach", "frequency", "cost_per_1000_reached", "result", "cost_per_result", "result_rate")
@@ -137,7 +137,7 @@ QUARTERS: Mapping[str, str] = MappingProxyType(
 )
 """The parts of a video that its plays reached, with their labels on a retention curve."""
 
-RETURNS = ("complete_payment_roas", "total_active_pay_roas", "onsite_shopping_roas", "onsite_purchases_roas")
+RETURNS = ("complete_payment_roas", "total_active_pay_roas", "onsite_shopping_roas", "onsite_purchases_roas", "roi")
 _SIDE = ("impressions", "clicks", "conversion", "ctr", "cpc", "cost_per_conversion")
 
 SHARING = frozenset(
@@ -407,6 +407,58 @@ CARDS: tuple[CardSpec, ...] = (
             Phrase("Ads with the lowest %(figure)s"),
             Phrase("The ads with the lowest %(figure)s, of those that have one."),
         ),
+    ),
+    CardSpec(
+        "shops",
+        Phrase("Top shops by %(figure)s"),
+        Phrase("The shops that rank highest by %(figure)s."),
+        "bars",
+        ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
+        (Axis("value", ("store_id",)),),
+        most=7,
+        rest="sums",
+        limit=10,
+        remarks=_OTHERS,
+        calculated=6,
+    ),
+    CardSpec(
+        "products",
+        Phrase("Top products by %(figure)s"),
+        Phrase("The products that rank highest by %(figure)s."),
+        "bars",
+        ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
+        (Axis("value", ("item_group_id",)),),
+        most=7,
+        rest="sums",
+        limit=10,
+        remarks=_OTHERS,
+        calculated=6,
+    ),
+    CardSpec(
+        "posts",
+        Phrase("Top posts by %(figure)s"),
+        Phrase("The posts that rank highest by %(figure)s; -1 is the product itself, and cost of no post."),
+        "bars",
+        ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
+        (Axis("value", ("item_id",)),),
+        most=7,
+        rest="sums",
+        limit=10,
+        remarks=_OTHERS,
+        calculated=6,
+    ),
+    CardSpec(
+        "live_sessions",
+        Phrase("Top LIVE sessions by %(figure)s"),
+        Phrase("The LIVE sessions that rank highest by %(figure)s."),
+        "bars",
+        ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
+        (Axis("value", ("room_id",)),),
+        most=7,
+        rest="sums",
+        limit=10,
+        remarks=_OTHERS,
+        calculated=6,
     ),
     CardSpec(
         "accounts",

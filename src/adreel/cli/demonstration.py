@@ -152,6 +152,18 @@ MORE_DATASETS: tuple[dict[str, Any], ...] = (
     },
     _COMMON
     | {
+        "name": "GMV Max by day",
+        "description": "Cost, orders and revenue of the shops' GMV Max campaigns",
+        "tags": ["shop", "daily"],
+        "report": "gmv_max",
+        "gmv_max_level": "campaign",
+        "time_dimension": "day",
+        "metrics": ["campaign_name", "cost", "net_cost", "orders", "gross_revenue", "roi", "live_views"],
+        "dates": {"period": "last_30_days"},
+        "update": {"method": "upsert"},
+    },
+    _COMMON
+    | {
         "name": "Campaigns",
         "description": "Every campaign with its settings, including deleted ones",
         "tags": ["settings"],
@@ -214,6 +226,8 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
         tiktok_auth_url=f"{url}/portal/auth",
         tiktok_app_id=config.app_id,
         tiktok_secret=Secret(config.secret),
+        # A dataset of the demo reads them, which is created after the first one has run.
+        gmv_max_check="off",
     )
     size = f"{counted(config.advertisers, 'ad account')} with {counted(config.ads, 'ad')} each"
     say(f"Simulated TikTok at {url}: {size}.")

@@ -35,7 +35,7 @@ from adreel.errors import (
 from adreel.lake import Lake
 from adreel.lake.columns import conform
 from adreel.language import phrase
-from adreel.pipeline.gmv_max import Links, ShopSteps, shop_error, shop_page
+from adreel.pipeline.gmv_max import ShopLinks, ShopSteps, shop_error, shop_page
 from adreel.pipeline.normalize import as_records, key_texts, page_table, row_type, sums, widened
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.pipeline.verify import (
@@ -277,7 +277,7 @@ class Extraction:
             last = attempt == ROUNDS - 1
             try:
                 note = None if attempt else self._parts.note(chunk, f"{request.name}-steps")
-                links = await steps.links(request) if note is None else Links.of_note(note)
+                links = await steps.links(request) if note is None else ShopLinks.of_note(note)
                 if note is None:
                     self._parts.forget(chunk, request.name)
                     self._parts.write_note(chunk, f"{request.name}-steps", links.as_note())

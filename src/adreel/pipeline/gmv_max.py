@@ -33,7 +33,7 @@ Read = Callable[[Request], Coroutine[Any, Any, ReadOutcome]]
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class ShopLinks:
     """What the steps before the rows found: the cost of the shop on complete days and on others, and ids.
 
     `campaigns` are those with any figures, with their cost in `campaign_cost`; `products` has the products of each.
@@ -56,7 +56,7 @@ class Links:
         }
 
     @classmethod
-    def of_note(cls, note: Mapping[str, Any]) -> Links:
+    def of_note(cls, note: Mapping[str, Any]) -> ShopLinks:
         """The links that were stored."""
         products = note["products"]
         return cls(
@@ -79,9 +79,9 @@ class ShopSteps:
             metrics[name].attribute for name in plan.dataset.metrics
         )
 
-    async def links(self, request: Request) -> Links:
+    async def links(self, request: Request) -> ShopLinks:
         """The steps before the rows. Raises ProofError if TikTok's counts or costs of them do not agree."""
-        links = Links()
+        links = ShopLinks()
         if steps_before(self._plan.dataset):
             links = await self._shop_cost(request)
         if self._level.chain >= 2:
@@ -90,13 +90,13 @@ class ShopSteps:
             links = replace(links, products=await self._products(request, links))
         return links
 
-    async def rows(self, request: Request, links: Links) -> ReadOutcome:
+    async def rows(self, request: Request, links: ShopLinks) -> ReadOutcome:
         """The rows of all campaigns and products of the links, in requests of at most 100 ids."""
         parts = list(self.parts(request, links))
         nothing = ReadOutcome(rows_of={request.advertisers[0].id: 0}, sums={COST: Decimal(0)})
         return sum(await together(self._read(part) for part in parts), nothing)
 
-    def differing(self, request: Request, links: Links, outcome: ReadOutcome) -> str:
+    def differing(self, request: Request, links: ShopLinks, outcome: ReadOutcome) -> str:
         """What is wrong with the cost of the rows, compared with that of the step before; empty if nothing is."""
         if not steps_before(self._plan.dataset):
             return ""
@@ -109,7 +109,9 @@ class ShopSteps:
             return _fault(request, phrase("campaigns"), above, cost)
         return ""
 
-    def unassigned(self, request: Request, links: Links, outcome: ReadOutcome) -> dict[str, tuple[Decimal, Decimal]]:
+    def unassigned(
+        self, request: Request, links: ShopLinks, outcome: ReadOutcome
+    ) -> dict[str, tuple[Decimal, Decimal]]:
         """The cost of the campaigns and that of the rows by advertiser, if it is not the same."""
         if self._level.chain < 2:
             return {}
@@ -119,21 +121,21 @@ class ShopSteps:
 
     # --- steps ------------------------------------------------------------------------------------------------
 
-    async def _shop_cost(self, request: Request) -> Links:
+    async def _shop_cost(self, request: Request) -> ShopLinks:
         """The shop's own cost, and the part of it of days that are not complete and still change."""
         filtering = {"gmv_max_promotion_types": [request.promotion]}
         step = self._step(request, ["advertiser_id"], [COST], filtering)
         last = self._last_complete(request)
         assert request.span is not None
         if request.span.end <= last:
-            return Links(str(_sum(await self._all(step))), "0")
+            return ShopLinks(str(_sum(await self._all(step))), "0")
         first = max(request.span.start, last + timedelta(days=1))
         recent = await self._all({**step, "start_date": first.isoformat()})
         incomplete = _sum(recent)
         whole = _sum(await self._all(step)) if first > request.span.start else incomplete
-        return Links(str(whole - incomplete), str(incomplete))
+        return ShopLinks(str(whole - incomplete), str(incomplete))
 
-    async def _campaigns(self, request: Request, links: Links) -> Links:
+    async def _campaigns(self, request: Request, links: ShopLinks) -> ShopLinks:
         filtering = {
             "gmv_max_promotion_types": [request.promotion],
             "campaign_statuses": list(gmv_max.CAMPAIGN_STATUSES),
@@ -146,7 +148,7 @@ class ShopSteps:
         active = [row["dimensions"] for row in rows if any(_amount(row, name) for name in _ACTIVE)]
         return replace(links, campaigns=tuple(ids_in(active, "campaign_id")), campaign_cost=str(cost))
 
-    async def _products(self, request: Request, links: Links) -> dict[str, tuple[str, ...]]:
+    async def _products(self, request: Request, links: ShopLinks) -> dict[str, tuple[str, ...]]:
         """The products of each campaign that have any figures."""
         products: dict[str, set[str]] = {campaign: set() for campaign in links.campaigns}
         dimensions = ["campaign_id", "item_group_id"]
@@ -187,7 +189,7 @@ class ShopSteps:
 
     # --- requests for rows ------------------------------------------------------------------------------------
 
-    def parts(self, request: Request, links: Links) -> Iterator[Request]:
+    def parts(self, request: Request, links: ShopLinks) -> Iterator[Request]:
         """The planned request itself, or one for each group of campaigns and products."""
         if self._level.chain < 2:
             yield request
@@ -233,7 +235,7 @@ class ShopSteps:
         delay = report_delay(self._plan.dataset)
         return last_complete_day(request.advertisers[0].offset, delay, self._plan.now)
 
-    def _shop_fault(self, request: Request, links: Links, cost: Decimal, rows: int) -> str:
+    def _shop_fault(self, request: Request, links: ShopLinks, cost: Decimal, rows: int) -> str:
         """What is wrong with a cost that must be the shop's own, but for the change of days that are not complete."""
         complete, incomplete = Decimal(links.complete), Decimal(links.incomplete)
         rounding = _rounding(rows + 1)
@@ -295,7 +297,7 @@ def shop_error(request: Request, error: AdvertiserError) -> AdvertiserError:
 
 
 def shop_page(page: ListPage, request: Request, plan: Plan) -> ListPage:
-    """The page with the ids that are known from the request, without rows of no id and hours that are still to come.
+    """The page with the ids of the request, without rows of no id and hours that are still to come.
 
     TikTok sends the hours of a whole day, those to come with zeros.
     """
@@ -313,5 +315,6 @@ def shop_page(page: ListPage, request: Request, plan: Plan) -> ListPage:
 
 
 def _has_figures(metrics: Mapping[str, Any]) -> bool:
-    known = catalog.metrics()
-    return any(_amount({"metrics": metrics}, name) for name in metrics if name in known and known[name].additive)
+    records = catalog.metrics()
+    additive = (name for name in metrics if name in records and records[name].additive)
+    return any(_amount({"metrics": metrics}, name) for name in additive)

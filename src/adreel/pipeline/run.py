@@ -44,9 +44,10 @@ from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.pipeline.estimate import earlier_runs, estimated, size_of_run
 from adreel.pipeline.extract import Extraction, Parts
+from adreel.pipeline.gmv_max_costs import KEY, ask_costs, concerns, earlier_answer, unread, warnings_of_costs
 from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
-from adreel.pipeline.plan import Chunk, Plan, Request, make_plan, paths_of, report_limits
+from adreel.pipeline.plan import GMV_MAX_PATH, Chunk, Plan, Request, make_plan, paths_of, report_limits
 from adreel.pipeline.progress import READING, VERIFIED, WRITTEN, PageProgress
 from adreel.pipeline.shops import read_shops
 from adreel.pipeline.verify import Part, ReadOutcome
@@ -72,6 +73,9 @@ logger = logger_of(__name__)
 
 CHUNKS_AT_ONCE = 16
 """Chunks read at a time: enough requests to use the rate of any app level at two seconds an answer."""
+
+PATIENCE = 60.0
+"""The longest wait for what a run asks for besides its rows, in seconds."""
 
 TICK = 0.5
 """Seconds between two writes of the progress, each of which also checks for a request to cancel."""
@@ -223,6 +227,8 @@ class _RunInProgress:
         self._began = time.monotonic()
         self._lines: list[str] = []
         self._notes: list[str] = []
+        self._other_costs: dict[str, Any] | None = None
+        self._beside = 0
 
     def finish(self) -> RunReport:
         """Works until the run ends, stores how it ended, and returns the report or raises the error."""
@@ -405,6 +411,9 @@ class _RunInProgress:
         least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
         async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
             outcomes = await self._chunks(plan, start.plan)
+            sent = self._client.counts.requests - self._client.counts.retried
+            self._other_costs = await self._gmv_max_costs(plan)
+            self._beside = self._client.counts.requests - self._client.counts.retried - sent
         self._size = self._size_of(plan, outcomes)
         self._enter(Phase.VERIFYING, READING)
         self._committing = True
@@ -414,7 +423,7 @@ class _RunInProgress:
         """What the reading took, without requests that were sent again."""
         outcome, counts = combined(outcomes), self._client.counts
         # Another process sent a part of the requests of a resumed run, and some in vain.
-        whole = counts.requests - counts.retried
+        whole = counts.requests - counts.retried - self._beside
         requests = outcome.pages * plan.requests_per_page if self._resumed else whole
         own_dates = self._run.dates is None
         return size_of_run(plan, self._saved.id, self._run.id, requests, outcome.rows_of, own_dates=own_dates)
@@ -435,7 +444,7 @@ class _RunInProgress:
             refused=log,
             deadline=deadline,
             waits=waits,
-            paths=paths_of(self._dataset),
+            paths=(GMV_MAX_PATH,) if concerns(self._dataset) else paths_of(self._dataset),
         ) as self._client:
             self._before = self._progress
             try:
@@ -518,6 +527,23 @@ class _RunInProgress:
         """The first days of the table for the look-back window; None for a run of other days than the dataset's."""
         own_dates = self._run.dates is None
         return first_days(self._lake, self._saved.table_slug, self._dataset, now) if own_dates else None
+
+    async def _gmv_max_costs(self, plan: Plan) -> dict[str, Any] | None:
+        """What ad accounts of a basic report spent in GMV Max; None where it is not looked for."""
+        runner, now = self._runner, self._runner.clock()
+        if runner.settings.gmv_max_check != "on" or not concerns(plan.dataset):
+            return None
+        advertisers = unread(runner.store, self._account, (who for who, _ in plan.days()), now)
+        if not advertisers:
+            return None
+        answer = earlier_answer(runner.store.runs.good(self._saved, 1), now)
+        if answer is not None:
+            return answer
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await ask_costs(self._client, plan, advertisers, now)
+        except TimeoutError:
+            return None
 
     def _earlier_shops(self) -> dict[str, set[str]]:
         """The shops in the table by advertiser, for a GMV Max report that reads all shops."""
@@ -639,11 +665,13 @@ class _RunInProgress:
         more = (
             *filter(None, [anew]),
             *start.shop_warnings,
+            *(warnings_of_costs(self._other_costs, start.advertisers) if self._other_costs else ()),
             *self._missing_days(plan, start),
             *self._days_not_verified(committed.version),
         )
         notes = (*committed.notes, *start.shop_notes)
-        return replace(committed, notes=notes, warnings=(*committed.warnings, *more))
+        verification = dict(committed.verification) | ({KEY: self._other_costs} if self._other_costs else {})
+        return replace(committed, notes=notes, warnings=(*committed.warnings, *more), verification=verification)
 
     def _days_not_verified(self, newest: int) -> Iterator[str]:
         """Warnings of days in the table that a run read whose check failed, and that no run has read again."""

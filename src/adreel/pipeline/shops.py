@@ -81,6 +81,14 @@ async def read_shops(
     return read
 
 
+async def own_shops(client: Client, advertiser: Advertiser) -> tuple[Shop, ...]:
+    """The shops that TikTok lists for the advertiser as its own. Raises AdvertiserError if it may not be read."""
+    listed = await _listed(client, advertiser)
+    if listed.refusal is not None:
+        raise listed.refusal
+    return tuple(listed.own.values())
+
+
 async def _listed(client: Client, advertiser: Advertiser) -> _Listed:
     try:
         answer = await client.call("GET", SHOPS_PATH, params={"advertiser_id": advertiser.id})

@@ -16,7 +16,7 @@ from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.calendar import day_of
 from adreel.simulator.world.entities import utc_text
 from adreel.simulator.world.money import currency_of
-from adreel.simulator.world.shops import HOURS, GmvCampaign, GmvFigures, GmvSpan, Product, Shop
+from adreel.simulator.world.shops import HOURS, GmvCampaign, GmvFigures, GmvSpan, Product, SimulatedShop
 
 Sums = dict[str, int]
 _ROW_FIGURES = ("cost", "orders", "gross_revenue")
@@ -33,7 +33,7 @@ def shop_list(call: Call) -> Reply:
     return reply({"store_list": [_shop(call, shop, advertiser) for shop in shown]})
 
 
-def _shop(call: Call, shop: Shop, advertiser: SimulatedAdvertiser) -> dict[str, object]:
+def _shop(call: Call, shop: SimulatedShop, advertiser: SimulatedAdvertiser) -> dict[str, object]:
     owner = call.simulator.world.advertisers[call.simulator.shop_owner(shop)]
     business_center = {"bc_id": shop.business_center, "bc_name": f"{owner.name} BC", "user_role": "ADMIN"}
     return {
@@ -108,7 +108,7 @@ def campaign_details(call: Call) -> Reply:
     advertiser = call.advertiser()
     call.params.require("campaign_id")
     wanted = call.params.text("campaign_id")
-    campaign = next((found for found in _campaigns(call, advertiser) if found.id == wanted), None)
+    campaign = next((campaign for campaign in _campaigns(call, advertiser) if campaign.id == wanted), None)
     if campaign is None:
         raise ApiError(40002, f"campaign_id: campaign {wanted} does not exist.")
     return reply(
@@ -140,7 +140,7 @@ def report(call: Call) -> Reply:
     owner = None if shop is None else simulator.shop_owner(shop)
     if shop is None or (owner != advertiser.index and not _answers_anyway(call, shop, advertiser)):
         raise ApiError(40001, f"No permission to operate store {query.store_id}.")
-    rows = _Report(call, query, shop)
+    rows = _ShopReport(call, query, shop)
     listed = rows.listed()
     first = (query.page - 1) * query.page_size
     data: dict[str, object] = {"page_info": page_info(query.page, query.page_size, len(listed))}
@@ -153,15 +153,15 @@ def report(call: Call) -> Reply:
     return reply(data)
 
 
-def _answers_anyway(call: Call, shop: Shop, advertiser: SimulatedAdvertiser) -> bool:
+def _answers_anyway(call: Call, shop: SimulatedShop, advertiser: SimulatedAdvertiser) -> bool:
     """Whether an account that lost the authorization of its shop still gets its report."""
     return call.simulator.gmv.lost == "answer" and shop.owner == advertiser.index
 
 
-class _Report:
+class _ShopReport:
     """The rows of one report: sums of hours and leaves by the requested dimensions."""
 
-    def __init__(self, call: Call, query: GmvQuery, shop: Shop) -> None:
+    def __init__(self, call: Call, query: GmvQuery, shop: SimulatedShop) -> None:
         simulator = call.simulator
         self._query, self._behavior = query, simulator.gmv
         self._advertiser = simulator.world.advertisers[shop.owner]
@@ -328,7 +328,7 @@ class _Report:
             "product_image_url": "https://shop.example/product.jpg",
             "item_group_id": product.id if product else "",
             "item_id": dimensions.get("item_id", ""),
-            "title": "Product card" if dimensions.get("item_id") == "-1" else f"Post {dimensions.get('item_id', '')}",
+            "title": "Shop tab" if dimensions.get("item_id") == "-1" else f"Post {dimensions.get('item_id', '')}",
             "shop_content_type": "PRODUCT_CARD" if dimensions.get("item_id") == "-1" else "VIDEO",
             "creative_delivery_status": "DELIVERING",
             "live_name": campaign.name.removeprefix("GMV Max | "),

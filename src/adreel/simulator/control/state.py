@@ -22,7 +22,7 @@ from adreel.simulator.world.config import WorldConfig
 from adreel.simulator.world.figures import Lags
 from adreel.simulator.world.hashing import word
 from adreel.simulator.world.memory import Memory
-from adreel.simulator.world.shops import Shop, Shops
+from adreel.simulator.world.shops import Shops, SimulatedShop
 
 _REPORT_BYTES = 64 << 20
 _LOG = 100_000
@@ -153,7 +153,7 @@ class Simulator:
         """How far the present is ahead of the machine's, as it was when it was set."""
         return self.shift.total_seconds() if self.follows_wall else self.clock.now.timestamp() - self.set_at
 
-    def shop_owner(self, shop: Shop) -> int:
+    def shop_owner(self, shop: SimulatedShop) -> int:
         """The index of the advertiser that has the shop's authorization now."""
         return self.shop_owners.get(shop.id, shop.owner)
 

@@ -38,7 +38,7 @@ _LATE_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class SimulatedShop:
     """A shop; `owner` is the index of the advertiser that has its GMV Max authorization, `others` see it in their list.
 
     The list of its own advertiser has it unless it is not `listed`, as TikTok leaves some out.
@@ -68,7 +68,7 @@ class GmvCampaign:
 
     id: str
     name: str
-    shop: Shop
+    shop: SimulatedShop
     promotion: Promotion
     products: tuple[Product, ...]
     bits: int
@@ -104,14 +104,14 @@ class Shops:
     def __init__(self, world: World) -> None:
         self._world = world
         self.shops = tuple(shop for who in world.advertisers if who.kind == "ordinary" for shop in self._of(who))
-        self.by_id: Mapping[str, Shop] = {shop.id: shop for shop in self.shops}
+        self.by_id: Mapping[str, SimulatedShop] = {shop.id: shop for shop in self.shops}
         self._campaigns: dict[str, tuple[GmvCampaign, ...]] = {}
 
-    def _of(self, advertiser: SimulatedAdvertiser) -> tuple[Shop, ...]:
+    def _of(self, advertiser: SimulatedAdvertiser) -> tuple[SimulatedShop, ...]:
         seed, index, plain = self._world.config.seed, advertiser.index, self._world.config.plain
         count = 1 if plain else {0: 2, 1: 1, 2: 1}.get(index, 0)
         return tuple(
-            Shop(
+            SimulatedShop(
                 _digits("749", seed, "shop", index, number),
                 f"{advertiser.name} Shop{f' {number + 1}' if number else ''}",
                 index,
@@ -122,14 +122,14 @@ class Shops:
             for number in range(count)
         )
 
-    def campaigns(self, shop: Shop) -> tuple[GmvCampaign, ...]:
+    def campaigns(self, shop: SimulatedShop) -> tuple[GmvCampaign, ...]:
         """All campaigns of the shop, deleted ones included, oldest first."""
         if shop.id not in self._campaigns:
             count = _PRODUCT_CAMPAIGNS + _LIVE_CAMPAIGNS
             self._campaigns[shop.id] = tuple(self._campaign(shop, number) for number in range(count))
         return self._campaigns[shop.id]
 
-    def _campaign(self, shop: Shop, number: int) -> GmvCampaign:
+    def _campaign(self, shop: SimulatedShop, number: int) -> GmvCampaign:
         seed, era = self._world.config.seed, self._world.era
         advertiser = self._world.advertisers[shop.owner]
         live = number >= _PRODUCT_CAMPAIGNS
@@ -153,7 +153,7 @@ class Shops:
             disabled=disabled,
         )
 
-    def _product(self, shop: Shop, campaign: int, number: int, currency: Currency) -> Product:
+    def _product(self, shop: SimulatedShop, campaign: int, number: int, currency: Currency) -> Product:
         place = (campaign + 2 * number) % len(_GOODS)
         identity = _digits("1729", self._world.config.seed, shop.id, "product", place)
         posts = (CARD, *(_digits("75", identity, campaign, "post", post) for post in range(1, _POSTS)))
@@ -198,13 +198,13 @@ class GmvFigures:
 class _Cells:
     """Random cells of a campaign by day, hour and leaf."""
 
-    def __init__(self, campaign: GmvCampaign, days: Ints, known: Ints, ages: Ints) -> None:
+    def __init__(self, campaign: GmvCampaign, days: Ints, passed: Ints, ages: Ints) -> None:
         self._campaign = campaign
         hours = days[:, None] * HOURS + np.arange(HOURS)
         leaf_bits = bits_of(campaign.leaves, campaign.bits, "leaf")
         self._bits = mix(leaf_bits[None, None, :] ^ (hours.astype(np.uint64) * _ORDER)[:, :, None])
         self._base = 40 + (leaf_bits >> np.uint64(57)).astype(np.int64)
-        self._known, self._ages, self._days = known[:, :, None], ages[:, None, None], days
+        self._known, self._ages, self._days = passed[:, :, None], ages[:, None, None], days
 
     @cached_property
     def _weight(self) -> Ints:

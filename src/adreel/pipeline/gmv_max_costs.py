@@ -1,0 +1,137 @@
+"""What ad accounts spend in GMV Max campaigns while their datasets read only reports that do not include it.
+
+Once a day a run of a basic report asks for the shops of its ad accounts and for their cost on its days, unless a
+dataset of the account reads GMV Max. The answer is kept in the run's verification, so that the runs of the same day say
+the same without asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from adreel.advertisers import Advertiser
+from adreel.catalog import gmv_max
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.stored import dataset_of
+from adreel.dates import Span
+from adreel.errors import AdreelError, AdvertiserError, DatasetError, RequestError, RetryError, StopError
+from adreel.export.cells import digits
+from adreel.language import integer, phrase, phrases
+from adreel.pipeline.plan import GMV_MAX_PATH, LONGEST_SPAN, Plan, shop_params
+from adreel.pipeline.shops import own_shops
+from adreel.store import Account, Run, Store
+from adreel.tiktok.client import Client, together
+
+CHECKED_WITHIN = timedelta(hours=24)
+"""How long the answer of an earlier run holds."""
+
+MOST_NAMED = 10
+
+KEY = "gmv_max"
+"""The key of a run's verification with what was found out."""
+
+_PASSING: tuple[type[AdreelError], ...] = (AdvertiserError, RequestError, RetryError, StopError)
+"""Failures that leave an ad account out: its own rows are read and verified whatever comes of this."""
+
+
+def concerns(dataset: Dataset) -> bool:
+    """Whether a person may take the dataset's cost for all that its ad accounts spend."""
+    return (
+        dataset.report == "performance"
+        and dataset.report_type == "basic"
+        and dataset.service_type == "auction"
+        and dataset.dates is not None
+        and not dataset.lifetime
+        and "spend" in dataset.metrics
+    )
+
+
+def unread(store: Store, account: Account, advertisers: Iterable[Advertiser], now: datetime) -> list[Advertiser]:
+    """The advertisers whose GMV Max campaigns no dataset of the account reads."""
+    left = list(advertisers)
+    for saved in store.datasets.list(account):
+        try:
+            dataset = dataset_of(saved, now)
+        except DatasetError:
+            continue
+        if dataset.report == gmv_max.REPORT:
+            covered = dataset.advertisers
+            left = [] if covered is None else [advertiser for advertiser in left if advertiser.id not in covered]
+    return left
+
+
+def earlier_answer(runs: Iterable[Run], now: datetime) -> dict[str, Any] | None:
+    """What a run of the last day found out; None if none did."""
+    for run in runs:
+        answer = run.verification.get(KEY)
+        if isinstance(answer, dict) and now - datetime.fromisoformat(answer["checked_at"]) < CHECKED_WITHIN:
+            return answer
+    return None
+
+
+async def ask_costs(client: Client, plan: Plan, advertisers: Collection[Advertiser], now: datetime) -> dict[str, Any]:
+    """The cost of GMV Max campaigns on the plan's days of each of the advertisers that has any, as JSON."""
+    days = {advertiser.id: span for advertiser, span in plan.days()}
+    asked = [advertiser for advertiser in advertisers if advertiser.id in days]
+    costs = await together(_cost(client, advertiser, days[advertiser.id]) for advertiser in asked)
+    return {
+        "checked_at": now.isoformat(),
+        "costs": [
+            {
+                "advertiser_id": advertiser.id,
+                "cost": str(cost),
+                "start": days[advertiser.id].start.isoformat(),
+                "end": days[advertiser.id].end.isoformat(),
+            }
+            for advertiser, cost in zip(asked, costs, strict=True)
+            if cost
+        ],
+    }
+
+
+async def _cost(client: Client, advertiser: Advertiser, days: Span) -> Decimal:
+    first = max(days.start, days.end - timedelta(days=LONGEST_SPAN["none"] - 1))
+    try:
+        shops = await own_shops(client, advertiser)
+        costs = []
+        for shop in shops:
+            params = {
+                **shop_params(advertiser, shop, Span(first, days.end)),
+                "dimensions": ["advertiser_id"],
+                "metrics": ["cost"],
+            }
+            page = await client.page(GMV_MAX_PATH, params, 1, 10)
+            costs += [row.get("metrics", {}).get("cost") for row in page.rows]
+        return sum((Decimal(str(cost)) for cost in costs if cost is not None), Decimal(0))
+    except (*_PASSING, InvalidOperation):
+        return Decimal(0)
+
+
+def warnings_of_costs(answer: Mapping[str, Any], advertisers: Iterable[Advertiser]) -> Iterator[str]:
+    """A warning for each advertiser with cost that no dataset reads; of many the first ones, and how many more."""
+    by_id = {advertiser.id: advertiser for advertiser in advertisers}
+    costs = [cost for cost in answer["costs"] if cost["advertiser_id"] in by_id]
+    for cost in costs[:MOST_NAMED]:
+        advertiser = by_id[cost["advertiser_id"]]
+        yield phrase(
+            "Not included: ad account %(name)s (%(id)s) spent %(cost)s %(currency)s in GMV Max campaigns from "
+            "%(start)s to %(end)s, which are in no report but GMV Max, and no dataset reads them. Add one from the "
+            "template GMV Max by day (report: gmv_max).",
+            name=advertiser.name,
+            id=advertiser.id,
+            cost=digits(Decimal(cost["cost"]), thousands_apart=True),
+            currency=advertiser.currency,
+            start=cost["start"],
+            end=cost["end"],
+        )
+    if len(costs) > MOST_NAMED:
+        more = len(costs) - MOST_NAMED
+        yield phrases(
+            "So it is for %(number)s more ad account.",
+            "So it is for %(number)s more ad accounts.",
+            more,
+            number=integer(more),
+        )
