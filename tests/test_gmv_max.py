@@ -305,6 +305,18 @@ def test_a_shop_that_moved_to_another_ad_account_is_a_warning_and_its_rows_stay(
     assert run(own, **keys)["state"] == "verified"
 
 
+def test_a_shop_is_not_read_for_its_former_ad_account_beside_its_present_one(own: Home) -> None:
+    world = state(own)
+    both = [a["advertiser_id"] for a in world["advertisers"][:2]]
+    moved = next(shop["store_id"] for shop in world["shops"] if shop["advertiser_id"] == both[0])
+    keys: dict[str, Any] = {"advertisers": both, "update": {"method": "partition"}}
+    before = cost(rows(own, run(own, **keys)))
+    own.door("gmv-max", {"store_id": moved, "advertiser_id": both[1], "lost": "answer"})
+    report = run(own, **keys)
+    assert f"Shop {moved} moved from ad account" in report["warnings"][0]
+    assert cost(rows(own, report)) == before
+
+
 # -- cost that other reports do not include
 
 
@@ -476,11 +488,14 @@ def test_requests_keep_to_the_limits_of_the_report_and_of_the_app(tmp_path: Path
 
 
 def test_a_plan_says_what_it_does_not_know_and_a_preview_reads_the_first_rows(shops: Home) -> None:
-    path = write(shops, name="Look", gmv_max_level="product", metrics=["product_name", "cost"])
-    plan = shops.json("plan", "-f", path)
-    assert "Counted with one shop for each ad account. A run reads all of its shops." in plan["notes"]
-    assert plan["requests"] >= 3 * (1 + 3)
-    preview = shops.json("preview", "-f", path)
+    keys: dict[str, Any] = {"name": "Look", "promotion_type": "live", "metrics": ["campaign_name", "cost"]}
+    plan = shops.json("plan", "-f", write(shops, **keys))
+    assert "Counted with one shop for each ad account. A run reads all of its shops." in plan["basis_text"]
+    assert plan["requests"] >= 3 * (1 + 2)
+    requests = run(shops, **keys)["requests"]
+    assert abs(shops.json("plan", "Look")["requests"] - requests) <= 4
+    products = write(shops, name="Look again", gmv_max_level="product", metrics=["product_name", "cost"])
+    preview = shops.json("preview", "-f", products)
     assert {"store_id", "campaign_id", "product_name", "cost"} <= set(preview[0])
 
 

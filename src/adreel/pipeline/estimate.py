@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -178,7 +178,11 @@ def estimate(
         most_seconds=None if most is None else _seconds(most, limits),
         basis=basis,
         basis_text=" ".join(
-            (_sentence(plan, basis, unread, grows=most is None and not unread), *_account_sentence(account_requests))
+            (
+                _sentence(plan, basis, unread, grows=most is None and not unread),
+                *_shop_sentence(plan, basis),
+                *_account_sentence(account_requests),
+            )
         ),
         unread_advertisers=unread,
         account_requests=account_requests,
@@ -227,7 +231,9 @@ def predicted_requests(plan: Plan, rows: Mapping[str, tuple[int, int]]) -> int:
     """The pages of the plan's requests if the rows of each advertiser are spread evenly over its days.
 
     `rows` has by advertiser id a number of rows and the days that they span; an advertiser that is absent has none.
+    Shops do not count, as an estimate does not know them: what they took is in the ratio of the runs' requests to this.
     """
+    plan = replace(plan, shops=None)
 
     def rows_of(advertiser: str, days: int) -> float:
         count, spanned = rows.get(advertiser, (0, 0))
@@ -294,6 +300,12 @@ def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
     if not ids or not ids <= counts.keys():
         return None
     return _pages(plan, lambda advertiser, days: counts[advertiser] * (days * periods if periods else 1))
+
+
+def _shop_sentence(plan: Plan, basis: Basis) -> tuple[str, ...]:
+    if plan.dataset.report != gmv_max.REPORT or plan.shops is not None or basis is not Basis.UNKNOWN:
+        return ()
+    return (phrase("Counted with one shop for each ad account. A run reads all of its shops."),)
 
 
 def _account_sentence(requests: int) -> tuple[str, ...]:

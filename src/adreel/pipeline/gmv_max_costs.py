@@ -17,7 +17,7 @@ from adreel.catalog import gmv_max
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Span
-from adreel.errors import AdreelError, AdvertiserError, DatasetError, RequestError, RetryError, StopError
+from adreel.errors import AdvertiserError, DatasetError, RequestError, RetryError, StopError
 from adreel.export.cells import digits
 from adreel.language import integer, phrase, phrases
 from adreel.pipeline.plan import GMV_MAX_PATH, LONGEST_SPAN, Plan, shop_params
@@ -33,7 +33,7 @@ MOST_NAMED = 10
 KEY = "gmv_max"
 """The key of a run's verification with what was found out."""
 
-_PASSING: tuple[type[AdreelError], ...] = (AdvertiserError, RequestError, RetryError, StopError)
+_PASSING = (AdvertiserError, RequestError, RetryError, StopError, InvalidOperation)
 """Failures that leave an ad account out: its own rows are read and verified whatever comes of this."""
 
 
@@ -106,7 +106,7 @@ async def _cost(client: Client, advertiser: Advertiser, days: Span) -> Decimal:
             page = await client.page(GMV_MAX_PATH, params, 1, 10)
             costs += [row.get("metrics", {}).get("cost") for row in page.rows]
         return sum((Decimal(str(cost)) for cost in costs if cost is not None), Decimal(0))
-    except (*_PASSING, InvalidOperation):
+    except _PASSING:
         return Decimal(0)
 
 

@@ -115,6 +115,13 @@ class Plan:
             return lists + sum(len(read.spans) * self.requests_of(read) for read in self.reads)
         return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
 
+    @property
+    def row_requests(self) -> int:
+        """The number of requests that `chunks` has, without the steps that those of a GMV Max report need."""
+        if self.dataset.report != gmv_max.REPORT:
+            return self.request_count
+        return sum(len(read.spans) * len(self._shop_parts(read)) for read in self.reads)
+
     def requests_of(self, read: Read) -> int:
         """The least requests for each span of a read: in a GMV Max report those of all steps from shop to rows."""
         if self.dataset.report != gmv_max.REPORT:
@@ -220,8 +227,6 @@ def make_plan(
     if shops is not None:
         chosen = tuple(advertiser for advertiser in chosen if shops.get(advertiser.id))
     notes = list(dataset.notes)
-    if dataset.report == gmv_max.REPORT and shops is None:
-        notes.append(phrase("Counted with one shop for each ad account. A run reads all of its shops."))
     if dataset.report == "advertisers":
         groups = [chosen[first : first + MOST_IDS] for first in range(0, len(chosen), MOST_IDS)]
         reads = tuple(Read(group, (None,)) for group in groups)

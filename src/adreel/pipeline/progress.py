@@ -26,11 +26,11 @@ class PageProgress:
 
     def __init__(self, plan: Plan, expected: int | None) -> None:
         """`expected` is the estimated number of requests; None if it is not known."""
-        self._unread = plan.request_count
+        self._unread = plan.row_requests
         self._per_page = plan.requests_per_page
         self._per_request: float | None = None
-        if expected is not None and plan.request_count:
-            self._per_request = expected / self._per_page / plan.request_count
+        if expected is not None and plan.row_requests:
+            self._per_request = expected / self._per_page / plan.row_requests
         self._open: set[str] = set()
         self._begun = 0
         self._known = 0

@@ -138,10 +138,14 @@ async def _with_earlier(
 ) -> ShopsRead:
     """The same with the shops of the table that TikTok lists no more, as long as it still gives their reports."""
     shops, warnings = dict(read.shops or {}), list(read.warnings)
+    owners = {shop.id: name for name, of in shops.items() for shop in of}
     for advertiser in advertisers:
         listed_ids = {shop.id for shop in shops.get(advertiser.id, ())}
         for shop_id in sorted(set(earlier.get(advertiser.id, ())) - listed_ids):
             if advertiser.id in read.unreadable:
+                continue
+            if shop_id in owners:
+                warnings.append(_moved(shop_id, advertiser, owners[shop_id]))
                 continue
             refusal = await _refusal(client, advertiser, Shop(shop_id), now)
             if refusal is None:
@@ -159,6 +163,17 @@ async def _with_earlier(
                     )
                 )
     return replace(read, shops=shops, warnings=tuple(warnings))
+
+
+def _moved(shop_id: str, advertiser: Advertiser, owner_id: str) -> str:
+    return phrase(
+        "Shop %(shop)s moved from ad account %(name)s (%(id)s) to %(owner)s, for which it is read now. The table may "
+        "have the same days of it for both: compare them before you add their cost.",
+        shop=shop_id,
+        name=advertiser.name,
+        id=advertiser.id,
+        owner=owner_id,
+    )
 
 
 def _without(advertisers: Sequence[Advertiser]) -> Iterable[str]:
@@ -196,6 +211,8 @@ async def _selected(
                     owners.append(advertiser.id)
                 else:
                     reasons.append(refusal.message)
+        if len(owners) > 1:
+            warnings.append(_twice(shop, owners))
         if owners:
             for owner in owners:
                 shops.setdefault(owner, []).append(shop)
@@ -230,6 +247,15 @@ def _elsewhere(shop: Shop, owner: str) -> str:
         "the dataset, connect it first if it is missing, or remove the shop.",
         shop=shop.words,
         owner=owner,
+    )
+
+
+def _twice(shop: Shop, owners: Sequence[str]) -> str:
+    return phrase(
+        "TikTok gives the report of shop %(shop)s to several ad accounts: %(ad_accounts)s. If their rows are the same, "
+        "select only one of them, as the cost is in the table more than once.",
+        shop=shop.words,
+        ad_accounts=first_of(list(owners), MOST_NAMED),
     )
 
 
