@@ -296,6 +296,19 @@ def test_a_page_that_tiktok_did_not_count_is_asked_for_again(visit: Callable[...
         visit(Server(envelope(0, data)), lambda client: client.page(REPORT, {}, 1, 10))
 
 
+def test_an_empty_page_may_have_no_list(visit: Callable[..., Any]) -> None:
+    empty = {"page_info": {"page": 1, "page_size": 10, "total_number": 0, "total_page": 0}}
+    later = {"page_info": {"page": 3, "page_size": 10, "total_number": 11, "total_page": 3}}
+    for number, data in ((1, empty), (3, later)):
+        server = Server(envelope(0, data))
+        page = visit(server, lambda client, number=number: client.page(REPORT, {}, number, 10))
+        assert (list(page.rows), page.total_number) == ([], data["page_info"]["total_number"])
+        assert len(server.asked) == 1
+    lost = {"page_info": {"page": 1, "page_size": 10, "total_number": 11, "total_page": 2}}
+    counted = Server(envelope(0, lost), envelope(0, {"list": [ROW], "page_info": {"total_number": 1}}))
+    assert visit(counted, lambda client: client.page(REPORT, {}, 1, 10)).total_number == 1
+
+
 ODD_TEXTS = {
     "half a character": (rb'"Ad \ud83d"', "Ad \ufffd"),
     "the other half": (rb'"\udc00 Ad"', "\ufffd Ad"),

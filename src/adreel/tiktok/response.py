@@ -184,8 +184,8 @@ def read_page(
 
     With `page_size`, the number of rows that were asked for, an answer without its list or without TikTok's own count
     of all rows is no evidence that there are no more: it is a trouble that may pass. TikTok leaves the list out of an
-    empty page, though: where it counts no rows, and of later pages. Without `page_size`, the rows are all there are.
-    Raises StopError for data of a form that TikTok does not document.
+    empty page, though: where its page_info counts no rows, and on later pages. Without `page_size`, the rows are all
+    there are. Raises StopError for data of a form that TikTok does not document.
     """
     listed = _list_of(answer, where, reader)
     rows: Sequence[Any] = listed.list or []
@@ -196,8 +196,8 @@ def read_page(
         return ListPage(rows, len(rows), 1, totals, answer.cut, answer.request_id)
     total = _count(info.get("total_number")) if isinstance(info, dict) else None
     if listed.list is msgspec.UNSET:
-        later = (_count(info.get("page")) or 0) > 1 if isinstance(info, dict) else False
-        if total is None or (total and not later):
+        page = _count(info.get("page")) if isinstance(info, dict) else None
+        if total is None or page is None or (total and page == 1):
             return _without(phrase("a list"), answer)
         rows = []
     if total is None or total < 0:
