@@ -374,6 +374,8 @@
     'gross_revenue',
     '10_second_live_views',
     'live_follows',
+    'all_shops_orders',
+    'all_shops_gross_revenue',
   ]) }}
 {%- endmacro -%}
 
@@ -818,5 +820,7 @@
     'product_click_rate': ['product_clicks', 'product_impressions', 100],
     'cost_per_live_view': ['cost', 'live_views', 1],
     'cost_per_10_second_live_view': ['cost', '10_second_live_views', 1],
+    'all_shops_cost_per_order': ['cost', 'all_shops_orders', 1],
+    'all_shops_roi': ['all_shops_gross_revenue', 'cost', 1],
   }) }}
 {%- endmacro -%}

@@ -151,7 +151,14 @@ class Plan:
 
     def chunks(self) -> Iterator[Chunk]:
         """The requests in chunks; batches of metrics of the same rows, which are joined later, share a chunk."""
-        number = 0
+        for number, part in enumerate(self._chunk_reads()):
+            yield Chunk(f"{number:06}", tuple(self._requests(part)))
+
+    def parts(self) -> Iterator[Plan]:
+        """The plan's chunks, each as a plan of its own."""
+        return (replace(self, reads=(part,)) for part in self._chunk_reads())
+
+    def _chunk_reads(self) -> Iterator[Read]:
         for read in self.reads:
             spans_in_chunk = self._spans_in_chunk(read)
             for first in range(0, len(read.spans), spans_in_chunk):

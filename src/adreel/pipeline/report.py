@@ -20,8 +20,8 @@ from adreel.lake import Lake
 from adreel.lake.columns import joined
 from adreel.language import phrase
 from adreel.pipeline.extract import Extraction, Parts
-from adreel.pipeline.load import Committed, commit_run
-from adreel.pipeline.plan import Plan, make_plan, paths_of, report_limits
+from adreel.pipeline.load import Committed, combined, commit_run, warnings_of
+from adreel.pipeline.plan import Plan, least_seconds, make_plan, paths_of, report_limits
 from adreel.pipeline.run import CHUNKS_AT_ONCE, DEADLINE_FACTOR, SHORTEST_DEADLINE
 from adreel.pipeline.shops import ShopsRead, read_shops
 from adreel.pipeline.verify import ReadOutcome
@@ -52,8 +52,8 @@ class ReportReader:
     def plan(self, dataset: Dataset, account: Account) -> PlannedReport:
         """What `read` requests, for the account's ad accounts and at the time of now; no report is requested."""
         now = self.clock()
-        plan, unreadable = asyncio.run(self._plan(dataset, account, now))
-        return PlannedReport(plan, now, unreadable, plan.request_count)
+        plan, unreadable, shops = asyncio.run(self._plan(dataset, account, now))
+        return PlannedReport(plan, now, unreadable, plan.request_count, shops.notes, shops.warnings)
 
     def read_planned(self, planned: PlannedReport, account: Account) -> VerifiedReport:
         """Reads and verifies a planned report, or a part of one; raises what `read` does."""
@@ -76,9 +76,9 @@ class ReportReader:
     ) -> tuple[list[ReadOutcome], Committed]:
         run_id, plan = new_run_id(), planned.plan
         parts = Parts(lake, run_id)
-        plan, failed, shops = await self._plan(dataset, account, now)
-        limits = report_limits(dataset, self.settings.tiktok_level)
-        least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
+        failed = dict(planned.unreadable)
+        limits = report_limits(plan.dataset, self.settings.tiktok_level)
+        least = least_seconds(planned.requests, limits.per_second, limits.per_minute, limits.per_day)
         deadline = self.waits.monotonic() + max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)
         access = account_access(self.settings, self.store, account)
         async with connected(
@@ -88,7 +88,7 @@ class ReportReader:
             transport=self.transport,
             deadline=deadline,
             waits=self.waits,
-            paths=paths_of(dataset),
+            paths=paths_of(plan.dataset),
         ) as client:
             extraction = Extraction(plan, client, parts, lambda _request, _part: None, dict(failed))
             slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
@@ -102,10 +102,10 @@ class ReportReader:
                     tasks = [group.create_task(read(chunk)) for chunk in plan.chunks()]
             except BaseExceptionGroup as failures:
                 raise first_failure(failures) from None
-        outcomes = [ReadOutcome(failed=dict(failed)), *(task.result() for task in tasks)]
-        committed = await asyncio.to_thread(commit_run, lake, _SLUG, run_id, plan, now, outcomes, newest=None)
-        notes, warnings = (*committed.notes, *shops.notes), (*committed.warnings, *shops.warnings)
-        return replace(committed, notes=notes, warnings=warnings)
+        outcomes = [ReadOutcome(failed=failed), *(task.result() for task in tasks)]
+        done = await asyncio.to_thread(commit_run, lake, _SLUG, run_id, plan, planned.now, outcomes, newest=None)
+        notes, warnings = (*done.notes, *planned.notes), (*done.warnings, *planned.warnings)
+        return outcomes, replace(done, notes=notes, warnings=warnings)
 
     async def _plan(
         self, dataset: Dataset, account: Account, now: datetime
@@ -137,12 +137,15 @@ class PlannedReport:
     """The plan of a report as it was made `now`, in UTC; another process can be sent it.
 
     `unreadable` are the ad accounts that are left out, with the reasons. `requests` are those of the whole report.
+    `notes` and `warnings` are about shops that are left out.
     """
 
     plan: Plan
     now: datetime
     unreadable: Mapping[str, str]
     requests: int
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def schema(self) -> Any:
