@@ -77,9 +77,14 @@ def _s3(parts: SplitResult, environ: Mapping[str, str]) -> ObjectStore:
     endpoint = (_given(environ, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT") or "").rstrip("/") or None
     region = _given(environ, "AWS_REGION", "AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else None)
     address = urlsplit(endpoint) if endpoint else None
+    keys = [_given(environ, name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+    key_id, secret, token = keys if all(keys[:2]) else (None, None, None)
 
     def open_files() -> Any:
         return pa_fs.S3FileSystem(
+            access_key=key_id,
+            secret_key=secret,
+            session_token=token,
             endpoint_override=address.netloc + address.path if address else None,
             scheme=address.scheme if address else "https",
             region=region,
@@ -93,6 +98,9 @@ def _s3(parts: SplitResult, environ: Mapping[str, str]) -> ObjectStore:
         aws_endpoint=endpoint,
         aws_allow_http=_allow_http(endpoint),
         aws_region=region,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
         # Whatever the environment has for other programs: two writers must never overwrite each other's version.
         aws_conditional_put="etag",
         aws_s3_allow_unsafe_rename="false",

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class Storage:
     """The root of a lake. `files` holds everything under it, whichever kind of store it is."""
 
-    def __init__(self, url: str) -> None:
-        """Raises InputError if `url` is no folder, file://, s3://, gs:// or az:// address; touches no disk."""
+    def __init__(self, url: str, environ: Mapping[str, str] = os.environ) -> None:
+        """Raises InputError if `url` is no folder, file://, s3://, gs:// or az:// address; touches no disk.
+
+        Credentials of object stores are in `environ`, or where their own programs look for them.
+        """
         self.folder = _folder(url)
         self.url = str(self.folder) if self.folder else url.rstrip("/")
-        self.store = object_store(self.url, os.environ) if urlsplit(url).scheme in SCHEMES else None
+        self.store = object_store(self.url, environ) if urlsplit(url).scheme in SCHEMES else None
         self.is_checked = False
         self._files: Any = None
         if self.folder is not None and "%" in self.url:
@@ -172,7 +175,7 @@ class Storage:
 
     def fault(self, error: Exception, subject: str) -> StorageError:
         """The StorageError for a fault met while working on `subject`."""
-        reason, number = _reason(error)
+        reason, number = fault_reason(error)
         if number in _FULL:
             return StorageError(
                 phrase(
@@ -239,7 +242,7 @@ def _refusal(text: str) -> Phrase | None:
     return next((words for pattern, words in _REFUSALS if re.search(pattern, text)), None)
 
 
-def _reason(error: Exception) -> tuple[str, int | None]:
+def fault_reason(error: Exception) -> tuple[str, int | None]:
     """Why in one line without addresses' queries, and the system's error number if there is one."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     number = getattr(error, "errno", None)
