@@ -174,7 +174,7 @@ def test_an_address_with_a_password_is_no_argument_and_is_shown_nowhere(home: Ho
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("mysql://host/db", "This is not the address of a destination."),
+        ("oracle://host/db", "This is not the address of a destination."),
         ("duckdb:warehouse", "has its whole path"),
         ("postgresql://host", "has a host and a database"),
         ("postgresql://host:port/db", "This is not the address of a destination."),
@@ -244,3 +244,25 @@ def test_the_history_of_a_dataset_says_what_tiktok_restated_as_a_comparison_does
     assert "publish:\n- to: warehouse\n  table: daily\n  history: true\n" in shown
     output = home.bad("validate", "-f", home.file(publish=[{"to": "warehouse", "history": "maybe"}]))[1]
     assert "publish: history must be yes or no" in output
+
+
+def test_a_kind_whose_driver_is_not_installed_is_said_with_the_way_to_install_it(home: Home) -> None:
+    address = "snowflake://adreel:sesame@account/warehouse?warehouse=LOADING"
+    code, output = home.bad("destinations", "add", "warehouse", stdin=f"{address}\n")
+    assert code != 0
+    assert "The driver for Snowflake is not installed. Install it: pip install 'adreel[snowflake]'" in output
+    assert "sesame" not in output
+    assert home.json("destinations", "list") == []
+
+
+def test_a_dataset_is_published_as_a_parquet_file(home: Home) -> None:
+    folder = home.path.parent / "tables"
+    folder.mkdir()
+    home.good("destinations", "add", "files", f"parquet://{folder}")
+    assert list(folder.rglob("*.*")) == []
+    home.good("run", "-f", home.file(publish="files"))
+    assert publish_all(home) == 1
+    assert publish_all(home) == 0
+    (lakes,) = home.rows(f"select {FIGURES} from spend")
+    (rows,) = duckdb.sql(f"select {FIGURES} from '{folder}/tiktok/spend.parquet'").fetchall()
+    assert [Decimal(str(value)) for value in rows] == [Decimal(str(value)) for value in lakes.values()]

@@ -168,7 +168,8 @@ NAMES = frozenset(
         "adreel TikTok UTC ID API SQL CSV PDF Excel Parquet JSON JSONL TSV kB MB GB EUR USD INR JPY GBP Deutsch "
         "English Spend by ad Never run program demo admin eddy vera Rows Every morning Media Team testclient DSA LIVE "
         "SKAdNetwork Python SQLite deltalake duckdb fastapi http pyarrow sqlalchemy starlette date from to rate "
-        "Microsoft Slack Teams Postgres warehouse team spare",
+        "Microsoft Slack Teams Postgres warehouse team spare "
+        "BigQuery Snowflake Redshift Databricks ClickHouse SQL Server Azure Synapse MotherDuck MySQL MariaDB",
     )
 )
 """Names of things, units, and what the home above has called so."""

@@ -813,8 +813,8 @@ def destinations_add(
         str | None,
         typer.Option(
             metavar="SCHEMA",
-            help="The schema of the tables, created if need be. Default: tiktok; tiktok_ads with the layout fivetran; "
-            "tiktok_marketing with airbyte.",
+            help="The schema or folder of the tables, created if need be. Default: tiktok; tiktok_ads with the layout "
+            "fivetran; tiktok_marketing with airbyte.",
         ),
     ] = None,
     layout: Annotated[
@@ -829,7 +829,7 @@ def destinations_add(
         typer.Option("--from-file", metavar="FILE", help="A file with the address.", exists=True, dir_okay=False),
     ] = None,
 ) -> None:
-    """Add a DuckDB file or a Postgres database, once adreel can write there."""
+    """Add a database, a folder or an object store, once adreel can write there."""
     from adreel.cli import destinations as act
 
     act.add(ctx.obj, name, address, schema=schema, layout=layout, file=file)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from adreel.lake import Lake
 
 
+HISTORY_KINDS = frozenset({"duckdb", "postgres"})
+"""Kinds of destinations that have a history beside a table."""
+
 MOST_NAMES = 10
 """Accounts that are listed for a file whose account is not found."""
 
@@ -215,6 +218,9 @@ def _of_destinations(
             if destination.layout != "datasets":
                 yield from _of_layout(destination.layout, dataset, target, line)
                 continue
+            if target.history and destination.kind not in HISTORY_KINDS:
+                reason = phrase("only DuckDB and Postgres have history tables; leave out history")
+                yield Problem("publish", reason, line=line)
         table = target.table or (saved.table_slug if saved else "")
         if (name_key(target.destination), table) in taken:
             reason = phrase("another dataset publishes to the table %(table)s; use another name", table=table)

@@ -1,1 +1,1 @@
-"""Destinations: databases elsewhere that hold a copy of datasets' tables, kept equal to a version and proved so."""
+"""Destinations: databases, folders and stores with a copy of datasets' tables, kept equal to a version and proved."""

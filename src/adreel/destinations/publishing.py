@@ -15,10 +15,11 @@ from typing import Any
 
 from adreel.destinations.figures import TableFigures, figures, prove
 from adreel.destinations.history import HistoryPublisher, HistoryState, KindsBetween, history_place
+from adreel.destinations.marks import TableMark, foreign, is_in_lake, refuse_changed
 from adreel.destinations.published_figures import prepare_figures, write_figures
 from adreel.destinations.session import DestinationSession, Place
 from adreel.enumerations import TextEnum
-from adreel.errors import InputError, NotFoundError, ProofError
+from adreel.errors import InputError, ProofError
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted, sql
 from adreel.language import Phrase, phrase
@@ -75,16 +76,6 @@ class Published:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """What a destination says of one of its tables; `columns` are types by name."""
-
-    publisher: str
-    version: int
-    run_id: str
-    columns: Mapping[str, str]
-
-
 def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: datetime) -> Published:
     """Brings the version to the destination.
 
@@ -137,9 +128,9 @@ class _TablePublisher:
     def _publish_table(self, *, may_change: bool) -> Published:
         mark, there = self._mark(self._place), frozenset(self._session.columns(self._place))
         if mark is None and there:
-            raise InputError(phrase(_FOREIGN, table=str(self._place)))
+            raise foreign(self._place)
         if mark is not None and not self._order.reload:
-            self._refuse(mark, self._place, self._order.publisher)
+            refuse_changed(mark, self._order.publisher, self._place, self._types)
         if may_change and mark is not None and there and mark.run_id == self._order.run_id:
             return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
         published = None
@@ -159,7 +150,7 @@ class _TablePublisher:
         if (mark is None and there) or (mark is not None and not mark.publisher.endswith(HISTORY_PUBLISHER)):
             raise InputError(phrase(_NO_HISTORY, history=str(place), table=self._place.table))
         if mark is not None and not self._order.reload:
-            self._refuse(mark, place, publisher)
+            refuse_changed(mark, publisher, place, self._types)
         is_kept = mark is not None and there and not self._order.reload
         state = HistoryState(mark.version, mark.run_id, mark.columns) if is_kept and mark is not None else None
         history = HistoryPublisher(self._session, self._lake, self._order.slug, self._order.version, place, kinds)
@@ -167,7 +158,7 @@ class _TablePublisher:
 
     # -- what is there
 
-    def _mark(self, place: Place) -> _Mark | None:
+    def _mark(self, place: Place) -> TableMark | None:
         query = sql(
             "SELECT publisher, version, run_id, columns FROM",
             _marks(place),
@@ -175,35 +166,23 @@ class _TablePublisher:
             literal(place.table),
         )
         for publisher, version, run_id, columns in self._session.rows(query):
-            return _Mark(publisher, int(version), run_id, json.loads(columns))
+            return TableMark(publisher, int(version), run_id, json.loads(columns))
         return None
-
-    def _refuse(self, mark: _Mark, place: Place, publisher: str) -> None:
-        """Raises InputError for a table of another publisher, and for columns that changed their type."""
-        if mark.publisher != publisher:
-            raise InputError(phrase(_OTHER, table=str(place)))
-        retyped = [
-            phrase("%(column)s was %(before)s and is %(after)s", column=name, before=mark.columns[name], after=kind)
-            for name, kind in self._types.items()
-            if mark.columns.get(name, kind) != kind
-        ]
-        if retyped:
-            raise InputError(phrase(_RETYPED, table=str(place), columns="; ".join(retyped)))
 
     # -- ways there
 
-    def _change(self, mark: _Mark) -> Published | None:
+    def _change(self, mark: TableMark) -> Published | None:
         """Sends what changed since the version there; None if that cannot be known."""
-        if not self._is_known(mark):
+        if not is_in_lake(self._lake, self._order.slug, mark):
             return None
         with self._lake.row_changes(self._order.slug, mark.version, self._order.version) as changes:
             if changes is None:
                 return None
-            removed = _Counted(changes.removed())
+            removed = CountedRows(changes.removed())
             if changes.key:
                 self._session.stage(_REMOVED, removed.reader())
                 self._delete(_REMOVED, changes.key)
-            written = _Counted(changes.written())
+            written = CountedRows(changes.written())
             self._session.stage(_WRITTEN, written.reader())
             if changes.key:
                 self._delete(_WRITTEN, changes.key)
@@ -212,14 +191,6 @@ class _TablePublisher:
                 sql("INSERT INTO", self._place.sql, "(", names, ") SELECT", names, "FROM", quoted(_WRITTEN))
             )
         return Published(PublishMode.CHANGES, self._table.rows, written.rows, removed.rows)
-
-    def _is_known(self, mark: _Mark) -> bool:
-        """Whether the lake still has the version there: of the same run, as numbers begin anew in a new table."""
-        try:
-            versions = self._lake.versions(self._order.slug)
-        except NotFoundError:
-            return False
-        return any(version.number == mark.version and version.run_id == mark.run_id for version in versions)
 
     def _delete(self, staged: str, key: tuple[str, ...]) -> None:
         on = " AND ".join(f"{self._place.sql}.{quoted(name)} = k.{quoted(name)}" for name in key)
@@ -264,8 +235,7 @@ class _TablePublisher:
 
     @cached_property
     def _day_column(self) -> str | None:
-        versions = self._lake.versions(self._order.slug)
-        return next((each.day_column for each in versions if each.number == self._order.version), None)
+        return day_column(self._lake, self._order)
 
     def _write_mark(self, place: Place, publisher: str, types: Mapping[str, str]) -> None:
         """Says which version the table has, and the figures that it must have, in the same transaction."""
@@ -283,7 +253,12 @@ class _TablePublisher:
         write_figures(self._session, place, self._table.schema, self._version_figures)
 
 
-class _Counted:
+def day_column(lake: Lake, order: PublishOrder) -> str | None:
+    """The column of the version's days; None if it has none."""
+    return next((each.day_column for each in lake.versions(order.slug) if each.number == order.version), None)
+
+
+class CountedRows:
     """A reader of batches that counts their rows as they are read."""
 
     def __init__(self, batches: Any) -> None:
@@ -302,19 +277,7 @@ class _Counted:
             yield batch
 
 
-_FOREIGN = Phrase(
-    "There is a table %(table)s at the destination that adreel did not make. Publish to another table, or delete that "
-    "one."
-)
 _NO_HISTORY = Phrase(
     "The table %(history)s at the destination is not the history of %(table)s. Publish to another table, or without "
     "history."
-)
-_OTHER = Phrase(
-    "Another dataset or another adreel publishes to the table %(table)s. Publish to another table, or take it over by "
-    "loading it anew: everything in it is replaced."
-)
-_RETYPED = Phrase(
-    "Columns of the table %(table)s changed their type (%(columns)s), which would break what people built on it. Load "
-    "it anew to drop it and make it with the new types."
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.datasets import service as datasets
@@ -14,16 +15,16 @@ from adreel.datasets.publish_targets import written_target
 from adreel.datasets.restatement import day_kinds
 from adreel.datasets.stored import dataset_of, publish_targets_of, source_of
 from adreel.datasets.validation import parse
+from adreel.destinations.delivery import deliver, probe
 from adreel.destinations.history import KindsBetween
-from adreel.destinations.kinds import DestinationAddress, DestinationKind, open_session, read_address
+from adreel.destinations.kinds import DeliveryWay, DestinationAddress, open_session, read_address
 from adreel.destinations.layout_publishing import publish_layout
-from adreel.destinations.publishing import Published, PublishOrder, publish
-from adreel.destinations.session import DestinationSession, Place
+from adreel.destinations.publishing import Published, PublishOrder
+from adreel.destinations.session import Place
 from adreel.destinations.status import Due, PublicationStatus, due, publishers, statuses
 from adreel.enumerations import first_of
 from adreel.errors import AdreelError, BusyError, InputError
 from adreel.lake import Lake
-from adreel.lake.engine import quoted, sql
 from adreel.language import phrase
 from adreel.logs import logger_of
 from adreel.store import Destination, SavedDataset, Store
@@ -33,6 +34,9 @@ from adreel.store.users import name_key
 
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
 """How long after the first, second and later failed tries the next one is; the last goes on."""
+
+FOLDER = Path("tmp") / "publishing"
+"""The folder of the home for files on their way to destinations; none of them is of use to a later process."""
 
 LONGEST_SCHEMA = 63
 
@@ -95,24 +99,25 @@ def new_destination(
     schema = layout.schema if schema is None else schema.strip()
     if not schema or len(schema) > LONGEST_SCHEMA or "\0" in schema:
         raise InputError(phrase("The schema needs a name of at most %(limit)s characters.", limit=LONGEST_SCHEMA))
-    if layout is not WarehouseLayout.DATASETS and address.kind not in (
-        DestinationKind.DUCKDB,
-        DestinationKind.POSTGRES,
-    ):
+    if layout is not WarehouseLayout.DATASETS and address.kind.way is not DeliveryWay.SESSION:
         raise InputError(phrase("The layout %(layout)s is for DuckDB and Postgres only.", layout=layout.label))
+    if address.kind.schema:
+        if schema not in (layout.schema, address.kind.schema):
+            raise InputError(phrase("A %(kind)s has no schemas; leave it out.", kind=str(address.kind.label)))
+        schema = address.kind.schema
     return NewDestination(name, address.kind, address.full, address.shown, schema, layout)
 
 
 def reach(new: NewDestination) -> None:
     """Makes a table at the destination, reads it and takes it back. Raises what hinders it."""
-    _probe(new.kind, new.address, new.schema_name)
+    probe(new.kind, new.address, new.schema_name)
 
 
 def test(guard: Guard, destination: Destination) -> None:
     """Makes a table at the destination, reads it and takes it back. Raises what hinders it."""
     guard.need_role(RoleRight.CHANGE_DESTINATIONS)
     guard.store.audit.add(AuditAction.DESTINATION_TEST, Subject.of(destination))
-    _probe(destination.kind, guard.store.destinations.address(destination), destination.schema_name)
+    probe(destination.kind, guard.store.destinations.address(destination), destination.schema_name)
     guard.store.publications.retry(destination)
 
 
@@ -129,24 +134,6 @@ def delete(guard: Guard, destination: Destination) -> None:
             )
         )
     guard.store.destinations.delete(destination)
-
-
-class _Undone(Exception):  # noqa: N818 - no fault
-    """Ends a transaction that leaves nothing."""
-
-
-def _probe(kind: str, address: str, schema: str) -> None:
-    place = Place(schema, "_adreel_probe")
-    with open_session(kind, address) as session:
-        try:
-            with session.transaction("adreel probe"):
-                session.run(sql("CREATE SCHEMA IF NOT EXISTS", quoted(schema)))
-                session.run(sql("CREATE TABLE", place.sql, "(number BIGINT)"))
-                session.run(sql("INSERT INTO", place.sql, "VALUES (1)"))
-                session.rows(sql("SELECT number FROM", place.sql))
-                raise _Undone
-        except _Undone:
-            return
 
 
 # -- where a dataset publishes to
@@ -279,8 +266,7 @@ def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime],
     history = _kinds_between(store, lake, saved, clock()) if mine.status.history else None
     order = PublishOrder(saved.table_slug, good.version, good.id, publisher, place, reload, history)
     try:
-        with open_session(destination.kind, store.destinations.address(destination)) as session:
-            published = _bring(session, lake, order, mine, clock())
+        published = _bring(store, lake, order, mine, clock())
     except BusyError:
         raise
     except AdreelError as error:
@@ -313,14 +299,17 @@ def _kinds_between(store: Store, lake: Lake, saved: SavedDataset, now: datetime)
     return lambda before, after: day_kinds(store, lake, saved, before, after, now).of
 
 
-def _bring(session: DestinationSession, lake: Lake, order: PublishOrder, mine: Due, now: datetime) -> Published:
+def _bring(store: Store, lake: Lake, order: PublishOrder, mine: Due, now: datetime) -> Published:
     """Publishes into a table of the dataset's own, or into one of the destination's layout."""
-    layout = mine.destination.layout
+    kind, layout = mine.destination.kind, mine.destination.layout
+    address = store.destinations.address(mine.destination)
     if layout == WarehouseLayout.DATASETS:
-        return publish(session, lake, order, now)
+        folder = store.keys.home / FOLDER / str(mine.destination.id)
+        return deliver(kind, address, lake, order, folder, now)
     dataset = dataset_of(mine.saved, now)
     reason = refusal(layout, dataset)
     if reason is not None:
         raise InputError(phrase("Dataset %(dataset)s: %(reason)s.", dataset=repr(mine.saved.name), reason=reason))
     table = bound(layout, dataset, lake.table(order.slug, order.version).schema)
-    return publish_layout(session, lake, order, table, now)
+    with open_session(kind, address) as session:
+        return publish_layout(session, lake, order, table, now)

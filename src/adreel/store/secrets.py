@@ -46,6 +46,11 @@ class Keys:
     def __repr__(self) -> str:
         return f"Keys({self._where()})"
 
+    @property
+    def home(self) -> Path:
+        """The home whose keys these are."""
+        return self._file.parent
+
     def encrypt(self, text: str) -> str:
         """`text` under the newest key."""
         if not self._given and not self._file.exists():

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr
 from adreel.access import DatasetRight, RoleRight
 from adreel.datasets.layouts import WarehouseLayout
 from adreel.destinations import service
-from adreel.destinations.kinds import DestinationKind, read_address
+from adreel.destinations.kinds import LONGEST_ADDRESS, DestinationKind, read_address
 from adreel.destinations.status import PublicationState, destination_json, publishers, status_json, statuses
 from adreel.store import Destination
 from adreel.web.api.failures import failures
@@ -23,7 +23,7 @@ router = api_router("destinations")
 
 
 class DestinationAnswer(Answer):
-    """A database that datasets publish to. Its secrets are never returned."""
+    """A database, folder or object store that datasets publish to. Its secrets are never returned."""
 
     id: str = Field(examples=["1"])
     name: str = Field(examples=["warehouse"])
@@ -46,7 +46,7 @@ class DestinationBody(Body):
     """A new destination."""
 
     name: str = Field(max_length=100, examples=["warehouse"])
-    address: SecretStr = Field(max_length=2_000, examples=["duckdb:///srv/data/warehouse.duckdb"])
+    address: SecretStr = Field(max_length=LONGEST_ADDRESS, examples=["duckdb:///srv/data/warehouse.duckdb"])
     schema_: str | None = Field(
         None, alias="schema", max_length=63, description="The schema of the tables; by default that of the layout."
     )

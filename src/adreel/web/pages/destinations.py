@@ -12,7 +12,7 @@ from starlette.responses import Response
 from adreel.access import DatasetRight, RoleRight
 from adreel.datasets.layouts import WarehouseLayout, read_layout
 from adreel.destinations import service
-from adreel.destinations.kinds import DestinationKind, read_address
+from adreel.destinations.kinds import LONGEST_ADDRESS, DestinationKind, read_address
 from adreel.destinations.status import PublicationStatus, publishers, statuses, statuses_of
 from adreel.errors import AdreelError, DatasetError
 from adreel.language import phrase
@@ -59,6 +59,7 @@ class DestinationsPage(Page):
     typed: FormFields
     problem: str
     layouts: tuple[WarehouseLayout, ...]
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,8 @@ def _page(deps: Deps, who: Visitor, typed: FormFields = _NOTHING, problem: str =
     who.guard.need_role(RoleRight.VIEW_DESTINATIONS)
     rows = tuple(_row(deps, who, destination) for destination in deps.store.destinations.list())
     may_change = who.guard.may_role(RoleRight.CHANGE_DESTINATIONS)
-    return DestinationsPage(rows, tuple(DestinationKind), may_change, typed, problem, tuple(WarehouseLayout))
+    layouts = tuple(WarehouseLayout)
+    return DestinationsPage(rows, tuple(DestinationKind), may_change, typed, problem, layouts, LONGEST_ADDRESS)
 
 
 def _row(deps: Deps, who: Visitor, destination: Destination) -> DestinationRow:
