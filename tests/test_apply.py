@@ -211,10 +211,13 @@ def test_files_that_are_wrong_change_nothing_and_each_problem_has_file_and_line(
         {"kind": "job", "name": "x"},
         {**SPEND, "name": "Spend"},
     )
+    token = "motherduck:///warehouse?token=hunter2"
+    write(folder, "token.yaml", {"kind": "destination", "name": "duck", "address": token})
     before = content(home)
     code, output = home.bad("apply", "-f", str(folder), "--yes")
     assert code == 3
     for expected in (
+        "token.yaml, line 3, address: has a password, which files must not contain",
         "wrong.yaml, line 3, address: has a password, which files must not contain",
         "wrong.yaml, line 7, address: is a secret as a whole",
         "wrong.yaml, line 11, address: has a password",

@@ -246,6 +246,21 @@ def test_the_history_of_a_dataset_says_what_tiktok_restated_as_a_comparison_does
     assert "publish: history must be yes or no" in output
 
 
+def test_a_history_is_for_duckdb_and_postgres_only(home: Home, warehouse: Path) -> None:
+    folder = home.path.parent / "tables"
+    folder.mkdir()
+    home.good("destinations", "add", "files", f"parquet://{folder}")
+    output = home.bad("validate", "-f", home.file(publish=[{"to": "files", "history": True}]))[1]
+    assert "publish: only DuckDB and Postgres have history tables; leave out history" in output
+    assert "only DuckDB and Postgres" in home.bad("destinations", "attach", "spend", "files", "--history")[1]
+    home.good("run", "-f", home.file(update={"method": "upsert"}))
+    home.good("destinations", "attach", "spend", "warehouse", "--history")
+    home.good("destinations", "change", "warehouse", f"parquet://{folder}")
+    output = home.bad("publish", "spend")[1]
+    assert "A history is for DuckDB and Postgres only, not for Parquet files." in " ".join(output.split())
+    assert list(folder.rglob("*.*")) == []
+
+
 def test_a_kind_whose_driver_is_not_installed_is_said_with_the_way_to_install_it(home: Home) -> None:
     address = "snowflake://adreel:sesame@account/warehouse?warehouse=LOADING"
     code, output = home.bad("destinations", "add", "warehouse", stdin=f"{address}\n")

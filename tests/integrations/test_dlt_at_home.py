@@ -44,6 +44,19 @@ def test_versions_are_published_by_a_process_of_the_worker_and_by_hand(home: Hom
     assert _sums(path) == _lakes(home)
 
 
+def test_a_destination_without_schemas_is_applied_once_and_its_file_is_exported(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    path = tmp_path / "warehouse.db"
+    (folder / "lite.yaml").write_text(f"kind: destination\nname: lite\naddress: sqlite:///{path}\n", "utf-8")
+    home.good("apply", "-f", str(folder), "--yes")
+    (there,) = home.json("destinations", "list")
+    assert (there["address"], there["schema"]) == (f"sqlite://{path}", "main")
+    assert home.json("apply", "-f", str(folder), "--plan")["changes"] == []
+    home.good("export-config", str(tmp_path / "exported"))
+    assert home.json("apply", "-f", str(tmp_path / "exported"), "--plan")["changes"] == []
+
+
 def test_a_destination_that_is_away_is_retried_and_then_has_the_newest_version(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     folder.mkdir()

@@ -17,7 +17,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from copies import EVERY_TYPE
 
 from adreel.destinations.dlt_copy import MERGE, REMOVED, DltCopy, staging_name
 from adreel.destinations.dlt_engines import ENGINES
@@ -25,6 +24,7 @@ from adreel.destinations.kinds import DestinationKind, read_address
 from adreel.destinations.publishing import MARKS
 from adreel.destinations.session import Place
 from adreel.errors import InputError
+from copies import EVERY_TYPE
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 """Those of drivers and of dlt, which adreel ignores as well."""

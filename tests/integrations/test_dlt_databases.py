@@ -23,7 +23,6 @@ from urllib.parse import SplitResult
 import psycopg
 import pyarrow as pa
 import pytest
-from copies import EVERY_TYPE, EVERY_VALUE, Copy, every_row, read_by_duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +34,7 @@ from adreel.destinations.publishing import Published, PublishMode
 from adreel.destinations.session import Place
 from adreel.errors import InputError, ProofError, RetryError, StopError
 from adreel.lake import Lake
+from copies import EVERY_TYPE, EVERY_VALUE, Copy, every_row, read_by_duckdb
 from lake_rows import Row, put, row, window, with_columns
 from postgres import PostgresServer
 
@@ -192,6 +192,21 @@ def test_a_table_that_somebody_changed_or_dropped_is_put_right_with_the_next_ver
         with sqlite3.connect(tmp_path / "warehouse.db") as connection:
             connection.execute(harm)
         put(copy.lake, f"later{number}", "upsert", [row("c", 1, number + 5)])
+        assert copy.publish().mode is PublishMode.FULL
+        assert copy.is_the_lakes()
+
+
+def test_a_currency_and_a_day_that_somebody_changed_are_put_right_with_the_next_version(tmp_path: Path) -> None:
+    copy = sqlite_copy(tmp_path)
+    schema = with_columns(currency=pa.string())
+    put(copy.lake, "run1", "replace", [row(ad, on, currency="EUR") for ad in "ab" for on in (1, 5)], schema=schema)
+    harms = ("currency = 'USD'", "stat_time_day = '2026-01-04' WHERE stat_time_day = '2026-01-03'")
+    for number, harm in enumerate(harms):
+        put(copy.lake, f"day{number}", "upsert", [row("c", 3, number, currency="EUR")], schema=schema)
+        copy.publish()
+        with sqlite3.connect(tmp_path / "warehouse.db") as connection:
+            connection.execute(f"UPDATE daily SET {harm}")
+        put(copy.lake, f"later{number}", "upsert", [row("a", 1, number + 5, currency="EUR")], schema=schema)
         assert copy.publish().mode is PublishMode.FULL
         assert copy.is_the_lakes()
 

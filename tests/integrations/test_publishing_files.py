@@ -14,7 +14,6 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from copies import EVERY_TYPE, EVERY_VALUE, NOW, Copy, every_row
 from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +24,7 @@ from adreel.destinations.kinds import read_address
 from adreel.destinations.publishing import Published, PublishMode
 from adreel.errors import InputError, ProofError, RetryError
 from adreel.lake import Lake
+from copies import EVERY_TYPE, EVERY_VALUE, NOW, Copy, every_row
 from lake_rows import Row, put, row, window, with_columns
 from object_stores import ObjectStore, serving
 

@@ -20,6 +20,9 @@ _PUBLIC_OPTIONS = {
 }
 """Options without secrets, of the schemes whose addresses are shown but for the password."""
 
+_ON_DISK = frozenset({"duckdb", "sqlite", "parquet", "delta", "iceberg"})
+"""Schemes whose addresses are paths, without any secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class AddressParts:
@@ -42,7 +45,7 @@ class AddressParts:
 def parts_of(url: str) -> AddressParts:
     """The parts of an address as the store keeps it."""
     scheme = url.partition("://")[0]
-    if scheme == "duckdb":
+    if scheme in _ON_DISK and "?" not in url:
         return AddressParts(url, None, "", is_public=True)
     if scheme not in _PUBLIC_OPTIONS:
         return AddressParts("", url, "", is_public=False)

@@ -14,6 +14,7 @@ from adreel.datasets.dataset import Source
 from adreel.datasets.files import read_all
 from adreel.datasets.layouts import WarehouseLayout, read_layout
 from adreel.datasets.menus import nearest
+from adreel.destinations.kinds import secrets_of
 from adreel.errors import AdreelError, DatasetError, InputError, Problem
 from adreel.notify.mail import SCHEMES as MAIL_SCHEMES
 from adreel.notify.subscriptions import read_kinds, read_threshold, written_threshold
@@ -273,7 +274,7 @@ def _level(fields: _Fields, key: str, value: Any) -> Level | None:
 def _destination(fields: _Fields) -> DestinationDocument:
     name = fields.name("a destination")
     address = _address(fields)
-    if not address.is_whole and not is_reference(password := _password(address)) and password is not None:
+    if not address.is_whole and not all(map(is_reference, _passwords(address))):
         fields.fault("address", "has a password, which files must not contain; write ${env:NAME} in its place")
     layout = _layout(fields)
     return DestinationDocument(fields.place, name, address, layout, fields.text("schema", layout.schema))
@@ -328,6 +329,14 @@ def _password(address: ReferringText) -> str | None:
         return urlsplit(address.sample).password
     except ValueError:
         return None
+
+
+def _passwords(address: ReferringText) -> tuple[str, ...]:
+    """The passwords, tokens and keys in the address of a destination."""
+    try:
+        return secrets_of(address.sample)
+    except ValueError:
+        return ()
 
 
 _READERS: Mapping[str, Callable[[_Fields], Document]] = MappingProxyType(

@@ -161,7 +161,7 @@ class Performance:
             self._store.destinations.add(new)
             self._outside.destinations.append((None, new))
             shown = parts_of(address.full).shown(address.shown)
-            values = {"address": shown, "layout": document.layout.value, "schema": document.schema}
+            values = {"address": shown, "layout": document.layout.value, "schema": new.schema_name}
             self._note(PlanAction.CREATE, "destination", document.name, document.place, field_changes({}, values))
             return
         if document.layout != before.layout:
@@ -171,7 +171,7 @@ class Performance:
             )
         fields = (
             *_address_change(self._store.destinations.address(before), before.shown, address.full, address.shown),
-            *field_changes({"schema": before.schema_name}, {"schema": document.schema}),
+            *field_changes({"schema": before.schema_name}, {"schema": address.kind.schema or document.schema}),
         )
         if fields:
             new = destinations.new_destination(self._guard, before.name, address, document.schema, document.layout)

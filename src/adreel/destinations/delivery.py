@@ -23,7 +23,7 @@ PROBE = "adreel_probe"
 PROBE_SECONDS = 300
 
 _NO_HISTORY = Phrase(
-    "%(kind)s has no history tables; only DuckDB and Postgres do. Remove `history` from the dataset's `publish`."
+    "A history is for DuckDB and Postgres only, not for %(kind)s. Remove `history` from the dataset's `publish`."
 )
 
 

@@ -74,9 +74,7 @@ def figures(
     return TableFigures(int(count), columns, _days(rows, table, day, currency))
 
 
-def _days(
-    rows: Rows, table: str, day: str | None, currency: str | None
-) -> dict[tuple[date | None, str | None], int]:
+def _days(rows: Rows, table: str, day: str | None, currency: str | None) -> dict[tuple[date | None, str | None], int]:
     """Sums of money say nothing of their currency, and lengths of texts do not tell EUR from USD."""
     groups = ", ".join(part for part in (day, currency) if part is not None)
     listed = ", ".join(("NULL" if day is None else day, "NULL" if currency is None else currency, "count(*)"))
