@@ -154,6 +154,14 @@ def expected_rows(home: Home, on: str) -> dict[str, tuple[Any, Any]]:
 DAY = "2026-11-21"
 
 
+def test_a_wrong_day_leaves_the_rest_of_the_form_as_it_was(twice: Site) -> None:
+    page = twice.visit("admin").get(BASE, before="0", after="1", day="61128-02-02", by="spend").text
+    assert "'61128-02-02' is not a valid date. Use a date such as 2026-01-31." in words_of(page)
+    assert 'name="before" value="0"' in page
+    assert 'name="after" value="1"' in page
+    assert "Version 0 to 1" in words_of(page)
+
+
 def test_page_api_and_command_line_have_the_same_rows_by_names(twice: Site) -> None:
     asking, visit = program(twice), twice.visit("admin")
     expected = expected_rows(twice.home, DAY)

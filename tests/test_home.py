@@ -214,6 +214,27 @@ def test_home_counts_each_ad_account_once_and_adds_no_currencies(site: Site) -> 
         assert f"Yesterday {own['yesterday']['amount']:,.{decimals}f} {own['currency']}" in words
 
 
+def test_home_says_that_gmv_max_is_not_in_its_cost_and_where_it_is(small: Home) -> None:
+    small.good("run", "-f", small.file())
+    assert "GMV Max" not in _home_words(small)
+    keys = {"report": "gmv_max", "gmv_max_level": "campaign", "metrics": ["cost", "orders"], "time_dimension": "day"}
+    dates = {"start": "today-3", "end": "yesterday"}
+    file = small.path / "shops.yaml"
+    file.write_text(json.dumps({"name": "Shops", "account": "demo", "dates": dates, **keys}), "utf-8")
+    small.good("datasets", "create", "-f", str(file))
+    assert (
+        "Without GMV Max campaigns, which TikTok leaves out of these reports. Their cost is in: Shops"
+        in _home_words(small)
+    )
+    with open_site(small) as site:
+        assert asked(program(site), "/home")["spend"]["gmv_max"] == [{"dataset": "shops", "dataset_name": "Shops"}]
+
+
+def _home_words(home: Home) -> str:
+    with open_site(home) as site:
+        return words_of(site.visit("admin").part("/home/spend").text)
+
+
 def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -> None:
     answer = asked(program(site), "/home")["restated"]
     by_command = exact(site.home.good("restatements", "--json").stdout)

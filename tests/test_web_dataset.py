@@ -443,6 +443,9 @@ def test_an_added_filter_is_part_of_the_address(ran: Site) -> None:
     answer = ran.visit("admin").part(f"{BASE}/data", column="spend", op=">=", value="50", version="", size="50")
     assert answer.headers["HX-Replace-Url"] == f"{BASE}/data?where=spend%3A%3E%3D%3A50"
     assert "<html" not in answer.text
+    # What the cells show is taken for what the table has.
+    named = ran.visit("admin").part(f"{BASE}/data", column="objective_type", op="=", value="app promotion")
+    assert named.headers["HX-Replace-Url"].endswith("objective_type%3A%3D%3AAPP_PROMOTION")
     empty = ran.visit("admin").part(f"{BASE}/data", column="spend", op=">=", value="")
     assert empty.headers["HX-Replace-Url"] == f"{BASE}/data"
 

@@ -1,7 +1,7 @@
 """The catalogue of TikTok's reports: metrics, dimensions, fields, menus, templates, labels, names of older versions."""
 
 from adreel.catalog import legacy
-from adreel.catalog.labels import label
+from adreel.catalog.labels import label, value_of
 from adreel.catalog.legacy import RULE_A as LEGACY_RULE_A
 from adreel.catalog.legacy import RULE_B as LEGACY_RULE_B
 from adreel.catalog.legacy import RULE_C as LEGACY_RULE_C
@@ -24,4 +24,5 @@ __all__ = [
     "metrics",
     "synonyms",
     "value_labels",
+    "value_of",
 ]

@@ -16,6 +16,13 @@ def label(column: str, value: str) -> str:
     return of_column.get(value) or _words(value)
 
 
+def value_of(column: str, text: str) -> str:
+    """The constant that a text is the display name of, in the language of the reader; any other text as it is."""
+    wanted = text.strip().casefold()
+    labels = value_labels().get(column, {})
+    return next((value for value, title in labels.items() if str(title).casefold() == wanted), text)
+
+
 def _words(value: str) -> str:
     """A constant that labels.csv does not have as words: `SOME_NEW_VALUE` as `Some new value`."""
     is_short = len(value) <= _SHORT and "_" not in value

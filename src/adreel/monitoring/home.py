@@ -19,11 +19,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adreel.access import Guard
+from adreel.catalog import gmv_max
 from adreel.datasets.advertisers import names_of
 from adreel.datasets.figures import METRICS, keep_missing
 from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
 from adreel.datasets.status import NO_RUNS
-from adreel.datasets.stored import dataset_of
+from adreel.datasets.stored import dataset_of, source_of
 from adreel.dates import Span, fixed_offset, offset_name, today_at
 from adreel.enumerations import TextEnum
 from adreel.errors import DatasetError, InputError
@@ -534,6 +535,14 @@ class CurrencySpend:
 
 
 @dataclass(frozen=True, slots=True)
+class GmvMaxDataset:
+    """A dataset with the cost of GMV Max campaigns."""
+
+    dataset: str
+    dataset_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """Spend by day up to `yesterday`, over all datasets that have it, in each currency; most ad accounts first.
 
@@ -542,7 +551,8 @@ class Spend:
     newest version nothing is known yet, `read` how many were read just now.
 
     `targets` are currencies that all can be converted to. With `convert` there is one currency, in which amounts are
-    converted at the rate of each day; with a `conversion_refusal`, which says why not, each has its own.
+    converted at the rate of each day; with a `conversion_refusal`, which says why not, each has its own. `gmv_max` are
+    datasets whose cost is in none of these figures, as TikTok's basic reports leave out GMV Max campaigns.
     """
 
     yesterday: date
@@ -555,6 +565,7 @@ class Spend:
     targets: tuple[str, ...] = ()
     convert: str | None = None
     conversion_refusal: str | None = None
+    gmv_max: tuple[GmvMaxDataset, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API gives them."""
@@ -617,6 +628,11 @@ def spend_by_day(
         targets=tuple(target for target in targets if set(by_currency) != {target} or convert == target),
         convert=convert,
         conversion_refusal=refusal,
+        gmv_max=tuple(
+            GmvMaxDataset(saved.slug, saved.name)
+            for saved in sources.datasets.values()
+            if source_of(saved).values.get("report") == gmv_max.REPORT
+        ),
     )
 
 

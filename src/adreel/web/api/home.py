@@ -126,6 +126,13 @@ class CurrencySpendAnswer(Answer):
     running: list[str] = Field(description="Zones in which yesterday is not over.", examples=[["UTC-08:00"]])
 
 
+class GmvMaxDatasetAnswer(Answer):
+    """A dataset with the cost of GMV Max campaigns."""
+
+    dataset: str = Field(examples=["gmv_max_by_day"])
+    dataset_name: str = Field(examples=["GMV Max by day"])
+
+
 class SpendAccountAnswer(Answer):
     """An ad account, and the dataset that is used for it."""
 
@@ -153,6 +160,7 @@ class SpendAnswer(Answer):
     targets: list[str] = Field(description="Currencies that `convert` can be.", examples=[["EUR"]])
     convert: str | None = Field(description="The currency that cost is converted to.", examples=[None])
     conversion_refusal: str | None = Field(description="Why cost is not converted.", examples=[None])
+    gmv_max: list[GmvMaxDatasetAnswer] = Field(description="Datasets whose cost is not included: that of GMV Max.")
 
 
 class NextRunAnswer(Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
@@ -153,6 +154,11 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
             shown = _lines(found_rows, page)
     except InputError as error:
         fault = sentence(error)
+        if not search.after:
+            # The form keeps what was right.
+            others = [pair for pair in request.query_params.multi_items() if pair[0] != "day"]
+            with suppress(InputError):
+                search = _search(deps, saved, QueryParams(others))
     pairs = _pairs(search, request.query_params)
     query = urlencode(pairs)
     base = f"/datasets/{saved.slug}/difference/rows"

@@ -525,7 +525,9 @@ def asked_exactly(slug: str, query: QueryParams) -> Look:
 
 def _added(query: QueryParams) -> Filter | None:
     """The filter of the form, also without a value."""
-    added = Filter(query.get("column", ""), query.get("op", ""), query.get("value", "").strip())
+    column, op, value = query.get("column", ""), query.get("op", ""), query.get("value", "").strip()
+    # Cells show display names, so people type these.
+    added = Filter(column, op, catalog.value_of(column, value) if op in ("=", "!=") else value)
     return added if added.column and added.op in OPERATORS else None
 
 

@@ -18,7 +18,12 @@
       const dialog = document.querySelector(opener.dataset.open);
       const menu = opener.closest("details.menu");
       if (menu) menu.open = false;
-      if (dialog) dialog.showModal();
+      if (dialog) {
+        // The menu that it was opened from is closed by now: its button cannot take the focus back.
+        const back = menu ? menu.querySelector("summary") : opener;
+        dialog.addEventListener("close", () => { if (document.activeElement === document.body) back.focus(); }, { once: true });
+        dialog.showModal();
+      }
       event.preventDefault();
     }
     const closer = event.target.closest("[data-close]");
