@@ -291,11 +291,12 @@ def test_a_selection_of_ad_accounts_that_the_token_cannot_read_changes_nothing(h
     assert plan(home, folder)["changes"] == []
 
 
-def test_the_example_files_are_members_of_a_folder_as_they_are(home: Home) -> None:
-    values = plan(home, EXAMPLES)
-    assert len(values["changes"]) == len(list(EXAMPLES.glob("*.yaml")))
-    apply(home, EXAMPLES)
-    assert plan(home, EXAMPLES)["changes"] == []
+def test_the_example_files_are_members_of_a_folder_as_they_are(home: Home, tmp_path: Path) -> None:
+    examples = [Path(shutil.copy(path, tmp_path)) for path in EXAMPLES.glob("*.yaml")]
+    values = plan(home, tmp_path)
+    assert len(values["changes"]) == len(examples)
+    apply(home, tmp_path)
+    assert plan(home, tmp_path)["changes"] == []
 
 
 def test_an_empty_folder_and_hidden_files_are_not_a_configuration(home: Home, tmp_path: Path) -> None:

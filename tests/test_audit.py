@@ -83,7 +83,18 @@ API_WITHOUT: dict[str, str] = {
 }
 COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(
-        ("reports", "templates", "metrics", "dimensions", "validate", "plan", "preview", "replay", "settings"),
+        (
+            "reports",
+            "templates",
+            "metrics",
+            "dimensions",
+            "validate",
+            "plan",
+            "preview",
+            "replay",
+            "settings",
+            "catalog check",
+        ),
         READS_ONLY,
     ),
     **dict.fromkeys(("history", "versions", "diff", "datasets list", "datasets show"), READS_ONLY),
@@ -99,6 +110,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(("dashboards list", "dashboards show", "destinations list", "destinations status"), READS_ONLY),
     **dict.fromkeys(("dashboards pin", "dashboards unpin"), OWN_BOARD),
     "export-config": READS_ONLY,
+    "catalog check": READS_ONLY,
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
     "restore-backup": "fills an empty home, whose log has it (test_backups.py)",
@@ -563,6 +575,14 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("destinations detach", Action.DATASET_CHANGE, name["d"], "warehouse")
     step("destinations change", Action.DESTINATION_CHANGE, "warehouse", "--schema", "ads")
     step("destinations delete", Action.DESTINATION_DELETE, "warehouse")
+    home.good("destinations", "add", "compatible", str(tmp_path / "compatible.duckdb"), "--layout", "fivetran")
+    step("destinations create-datasets", Action.DATASET_CREATE, "compatible", "--account", "demo")
+    stream = {"stream": {"name": "campaigns"}, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
+    fivetran = {"service": "tiktok_ads", "config": {"sync_mode": "AllAccounts"}}
+    for connector, settings in (("airbyte", {"streams": [stream]}), ("fivetran", fivetran)):
+        exported = tmp_path / f"{connector}.json"
+        exported.write_text(json.dumps(settings), "utf-8")
+        step(f"import {connector}", Action.DATASET_CREATE, str(exported), "--account", "demo")
     step("dashboards create", Action.DASHBOARD_CREATE, "Morning")
     step("dashboards rename", Action.DASHBOARD_CHANGE, "Morning", "M")
     step("dashboards share", Action.DASHBOARD_SHARE, "M")
