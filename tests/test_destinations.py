@@ -246,6 +246,19 @@ def test_the_history_of_a_dataset_says_what_tiktok_restated_as_a_comparison_does
     assert "publish: history must be yes or no" in output
 
 
+def test_rows_with_a_new_column_alone_are_not_restated_in_the_history(home: Home, warehouse: Path) -> None:
+    keys: dict[str, Any] = {"update": {"method": "upsert"}, "publish": [{"to": "warehouse", "history": True}]}
+    home.good("run", "-f", home.file(**keys))
+    home.good("publish", "spend")
+    home.good("datasets", "edit", "spend", "-f", home.file(**keys, metrics=["spend", "impressions", "reach"]))
+    home.good("run", "spend")
+    home.good("publish", "spend")
+    assert not any(day["changed"] for day in home.json("diff", "spend", "0", "1")["days"])
+    kinds = "select distinct {} from tiktok.spend_history where {} is not null"
+    assert rows_of(warehouse, kinds.format("_to_kind", "_to_version")) == [("columns",)]
+    assert set(rows_of(warehouse, kinds.format("_from_kind", "_from_version"))) == {("first",), ("columns",)}
+
+
 def test_a_history_is_for_duckdb_and_postgres_only(home: Home, warehouse: Path) -> None:
     folder = home.path.parent / "tables"
     folder.mkdir()

@@ -181,7 +181,8 @@ def _published_history(level: Level) -> Node:
 _KINDS = (
     "first (in the first version of the history), added (of a day that was not read before), restated (by TikTok), "
     "incomplete (TikTok had not completed the day), removed, unread (not read again, as after a restore), unverified "
-    "(a check failed), or unknown (adreel did not have the version before any more)."
+    "(a check failed), columns (only columns were added or dropped), or unknown (adreel did not have the version "
+    "before any more)."
 )
 
 

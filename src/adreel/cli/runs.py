@@ -28,7 +28,7 @@ from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read
 from adreel.datasets.runs import rows_of, run_json, started_by, title, took
 from adreel.datasets.schema import columns, key
-from adreel.datasets.stored import account_id_of, source_of
+from adreel.datasets.stored import account_id_of, publish_targets_of, source_of
 from adreel.datasets.validation import parse
 from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import (
@@ -243,6 +243,8 @@ def run(
         print_json(run_json(ended) | {name: getattr(report, name) for name in ("seconds", "table", "resumed")})
     else:
         print_report(saved, report)
+    if ended.state in SUCCESSFUL and publish_targets_of(saved):
+        say(f"Not published yet: adreel serve and adreel worker do so. Without them: adreel publish {saved.slug}")
     if ended.exit_code:
         sys.exit(ended.exit_code)
 

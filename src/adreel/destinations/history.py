@@ -38,6 +38,9 @@ FIRST = "first"
 UNKNOWN = "unknown"
 """The kind of changes since a version that the lake does not have any more."""
 
+COLUMNS = "columns"
+"""The kind of rows that differ in columns alone that the version added or lost."""
+
 _TYPES = ("BIGINT", "TIMESTAMPTZ", "VARCHAR")
 
 _ADVERTISER = "advertiser_id"
@@ -177,6 +180,23 @@ class HistoryPublisher:
         )
         if before is not None:
             self._write_kinds(self._kinds(before.number, version.number), version.number)
+            self._tell_columns_apart(before, version)
+
+    def _tell_columns_apart(self, before: Version, version: Version) -> None:
+        """Says of rows that differ in new or lost columns alone that TikTok restated nothing of them."""
+        names = set(self._schema(before).names)
+        if names == set(self._schema(version).names):
+            return
+        shared = sorted(names & set(self._schema(version).names))
+        same = [f"c.{quoted(name)} IS NOT DISTINCT FROM n.{quoted(name)}" for name in shared]
+        pairs = f" c.{quoted(TO_VERSION)} = {version.number} AND n.{quoted(FROM_VERSION)} = {version.number} AND "
+        for side, other, column in (("c", "n", TO_KIND), ("n", "c", FROM_KIND)):
+            self._session.run(
+                sql("UPDATE", self._place.sql, "AS", side, "SET", quoted(column), "=", literal(COLUMNS))
+                + sql(" FROM", self._place.sql, other, "WHERE")
+                + pairs
+                + " AND ".join(same)
+            )
 
     def _write_kinds(self, kind_of: KindOf, number: int) -> None:
         """Says of the rows that the version added and closed what their days are to it."""
