@@ -54,7 +54,7 @@ KEYS: Mapping[DocumentKind, tuple[DocumentKey, ...]] = MappingProxyType(
         ),
         DocumentKind.DESTINATION: (
             DocumentKey("name", "required", "Name of the destination."),
-            DocumentKey("address", "required", "Address, its password by reference."),
+            DocumentKey("address", "required", "Address, its password, token or key by reference."),
             DocumentKey("layout", "`datasets`", "Which tables datasets fill: `datasets`, `fivetran` or `airbyte`."),
             DocumentKey("schema", "that of the layout", "Schema of the tables."),
         ),

@@ -106,6 +106,7 @@ class MetricAnswer(Answer):
     levels: Levels = Field(examples=[["ad"]])
     needs_any: Names = Field(description="Dimensions of which it requires one.", examples=[[]])
     refuses: Names = Field(description="Dimensions that it cannot be combined with.", examples=[[]])
+    gmv_max: Names = Field(description="Levels of GMV Max reports that have it.", examples=[[]])
     numerator: str | None = Field(description="A rate or cost is scale * numerator / denominator.", examples=[None])
     denominator: str | None = Field(examples=[None])
     scale: int = Field(examples=[1])
