@@ -72,6 +72,10 @@ def test_a_worker_publishes_each_verified_version_once(home: Home, warehouse: Pa
     assert publish_all(home) == 1
     (status,) = home.json("destinations", "status", "spend")
     assert (status["state"], status["version"], status["newest_version"]) == ("published", 1, 1)
+    home.good("datasets", "create", "-f", home.file("other.yaml", name="Other", publish=["warehouse"]))
+    states = {row["dataset"]: row["state"] for row in home.json("destinations", "status")}
+    assert states == {"spend": "published", "other": "empty"}
+    assert "spend" in home.good("destinations", "status").stdout
     assert rows_of(warehouse, "select max(stat_time_day) from tiktok.spend") == [(home.now.date() - timedelta(days=1),)]
 
 

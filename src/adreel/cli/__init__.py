@@ -923,8 +923,8 @@ def destinations_detach(
 
 
 @destination_commands.command("status")
-def destinations_status(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
-    """Show which version of a dataset each of its destinations has."""
+def destinations_status(ctx: typer.Context, name: OptionalDataset = None, as_json: Json = False) -> None:
+    """Show which version each destination has of a dataset, or of all datasets."""
     from adreel.cli import destinations as act
 
     act.published(ctx.obj, name, as_json=as_json)

@@ -18,7 +18,7 @@ from adreel.destinations import service
 from adreel.destinations.history import SUFFIX
 from adreel.destinations.kinds import DestinationAddress, DestinationKind, read_address
 from adreel.destinations.publishing import PublishMode
-from adreel.destinations.status import destination_json, publishers, status_json, statuses
+from adreel.destinations.status import destination_json, publishers, status_json, statuses, statuses_of
 from adreel.errors import InputError
 from adreel.store import SavedDataset, Store
 from adreel.store.users import name_key
@@ -175,27 +175,29 @@ def _reload_question(store: Store, saved: SavedDataset, name: str | None) -> str
     return "Send all rows of this dataset again, and take over days that another dataset published there?"
 
 
-def published(session: CommandContext, name: str, *, as_json: bool) -> None:
-    """Prints which version of a dataset each of its destinations has."""
+def published(session: CommandContext, name: str | None, *, as_json: bool) -> None:
+    """Prints which version each destination has of a dataset, or of all that a person may see."""
     with open_home(session) as home:
-        saved = home.guard.dataset(name)
-        listed = statuses(home.store, saved)
-        if as_json:
-            print_json([status_json(status) for status in listed])
-        elif not listed:
-            say(f"Dataset {saved.name!r} publishes nowhere.")
-        else:
-            print_table(
-                ("destination", "table", "state", "version", "newest", "failure"),
-                [
-                    (
-                        status.name,
-                        status.place,
-                        status.state.value,
-                        "" if status.version is None else status.version,
-                        "" if status.newest is None else status.newest,
-                        status.publication.failure if status.publication else "",
-                    )
-                    for status in listed
-                ],
-            )
+        datasets = home.guard.datasets() if name is None else (home.guard.dataset(name),)
+        listed = list(statuses_of(home.store, datasets))
+    if as_json:
+        own = [{"dataset": saved.slug} if name is None else {} for saved, _ in listed]
+        print_json([{**before, **status_json(status)} for before, (_, status) in zip(own, listed, strict=True)])
+    elif not listed:
+        say("No dataset publishes." if name is None else f"Dataset {datasets[0].name!r} publishes nowhere.")
+    else:
+        print_table(
+            ("dataset", "destination", "table", "state", "version", "newest", "failure"),
+            [
+                (
+                    saved.slug,
+                    status.name,
+                    status.place,
+                    status.state.value,
+                    "" if status.version is None else status.version,
+                    "" if status.newest is None else status.newest,
+                    status.publication.failure if status.publication else "",
+                )
+                for saved, status in listed
+            ],
+        )
