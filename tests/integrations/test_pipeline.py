@@ -13,7 +13,13 @@ from dbt_project import OFFLINE, ROOT
 
 def test_make_pipeline_ends_in_a_chart_of_the_dbt_models(tmp_path: Path) -> None:
     options = f"PIPELINE=--duckdb --folder {tmp_path / 'pipeline'}"
-    listed = subprocess.run(["make", "-n", "pipeline", options], cwd=ROOT, check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "-n", "pipeline", options],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     # The last line is the pipeline; those before it install what it needs.
     command = listed.stdout.splitlines()[-1]
     done = subprocess.run(
