@@ -53,6 +53,8 @@ def live_home(path: Path, level: str = "5000", **world: Any) -> Iterator[LiveHom
             "ADREEL_TIKTOK_APP_ID": home.config.app_id,
             "ADREEL_TIKTOK_SECRET": home.config.secret,
             "ADREEL_TIKTOK_LEVEL": level,
+            # The shops of the simulated world would make a warning of every run.
+            "ADREEL_GMV_MAX_CHECK": "off",
         }
         settings = path / "adreel.env"
         settings.touch(0o600)
