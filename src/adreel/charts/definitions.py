@@ -254,6 +254,32 @@ _DAY = Axis("day")
 
 _OTHERS = (Remark("several", Phrase("The table below has their other figures.")),)
 
+
+def _ranking(
+    name: str,
+    title: str,
+    meaning: str,
+    figures: tuple[str, ...],
+    ids: tuple[str, ...],
+    cheapest: tuple[str, str] | None = None,
+) -> CardSpec:
+    """The ten that rank highest by the first figure, or lowest where the least is best."""
+    return CardSpec(
+        name,
+        title,
+        meaning,
+        "bars",
+        figures,
+        (Axis("value", ids),),
+        most=7,
+        rest="sums",
+        limit=10,
+        remarks=_OTHERS,
+        calculated=6,
+        cheapest=cheapest,
+    )
+
+
 CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "totals",
@@ -357,95 +383,59 @@ CARDS: tuple[CardSpec, ...] = (
         most=5,
         rest="twins",
     ),
-    CardSpec(
+    _ranking(
         "campaigns",
         Phrase("Top campaigns by %(figure)s"),
         Phrase("The campaigns that rank highest by %(figure)s."),
-        "bars",
         ("spend", *_SIDE),
-        (Axis("value", ("campaign_id",)),),
-        most=7,
-        rest="sums",
-        limit=10,
-        remarks=_OTHERS,
-        calculated=6,
+        ("campaign_id",),
         cheapest=(
             Phrase("Campaigns with the lowest %(figure)s"),
             Phrase("The campaigns with the lowest %(figure)s, of those that have one."),
         ),
     ),
-    CardSpec(
+    _ranking(
         "ad_groups",
         Phrase("Top ad groups by %(figure)s"),
         Phrase("The ad groups that rank highest by %(figure)s."),
-        "bars",
         ("spend", *_SIDE),
-        (Axis("value", ("adgroup_id",)),),
-        most=7,
-        rest="sums",
-        limit=10,
-        remarks=_OTHERS,
-        calculated=6,
+        ("adgroup_id",),
         cheapest=(
             Phrase("Ad groups with the lowest %(figure)s"),
             Phrase("The ad groups with the lowest %(figure)s, of those that have one."),
         ),
     ),
-    CardSpec(
+    _ranking(
         "ads",
         Phrase("Top ads by %(figure)s"),
         Phrase("The ads that rank highest by %(figure)s."),
-        "bars",
         ("spend", *_SIDE),
-        (Axis("value", ("ad_id_v2", "ad_id")),),
-        most=7,
-        rest="sums",
-        limit=10,
-        remarks=_OTHERS,
-        calculated=6,
+        ("ad_id_v2", "ad_id"),
         cheapest=(
             Phrase("Ads with the lowest %(figure)s"),
             Phrase("The ads with the lowest %(figure)s, of those that have one."),
         ),
     ),
-    CardSpec(
+    _ranking(
         "shops",
         Phrase("Top shops by %(figure)s"),
         Phrase("The shops that rank highest by %(figure)s."),
-        "bars",
         ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
-        (Axis("value", ("store_id",)),),
-        most=7,
-        rest="sums",
-        limit=10,
-        remarks=_OTHERS,
-        calculated=6,
+        ("store_id",),
     ),
-    CardSpec(
+    _ranking(
         "products",
         Phrase("Top products by %(figure)s"),
         Phrase("The products that rank highest by %(figure)s."),
-        "bars",
         ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
-        (Axis("value", ("item_group_id",)),),
-        most=7,
-        rest="sums",
-        limit=10,
-        remarks=_OTHERS,
-        calculated=6,
+        ("item_group_id",),
     ),
-    CardSpec(
+    _ranking(
         "posts",
         Phrase("Top posts by %(figure)s"),
         Phrase("The posts that rank highest by %(figure)s; -1 is the product itself, and cost of no post."),
-        "bars",
         ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
-        (Axis("value", ("item_id",)),),
-        most=7,
-        rest="sums",
-        limit=10,
-        remarks=_OTHERS,
-        calculated=6,
+        ("item_id",),
     ),
     CardSpec(
         "live_sessions",
@@ -460,18 +450,12 @@ CARDS: tuple[CardSpec, ...] = (
         remarks=_OTHERS,
         calculated=6,
     ),
-    CardSpec(
+    _ranking(
         "accounts",
         Phrase("Top ad accounts by %(figure)s"),
         Phrase("The ad accounts that rank highest by %(figure)s."),
-        "bars",
         ("spend", *_SIDE),
-        (Axis("value", ("advertiser_id",)),),
-        most=7,
-        rest="sums",
-        limit=10,
-        remarks=_OTHERS,
-        calculated=6,
+        ("advertiser_id",),
         cheapest=(
             Phrase("Ad accounts with the lowest %(figure)s"),
             Phrase("The ad accounts with the lowest %(figure)s, of those that have one."),

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from adreel import catalog
-from adreel.connections import account_access
+from adreel.connections import INFO_FIELDS, account_access
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.validation import GENERAL_KEYS
 from adreel.errors import AdreelError
@@ -80,12 +80,11 @@ def record(reader: ReportReader, dataset: Dataset, source: Source, account: Acco
         error = failure
         outcome = {"error": str(failure)}
     advertisers = [asdict(advertiser) for advertiser in reader.store.accounts.advertisers(account)]
-    facts = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country")
     whole = Record(
         adreel=version("adreel"),
         now=now.isoformat(),
         dataset=_asked_keys(source),
-        advertisers=tuple({name: advertiser[name] for name in facts} for advertiser in advertisers),
+        advertisers=tuple({name: advertiser[name] for name in INFO_FIELDS} for advertiser in advertisers),
         outcome=outcome,
         exchanges=tuple(recorder.exchanges),
     )
