@@ -131,7 +131,7 @@ class Town:
 
     def door(self, order: str, **body: Any) -> Any:
         """The simulator's side door."""
-        with httpx2.Client(trust_env=False) as client:
+        with httpx2.Client(trust_env=False, timeout=60) as client:
             answer = client.post(f"{self.tiktok}/_simulator/{order}", json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -147,7 +147,7 @@ class Town:
 
     def connect(self, name: str = "Shop", owner: User | None = None, advertisers: int | None = None) -> Account:
         """An account made without the consent page; it reads every advertiser that can be read, or the first few."""
-        with httpx2.Client(trust_env=False) as client:
+        with httpx2.Client(trust_env=False, timeout=60) as client:
             listed = client.get(f"{self.tiktok}/_simulator/state").json()["advertisers"]
         ids = [advertiser["advertiser_id"] for advertiser in listed if advertiser["kind"] != "no_permission"]
         token = self.door("token", advertiser_ids=ids[:advertisers])["access_token"]

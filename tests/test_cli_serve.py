@@ -52,11 +52,11 @@ def create_administrator(client: httpx2.Client) -> None:
 
 def test_the_first_visit_creates_the_administrator_and_the_second_signs_in(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (process, url, _):
-        with httpx2.Client(base_url=url) as client:
+        with httpx2.Client(base_url=url, timeout=60) as client:
             assert client.get("/datasets").headers["location"] == "/setup"
             create_administrator(client)
             assert client.get("/datasets").status_code == 200
-        with httpx2.Client(base_url=url) as client:
+        with httpx2.Client(base_url=url, timeout=60) as client:
             assert client.get("/datasets").headers["location"] == "/login?next=/datasets"
             assert client.get("/setup").headers["location"] == "/login"
         process.send_signal(signal.SIGINT)

@@ -29,7 +29,7 @@ class LiveHome:
     def door(self, order: str, body: Mapping[str, Any] | None = None) -> Any:
         """The side door of the simulator."""
         method, address = "GET" if body is None else "POST", f"{self.url}/_simulator/{order}"
-        answer = httpx2.request(method, address, json=None if body is None else dict(body))
+        answer = httpx2.request(method, address, json=None if body is None else dict(body), timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

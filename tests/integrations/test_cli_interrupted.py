@@ -24,7 +24,7 @@ def test_an_interrupted_run_is_reported_and_resumed_next_time(tmp_path: Path, en
     with served(home.config) as url:
         # The first response is immediate and is in the list of requests; the run waits for the others.
         trouble = {"kind": "hang", "seconds": 50, "times": 0, "skip": 1, "path": "report"}
-        assert httpx2.post(f"{url}/_simulator/trouble", json=trouble).status_code == 200
+        assert httpx2.post(f"{url}/_simulator/trouble", timeout=60, json=trouble).status_code == 200
         process = subprocess.Popen(
             [sys.executable, "-c", "from adreel.cli import main; main()", "run", "-f", file, "--json"],
             env=environment_of(home, url),
@@ -32,7 +32,10 @@ def test_an_interrupted_run_is_reported_and_resumed_next_time(tmp_path: Path, en
             stderr=subprocess.PIPE,
             text=True,
         )
-        while process.poll() is None and "report/integrated" not in httpx2.get(f"{url}/_simulator/requests").text:
+        while (
+            process.poll() is None
+            and "report/integrated" not in httpx2.get(f"{url}/_simulator/requests", timeout=60).text
+        ):
             time.sleep(0.05)
         process.send_signal(ending)
         stdout, stderr = process.communicate(timeout=30)

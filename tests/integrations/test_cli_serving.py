@@ -28,7 +28,7 @@ class Server:
 
 def test_a_service_manager_stops_the_server_as_control_c_does(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (process, url, _):
-        assert httpx2.get(f"{url}/ready").status_code == 200
+        assert httpx2.get(f"{url}/ready", timeout=60).status_code == 200
         process.terminate()
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == ExitCode.OK
@@ -39,9 +39,9 @@ def test_a_service_manager_stops_the_server_as_control_c_does(tmp_path: Path) ->
 
 def test_other_names_of_this_machine_redirect_to_the_name_of_the_cookies(impatient: Server) -> None:
     url = impatient.url
-    answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1")
+    answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1", timeout=60)
     assert (answer.status_code, answer.headers["location"]) == (307, f"{url}/setup?a=1")
-    assert httpx2.get(f"{url}/setup", headers={"Host": "evil.test"}).status_code == 421
+    assert httpx2.get(f"{url}/setup", timeout=60, headers={"Host": "evil.test"}).status_code == 421
 
 
 HEAD = b"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n"
@@ -93,7 +93,7 @@ def test_a_server_without_https_does_not_warn_of_a_proxy(impatient: Server) -> N
 def test_the_demo_serves_datasets_with_a_restated_one(tmp_path: Path) -> None:
     words = ("demo", "--port", "0", "--no-browser", "--advertisers", "4", "--ads", "3")
     with serving(tmp_path / "home", *words) as (process, url, messages):
-        with httpx2.Client(base_url=url) as client:
+        with httpx2.Client(base_url=url, timeout=60) as client:
             create_administrator(client)
             page = client.get("/datasets").text
             assert "Simulated TikTok: all figures are invented." in page

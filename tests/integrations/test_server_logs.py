@@ -25,7 +25,7 @@ def test_a_server_and_its_runs_log_json_to_one_stream(tmp_path: Path) -> None:
         more = {name: value for name, value in environment_of(home, url).items() if name.startswith("ADREEL_")}
         more |= {"ADREEL_LOG_FORMAT": "json", "ADREEL_LOG_LEVEL": "debug"}
         with serving(home.path, "serve", "--port", "0", "--no-browser", **more) as (process, address, before):
-            with httpx2.Client(base_url=address, headers={"Sec-Fetch-Site": "same-origin"}) as client:
+            with httpx2.Client(base_url=address, timeout=60, headers={"Sec-Fetch-Site": "same-origin"}) as client:
                 client.post("/login?next=/secret-query", data={"name": "ada", "password": PASSWORD})
                 queued = client.post("/api/v1/datasets/spend/runs", json={}).json()
                 until = time.monotonic() + 60
