@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Options of the example go into PIPELINE, as in: make pipeline PIPELINE='--postgres postgresql://user@host/database'
 PIPELINE ?=
 
-.PHONY: help setup demo pipeline test test-integrations browser lint types imports unit bench soak docs languages pictures lock clean
+.PHONY: help setup demo pipeline fivetran test test-integrations browser lint types imports unit bench soak docs languages pictures lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z-]+: .*## |^[a-z-]+:  +## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -49,6 +49,9 @@ demo: setup      ## Start a simulated TikTok, connect an account, run datasets, 
 
 pipeline: setup $(INTEGRATIONS) ## Run adreel, Postgres, the dbt package and a chart, with a simulated TikTok
 	PYTHONPATH=tests .venv-integrations/bin/python examples/pipeline/pipeline.py $(PIPELINE)
+
+fivetran: setup $(INTEGRATIONS) ## Run adreel and Postgres with the tables of Fivetran, with a simulated TikTok
+	PYTHONPATH=tests .venv-integrations/bin/python examples/pipeline/fivetran.py $(PIPELINE)
 
 # mypy works on one core and pytest waits now and then: beside each other they take a minute less.
 test:            ## Run the checks and the short tests

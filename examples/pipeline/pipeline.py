@@ -6,27 +6,20 @@ and `--duckdb` a file. The datasets are loaded as of yesterday and then as of to
 
 from __future__ import annotations
 
-import argparse
-import os
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpx2
+from parts import PROGRAMS, ROOT, Adreel, choices, connected, rows, run, simulator, warehouse
 
-from adreel.simulator import WorldConfig, access_token
+from adreel.simulator import WorldConfig
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-PROGRAMS = Path(sys.executable).parent
 DATASETS = ("advertiser_daily", "ad_daily")
 
 SPEND = "SELECT currency, day, spend FROM shop.adreel__currency_daily ORDER BY currency, day"
@@ -40,91 +33,29 @@ Values = Mapping[str, Mapping[date, Decimal]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=ROOT / ".demo" / "pipeline", help="where everything is kept")
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--postgres", metavar="URL", help="an existing database, as in postgresql://user@host/database")
-    target.add_argument("--duckdb", action="store_true", help="a DuckDB file in the folder")
-    given = parser.parse_args()
-    folder: Path = given.folder.resolve()
-    for name in ("home", "project", "warehouse.duckdb"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    with warehouse(folder, given.postgres, is_file=given.duckdb) as address, simulator() as (url, config):
-        load(folder, address, url, config)
-        build(folder, address)
-        chart = draw(folder / "spend.png", amounts(address, SPEND), amounts(address, RESTATED))
+    chosen = choices(__doc__, "pipeline")
+    with warehouse(chosen) as address, simulator() as (url, config):
+        load(connected(chosen.folder, url, config), address, url, config)
+        build(chosen.folder, address)
+        chart = draw(chosen.folder / "spend.png", amounts(address, SPEND), amounts(address, RESTATED))
     print(f"Chart of the dbt models: {chart}")
-
-
-# -- what the pipeline runs on
-
-
-@contextmanager
-def warehouse(folder: Path, url: str | None, *, is_file: bool) -> Iterator[str]:
-    """The address of the destination."""
-    if is_file:
-        yield f"duckdb://{folder / 'warehouse.duckdb'}"
-    elif url:
-        yield url
-    else:
-        # The server of adreel's own tests, from a wheel.
-        from postgres import postgres_server
-
-        with postgres_server() as server, server.database("template1") as address:
-            yield address.replace("postgresql+psycopg", "postgresql")
-
-
-@contextmanager
-def simulator() -> Iterator[tuple[str, WorldConfig]]:
-    """A simulated TikTok of yesterday."""
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    config = WorldConfig(yesterday, advertisers=3, ads=20)
-    sizes = [
-        f"--today={yesterday}",
-        f"--advertisers={config.advertisers}",
-        f"--ads={config.ads}",
-        "--qps=0",
-        "--port=0",
-    ]
-    command = [str(PROGRAMS / "adreel"), "simulate", *sizes]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip(), config
-        finally:
-            process.terminate()
 
 
 # -- adreel
 
 
-def load(folder: Path, address: str, url: str, config: WorldConfig) -> None:
+def load(adreel: Adreel, address: str, url: str, config: WorldConfig) -> None:
     """Runs and publishes the datasets as of two days."""
-    environment = {
-        "ADREEL_HOME": str(folder / "home"),
-        "ADREEL_TIKTOK_URL": f"{url}/open_api/v1.3",
-        "ADREEL_TIKTOK_APP_ID": config.app_id,
-        "ADREEL_TIKTOK_SECRET": config.secret,
-        "ADREEL_TIKTOK_LEVEL": "5000",
-    }
-
-    def adreel(*words: str, stdin: str | None = None) -> None:
-        run([str(PROGRAMS / "adreel"), *words], environment, stdin=stdin)
-
+    adreel("destinations", "add", "warehouse", stdin=f"{address}\n")
+    for name in DATASETS:
+        adreel("run", "-f", str(HERE / f"{name}.yaml"))
+        adreel("publish", name)
+    today = (config.today + timedelta(days=1)).isoformat()
     with httpx2.Client(base_url=url, trust_env=False) as control:
-        token = access_token(config)
-        adreel("accounts", "add", "demo", "--token-stdin", stdin=f"{token}\n")
-        adreel("destinations", "add", "warehouse", stdin=f"{address}\n")
-        for name in DATASETS:
-            adreel("run", "-f", str(HERE / f"{name}.yaml"))
-            adreel("publish", name)
-        today = (config.today + timedelta(days=1)).isoformat()
         control.post("/_simulator/now", json={"today": today, "hour": 12}).raise_for_status()
-        for name in DATASETS:
-            adreel("run", name)
-            adreel("publish", name)
+    for name in DATASETS:
+        adreel("run", name)
+        adreel("publish", name)
 
 
 # -- dbt
@@ -163,18 +94,6 @@ def amounts(address: str, query: str) -> Values:
     return values
 
 
-def rows(address: str, query: str) -> Sequence[tuple[Any, ...]]:
-    if address.startswith("duckdb://"):
-        import duckdb
-
-        with duckdb.connect(urlsplit(address).path, read_only=True) as file:
-            return file.execute(query).fetchall()
-    import psycopg
-
-    with psycopg.connect(address) as connection:
-        return connection.execute(query.encode()).fetchall()
-
-
 def draw(path: Path, spend: Values, restated: Values) -> Path:
     """A picture with cost by day in each currency, and the conversions that TikTok added later."""
     from matplotlib.figure import Figure
@@ -193,14 +112,6 @@ def draw(path: Path, spend: Values, restated: Values) -> Path:
             panel.tick_params("x", rotation=30)
     figure.savefig(path, dpi=120)
     return path
-
-
-def run(command: Sequence[str], environment: Mapping[str, str], *, stdin: str | None = None) -> None:
-    """Runs a program and shows what it prints; ends the pipeline if it fails."""
-    print(f"$ {Path(command[0]).name} {' '.join(command[1:])}", flush=True)
-    done = subprocess.run(command, env={**os.environ, **environment}, input=stdin, text=True)
-    if done.returncode:
-        sys.exit(f"The pipeline stopped: {Path(command[0]).name} ended with exit code {done.returncode}.")
 
 
 if __name__ == "__main__":
