@@ -960,8 +960,8 @@ def test_cards_are_declared_completely() -> None:
         assert card.least <= card.most
         assert set(card.figures) <= names | fields
         for axis in card.axes:
-            assert set(axis.columns) <= names | fields | {"buying_type"}
-    assert set(TRAITS) <= names | fields | {"buying_type"}
+            assert set(axis.columns) <= names | fields | {"buying_type", "spend_source"}
+    assert set(TRAITS) <= names | fields | {"buying_type", "spend_source"}
     assert set(KINDS) <= fields
     assert set(catalog.dimensions()) >= SHARING | SHARING_PART
     assert not SHARING & SHARING_PART

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from adreel.catalog import all_spend
+
 Promotion = Literal["PRODUCT", "LIVE"]
 
 REPORT = "gmv_max"
 """The name of the report."""
+
+SHOP_REPORTS = frozenset({REPORT, all_spend.REPORT})
+"""The reports that read shops."""
 
 PROMOTIONS: Mapping[str, tuple[Promotion, ...]] = MappingProxyType(
     {"all": ("PRODUCT", "LIVE"), "product": ("PRODUCT",), "live": ("LIVE",)}

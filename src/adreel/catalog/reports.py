@@ -312,6 +312,9 @@ _GMV_MAX = (
     RESET_SCHEMA,
 )
 
+_SHOPS = _GMV_MAX[2]
+_ALL_SPEND = (ADVERTISERS, SKIP_FAILING, _SHOPS, METRICS, replace(DATES, when=()), RESET_SCHEMA)
+
 _ENTITIES = (ADVERTISERS, SKIP_FAILING, FIELDS, INCLUDE_DELETED, RESET_SCHEMA)
 
 _AUDIENCES = Menu(
@@ -393,6 +396,12 @@ _ALL = (
         Phrase("GMV Max"),
         Phrase("Cost, orders and revenue of GMV Max campaigns of TikTok Shops, which no other report includes."),
         _GMV_MAX,
+    ),
+    Report(
+        "all_spend",
+        Phrase("All TikTok spend"),
+        Phrase("Cost of all campaigns by day, GMV Max campaigns included; the column spend_source says which."),
+        _ALL_SPEND,
     ),
     Report("ads", Phrase("Ads"), Phrase("Ads of the ad accounts."), _ENTITIES),
     Report("ad_groups", Phrase("Ad groups"), Phrase("Ad groups of the ad accounts."), _ENTITIES),

@@ -203,6 +203,17 @@ _ALL = (
         schedule=_MORNING,
     ),
     _template(
+        "all_spend",
+        Phrase("All TikTok spend"),
+        Phrase("What do all campaigns cost day by day, GMV Max included?"),
+        "coins",
+        report="all_spend",
+        metrics=("campaign_name", "spend", "billed_cost", "conversion", "orders", "gross_revenue"),
+        dates=_MONTH,
+        update=_update("upsert", lookback=14),
+        schedule=_MORNING,
+    ),
+    _template(
         "ad_accounts",
         Phrase("Ad accounts at a glance"),
         Phrase("Which ad accounts are there, with which currency, zone and status?"),

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
+from adreel.catalog import all_spend
 from adreel.charts.definitions import (
     CARDS,
     ENTITY_NAMES,
@@ -131,9 +132,16 @@ def missing_of(dataset: Dataset, names: Collection[str]) -> tuple[str, ...]:
     in_table = {column.name: column for column in columns(dataset) if column.name in names}
     if not any(name in in_table and in_table[name].part == "metrics" for name in MONEY):
         return ()
-    figures = Figures(in_table)
+    figures = Figures(in_table, has_quotients=dataset.report != all_spend.REPORT)
     if any(figures.computed(name) is not None for name in RETURNS):
         return ()
+    if dataset.report == all_spend.REPORT:
+        return (
+            phrase(
+                "Return on ad spend (ROAS) is not shown, as revenue is that of GMV Max campaigns and cost is that of "
+                "all campaigns. A dataset of the report GMV Max has both."
+            ),
+        )
     report = "CREATIVE" if dataset.report == "creatives" else dataset.report_type.upper()
     metrics = catalog.metrics()
     values = [metrics[name].numerator for name in RETURNS if "spend" in in_table]
@@ -163,7 +171,8 @@ class _CardFitting:
         self._columns: Mapping[str, Column] = {
             column.name: column for column in columns(dataset) if column.name in names
         }
-        self._figures = Figures(self._columns, dataset.calculated)
+        has_quotients = dataset.report != all_spend.REPORT
+        self._figures = Figures(self._columns, dataset.calculated, has_quotients=has_quotients)
         self._key = key_columns(dataset)
         self._day = day_column(dataset)
         self._breakdowns = tuple(name for name in dataset.breakdowns if name in self._columns)

@@ -185,6 +185,7 @@ SLOW = ("country_code", "age", "gender", "platform", "placement", "ad_type", "ac
 TRAITS = (
     "objective_type",
     "buying_type",
+    "spend_source",
     "promotion_type",
     "placement_type",
     "campaign_automation_type",

@@ -112,9 +112,19 @@ class CardFigure:
 class Figures:
     """The figures that can be computed from a table's columns."""
 
-    def __init__(self, columns: Mapping[str, Column], calculated: Iterable[CalculatedMetric] = ()) -> None:
-        """`columns` are those of the table, by name, `calculated` the calculated metrics of its dataset."""
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        calculated: Iterable[CalculatedMetric] = (),
+        *,
+        has_quotients: bool = True,
+    ) -> None:
+        """`columns` are those of the table, by name, `calculated` the calculated metrics of its dataset.
+
+        Without `has_quotients` no sum may be divided by another, as only some rows have both figures.
+        """
         self._columns = columns
+        self._has_quotients = has_quotients
         self._has_currency = "currency" in columns
         self.calculated = tuple(_present(map(self._calculated, calculated)))
         """Those that the table has all parts of."""
@@ -176,7 +186,7 @@ class Figures:
         if self._is_summable(name):
             return self._figure(metric, Sum(name))
         over, under = metric.numerator, metric.denominator
-        if over and under and self._is_summable(over) and self._is_summable(under):
+        if over and under and self._has_quotients and self._is_summable(over) and self._is_summable(under):
             return self._figure(metric, Quotient(over, under, metric.scale))
         return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from adreel.catalog import gmv_max
+from adreel.catalog import all_spend, gmv_max
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.dates import Dates
 from adreel.errors import Problem
@@ -67,7 +67,7 @@ class Dataset:
     column titles that differ from the catalogue's. `schedule` None stands for updated manually and `retry` None for no
     retries; only manual datasets have a `stale_after`. `source` is the file that it was read from, which is what the
     store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
-    (all, product or live), are those of GMV Max reports; no shops stands for all of the ad accounts.
+    (all, product or live), are those of reports with GMV Max; no shops stands for all of the ad accounts.
     """
 
     name: str
@@ -118,12 +118,34 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
     }.get(dataset.report)
     if dataset.report == gmv_max.REPORT:
         return _gmv_max_key(dataset)
+    if dataset.report == all_spend.REPORT:
+        # The kind of a row is not in it, so that a campaign is in the table once a day whatever TikTok shows it as.
+        return ("advertiser_id", "campaign_id", "stat_time_day")
     if dataset.report != "performance":
         return ("advertiser_id", entity) if entity else ("advertiser_id",)
     time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
     ids = (dataset.id_dimension,) if dataset.id_dimension not in (None, "advertiser_id") else ()
     buying = ("buying_type",) if dataset.service_type == "reservation" else ()
     return ("advertiser_id", *(name for name in ids if name), *time, *dataset.breakdowns, *buying)
+
+
+def reads_shops(dataset: Dataset) -> bool:
+    """Whether the dataset reads shops of the ad accounts."""
+    return dataset.report in gmv_max.SHOP_REPORTS
+
+
+def basic_part(dataset: Dataset) -> Dataset:
+    """What a dataset of all spend reads of campaigns outside GMV Max, as a dataset of its own."""
+    metrics = all_spend.basic_metrics(dataset.metrics)
+    return replace(dataset, report="performance", report_type="basic", id_dimension="campaign_id", metrics=metrics)
+
+
+def shop_part(dataset: Dataset) -> Dataset:
+    """What a dataset reads of shops, as a dataset of GMV Max; its metrics have the names of GMV Max reports."""
+    if dataset.report != all_spend.REPORT:
+        return dataset
+    metrics = all_spend.gmv_max_metrics(dataset.metrics)
+    return replace(dataset, report=gmv_max.REPORT, report_type="gmv_max", metrics=metrics)
 
 
 def _gmv_max_key(dataset: Dataset) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from adreel.catalog import all_spend
 from adreel.datasets.coverage import DaysOf, from_json
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import last_complete_day, report_delay
@@ -193,15 +194,16 @@ class _VersionReader:
 
     def _is_whole(self, dataset: Dataset) -> bool:
         """Whether the rows of an ad account's day add up to all of its figures, each row once."""
-        adds_up = (
+        adds_up = dataset.report == all_spend.REPORT or (
             dataset.report == "performance"
             and dataset.report_type == "basic"
             and dataset.service_type == "auction"
             and dataset.time in ("day", "hour")
             and not dataset.breakdowns
-            and dataset.update.key is None
         )
-        return adds_up and Method.APPEND not in methods_of(tuple(self._versions.values()))
+        return (
+            adds_up and dataset.update.key is None and Method.APPEND not in methods_of(tuple(self._versions.values()))
+        )
 
     def _complete_day(self, advertiser: str, zone: str, read: Span, delay: timedelta) -> date | None:
         """The last of the days that TikTok had completed when they were read last."""

@@ -14,9 +14,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from adreel import catalog
-from adreel.catalog import gmv_max
 from adreel.datasets.coverage import LastRead, from_json, is_rolling
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.dates import Span, today_at
 from adreel.language import phrase, phrases
 from adreel.update_methods import Method
@@ -98,7 +97,7 @@ def is_attributed(metric: str) -> bool:
 
 def default_days(dataset: Dataset) -> int:
     """The look-back window where the dataset names none."""
-    if dataset.report == gmv_max.REPORT:
+    if reads_shops(dataset):
         return GMV_MAX_DAYS
     return ATTRIBUTED_DAYS if any(map(is_attributed, dataset.metrics)) else CORRECTED_DAYS
 
@@ -169,7 +168,7 @@ def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstD
 
 def reason(dataset: Dataset) -> str:
     """Why days are read again, in a sentence."""
-    if dataset.report == gmv_max.REPORT:
+    if reads_shops(dataset):
         return phrase("TikTok changes orders, revenue and cost of GMV Max campaigns for days after the order.")
     if default_days(dataset) == ATTRIBUTED_DAYS:
         return phrase(

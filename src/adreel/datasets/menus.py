@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from adreel import catalog
-from adreel.catalog import gmv_max
+from adreel.catalog import all_spend, gmv_max
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report, When
 from adreel.language import Phrase, either, language, phrase, within_sentence
 
@@ -33,6 +33,7 @@ _REPORT_KINDS = {
     "CATALOG": "DSA",
     "CREATIVE": Phrase("Creatives"),
     "GMV_MAX": Phrase("GMV Max"),
+    "ALL_SPEND": Phrase("All TikTok spend"),
 }
 _SWITCH = {"true": Phrase("on"), "false": Phrase("off")}
 
@@ -124,6 +125,8 @@ def grouping_of(report: Report, chosen: Chosen) -> ReportGrouping:
     if report.name == gmv_max.REPORT:
         promotion = _first(chosen, "promotion_type") or "all"
         return ReportGrouping("GMV_MAX", _first(chosen, "gmv_max_level"), "none", (), None, promotion)
+    if report.name == all_spend.REPORT:
+        return ReportGrouping("ALL_SPEND", "campaign", "day", (), "campaign_id")
     level = _first(chosen, "data_level") or _first(chosen, "report_level")
     time = _TIMES.get(_first(chosen, "time_dimension") or _first(chosen, "time_granularity"), "none")
     extra = ("audience_dimensions", "targeting_dimension", "dsa_dimension", "dimensions")
@@ -165,9 +168,10 @@ def dimension_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Ch
 
 def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     """Why TikTok refuses the metric in this grouping, or None."""
-    if grouping.kind and grouping.kind not in metric.reports:
+    kinds = metric.reports | ({"ALL_SPEND"} if metric.name in all_spend.METRICS else set())
+    if grouping.kind and grouping.kind not in kinds:
         return phrase("not available in %(report_type)s reports", report_type=_REPORT_KINDS[grouping.kind])
-    if grouping.kind == "CREATIVE":
+    if grouping.kind in ("CREATIVE", "ALL_SPEND"):
         return None
     if grouping.kind == "GMV_MAX":
         return _gmv_max_refusal(metric, grouping)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from adreel import catalog
-from adreel.catalog import gmv_max
+from adreel.catalog import all_spend, gmv_max
 from adreel.catalog.records import ValueType
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.language import Phrase, phrase
@@ -120,6 +120,8 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
         return _unique(_report_columns(dataset))
     if dataset.report == gmv_max.REPORT:
         return _unique(_gmv_max_columns(dataset))
+    if dataset.report == all_spend.REPORT:
+        return _unique(_all_spend_columns(dataset))
     if dataset.report == "creatives":
         return _unique(
             (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
@@ -250,6 +252,27 @@ def _gmv_max_columns(dataset: Dataset) -> tuple[Column, ...]:
         *_metrics(dataset),
         *_CONTEXT,
         *((_HOUR_UTC,) if dataset.time == "hour" else ()),
+    )
+
+
+_SPEND_SOURCE = Column(
+    "spend_source",
+    "string",
+    "shop",
+    Phrase("Spend source"),
+    Phrase("The report that has the campaign: BASIC, or GMV_MAX for GMV Max campaigns of TikTok Shops."),
+)
+
+
+def _all_spend_columns(dataset: Dataset) -> tuple[Column, ...]:
+    dimensions = (catalog.dimensions()[name] for name in ("campaign_id", "stat_time_day"))
+    return (
+        _ADVERTISER_ID,
+        _SPEND_SOURCE,
+        *(Column(d.name, d.type, "dimensions", d.title, d.meaning) for d in dimensions),
+        *_SHOP,
+        *_metrics(dataset),
+        *_CONTEXT,
     )
 
 

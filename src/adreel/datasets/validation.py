@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
-from adreel.catalog import gmv_max
+from adreel.catalog import all_spend, gmv_max
 from adreel.catalog.records import Menu, Report
 from adreel.datasets import calculated, lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
@@ -212,7 +212,9 @@ def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) 
 
 def _has_figures(report: Report) -> bool:
     """Whether datasets of the report can have calculated metrics."""
-    return not report.deprecated and any(menu.source == "metrics" for menu in report.menus)
+    if report.deprecated or report.name == all_spend.REPORT:
+        return False
+    return any(menu.source == "metrics" for menu in report.menus)
 
 
 def _add_unknown_key(key: str, values: Mapping[str, Any], keys: Iterable[str], problems: _Problems) -> None:
@@ -644,6 +646,8 @@ def _dataset(
     )
     if dataset.report == gmv_max.REPORT:
         return _gmv_max_dataset(dataset)
+    if dataset.report == all_spend.REPORT:
+        return _all_spend_dataset(dataset)
     if (
         dataset.report == "performance"
         and dataset.level
@@ -654,15 +658,28 @@ def _dataset(
     return dataset
 
 
+def _all_spend_dataset(dataset: Dataset) -> Dataset:
+    """The dataset with its level and time, which are fixed, and with the cost, by which shops are verified."""
+    dataset = replace(dataset, report_type=all_spend.REPORT, level="campaign", id_dimension="campaign_id", time="day")
+    return _with_metric(dataset, "spend")
+
+
 def _gmv_max_dataset(dataset: Dataset) -> Dataset:
     """The dataset with its own type of campaigns, and with the cost, by which levels are compared with each other."""
     level = gmv_max.LEVELS.get(dataset.level or "")
     promotion = level.promotion.lower() if level and level.promotion else dataset.promotion
     dataset = replace(dataset, report_type="gmv_max", promotion=promotion)
-    if not dataset.metrics or "cost" in dataset.metrics:
+    return _with_metric(dataset, "cost")
+
+
+def _with_metric(dataset: Dataset, metric: str) -> Dataset:
+    """The dataset with the metric, which verifies it; without any metric it is refused."""
+    if not dataset.metrics or metric in dataset.metrics:
         return dataset
-    note = phrase("The metric cost was added: it is compared with TikTok's totals to verify the report.")
-    return replace(dataset, metrics=(*dataset.metrics, "cost"), notes=(*dataset.notes, note))
+    note = phrase(
+        "The metric %(metric)s was added: it is compared with TikTok's totals to verify the report.", metric=metric
+    )
+    return replace(dataset, metrics=(*dataset.metrics, metric), notes=(*dataset.notes, note))
 
 
 def _with_calculated(

@@ -36,7 +36,7 @@ from adreel.lake.versions import (
     vacuum,
     versions,
 )
-from adreel.lake.windows import Window
+from adreel.lake.windows import Spared, Window
 from adreel.language import phrase
 from adreel.update_methods import Method
 
@@ -58,6 +58,7 @@ __all__ = [
     "PartInfo",
     "ReaderColumns",
     "Snapshot",
+    "Spared",
     "TablePart",
     "TableState",
     "Vacuumed",

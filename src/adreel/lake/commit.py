@@ -25,7 +25,7 @@ from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
 from adreel.lake.keys import KeyIndex, key_faults
 from adreel.lake.storage import Storage
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
-from adreel.lake.windows import Leaving, Window
+from adreel.lake.windows import Leaving, Spared, Window
 from adreel.language import integer, phrase
 from adreel.update_methods import Method
 
@@ -52,10 +52,11 @@ class Write:
 
     `schema` has the columns of the new rows, with title and description as field metadata. `windows` are the
     advertiser-days that the run read whole: with PARTITION their rows are replaced whole, or all rows of their
-    advertisers if there is no `day_column` or with `whole_advertisers`. Rows of days before `keep_from` leave with any
-    method. `days_read` are the first and last day read, by the zone of ad accounts, and `coverage` records of the
-    caller's own, JSON values; the version keeps both. `follows` is the newest version of a run or restore that the
-    caller knows, -1 if it knows that there is none: after another one there, nothing is written.
+    advertisers if there is no `day_column` or with `whole_advertisers`; rows that are `spared` stay. Rows of days
+    before `keep_from` leave with any method. `days_read` are the first and last day read, by the zone of ad accounts,
+    and `coverage` records of the caller's own, JSON values; the version keeps both. `follows` is the newest version of
+    a run or restore that the caller knows, -1 if it knows that there is none: after another one there, nothing is
+    written.
     """
 
     run_id: str
@@ -71,6 +72,7 @@ class Write:
     days_read: Mapping[str, tuple[date, date]] = field(default_factory=lambda: MappingProxyType({}))
     coverage: Sequence[Mapping[str, Any]] = ()
     follows: int | None = None
+    spared: Spared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Landing:
             write.keep_from,
             None if write.whole_advertisers else write.day_column,
             write.advertiser_column,
+            write.spared,
         )
         key = write.key if write.method is Method.UPSERT else ()
         day = (write.day_column,) if write.day_column else ()
@@ -360,7 +363,7 @@ class Landing:
 
     def _mask(self, schema: Any, file: DataFile) -> np.ndarray[Any, Any]:
         """For each row of the file whether it leaves by its day or advertiser."""
-        batches = read_file(self._storage, self._slug, file, _only(schema, self._leaving.columns))
+        batches = read_file(self._storage, self._slug, file, _only(schema, self._leaving.mask_columns))
         masks = [self._leaving.mask(batch).to_numpy(zero_copy_only=False) for batch in batches]
         return np.concatenate(masks) if masks else np.zeros(0, bool)
 

@@ -26,15 +26,52 @@ class Window:
     end: date
 
 
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Rows that stay although a window holds them: those with one of the `values` in `columns`.
+
+    Those with a value of `other_values` in `other_column` leave all the same.
+    """
+
+    columns: tuple[str, ...]
+    values: frozenset[tuple[str, ...]]
+    other_column: str | None = None
+    other_values: frozenset[str] = frozenset()
+
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """The columns that decide."""
+        return (*self.columns, *((self.other_column,) if self.other_column else ()))
+
+    def mask(self, batch: Any) -> Any:
+        """For each row of the batch whether it stays."""
+        stays = pa.repeat(pa.scalar(False), batch.num_rows)
+        for values in sorted(self.values):
+            same = pa.repeat(pa.scalar(True), batch.num_rows)
+            for name, value in zip(self.columns, values, strict=True):
+                same = pc.and_(same, pc.fill_null(pc.equal(batch.column(name), value), False))
+            stays = pc.or_(stays, same)
+        if self.other_column and self.other_values:
+            others = pa.array(sorted(self.other_values), pa.string())
+            stays = pc.and_(stays, pc.invert(pc.is_in(batch.column(self.other_column), value_set=others)))
+        return stays
+
+
 class Leaving:
-    """Rows that leave a table: those of the windows, and those of days before `keep_from`.
+    """Rows that leave a table: those of the windows that are not `spared`, and those of days before `keep_from`.
 
     Without a day column the windows' advertisers leave whole.
     """
 
     def __init__(
-        self, windows: Iterable[Window], keep_from: date | None, day_column: str | None, advertiser_column: str
+        self,
+        windows: Iterable[Window],
+        keep_from: date | None,
+        day_column: str | None,
+        advertiser_column: str,
+        spared: Spared | None = None,
     ) -> None:
+        self._spared = spared
         self._spans = _spans(windows) if day_column else {None: _advertisers(windows)}
         self._keep_from = keep_from
         self._day_column = day_column
@@ -42,14 +79,22 @@ class Leaving:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that `mask` looks at."""
+        """The columns that `inside` and `expired` look at."""
         return tuple(name for name in (self._day_column, self._advertiser_column) if name)
+
+    @property
+    def mask_columns(self) -> tuple[str, ...]:
+        """Those and the columns of the rows that are spared."""
+        return tuple(dict.fromkeys((*self.columns, *(self._spared.looked_at if self._spared else ()))))
 
     def mask(self, batch: Any) -> Any:
         """For each row of the batch whether it leaves; a row without a day or advertiser is in no window."""
         days = day_of(batch.column(self._day_column)) if self._day_column else None
         expired = self._expired(days, batch.num_rows)
-        return pc.or_(expired, self.inside(batch))
+        inside = self.inside(batch)
+        if self._spared is not None:
+            inside = pc.and_(inside, pc.invert(self._spared.mask(batch)))
+        return pc.or_(expired, inside)
 
     def inside(self, batch: Any) -> Any:
         """For each row of the batch whether a window holds it."""

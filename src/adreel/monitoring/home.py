@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adreel.access import Guard
-from adreel.catalog import gmv_max
+from adreel.catalog import all_spend, gmv_max
 from adreel.datasets.advertisers import names_of
 from adreel.datasets.figures import METRICS, keep_missing
 from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
@@ -134,6 +134,7 @@ class Preference(TextEnum):
 
     VERIFIED = "verified", Phrase("it is verified")
     MORE_DAYS = "more_days", Phrase("it has more of these days")
+    WHOLE = "whole", Phrase("it includes GMV Max campaigns")
     COMPLETE = "complete", Phrase("it has later complete days")
     NEWEST = "newest", Phrase("it was read last")
     OLDEST = "oldest", Phrase("it was created first")
@@ -181,24 +182,26 @@ def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span
     by_key: dict[tuple[str, str], list[DailySums]] = defaultdict(list)
     for head in current:
         by_key[head.advertiser_id, head.metric].append(head)
-    ranked = {
-        key: sorted(own, key=lambda head: _rank(head, briefs, window), reverse=True) for key, own in by_key.items()
-    }
-    preferred = {
-        key: _preference(*(_rank(head, briefs, window) for head in own[:2])) for key, own in ranked.items() if own[1:]
-    }
+    whole = frozenset(dataset_id for dataset_id, saved in datasets.items() if _report(saved) == all_spend.REPORT)
+
+    def rank(head: DailySums) -> tuple[Any, ...]:
+        return _rank(head, briefs, window, whole)
+
+    ranked = {key: sorted(own, key=rank, reverse=True) for key, own in by_key.items()}
+    preferred = {key: _preference(*map(rank, own[:2])) for key, own in ranked.items() if own[1:]}
     readers = {advertiser: len(own) for (advertiser, metric), own in by_key.items() if metric == SPEND}
     read_at = {dataset_id: good.read_at for dataset_id in datasets if (good := briefs.get(dataset_id, NO_RUNS).good)}
     return _Sources(datasets, ranked, preferred, readers, read_at, len(missing) - read, read)
 
 
-def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span) -> tuple[Any, ...]:
-    """What makes a dataset speak for an ad account: verified, then most of the days, then the newest reading."""
+def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span, whole: Collection[int]) -> tuple[Any, ...]:
+    """What makes a dataset speak for an ad account: verified, most of the days, all spend, the newest reading."""
     good = briefs[head.dataset_id].good
     start, end = max(head.first_day, window.start), min(head.last_day, window.end)
     return (
         good is not None and good.state is not RunState.CHECK_FAILED,
         max(0, (end - start).days + 1),
+        head.metric == SPEND and head.dataset_id in whole,
         head.complete_day or date.min,
         good.read_at.timestamp() if good is not None else 0,
         -head.dataset_id,
@@ -552,7 +555,7 @@ class Spend:
 
     `targets` are currencies that all can be converted to. With `convert` there is one currency, in which amounts are
     converted at the rate of each day; with a `conversion_refusal`, which says why not, each has its own. `gmv_max` are
-    datasets whose cost is in none of these figures, as TikTok's basic reports leave out GMV Max campaigns.
+    datasets with cost of GMV Max campaigns that these figures lack, as TikTok's basic reports leave these out.
     """
 
     yesterday: date
@@ -628,12 +631,26 @@ def spend_by_day(
         targets=tuple(target for target in targets if set(by_currency) != {target} or convert == target),
         convert=convert,
         conversion_refusal=refusal,
-        gmv_max=tuple(
-            GmvMaxDataset(saved.slug, saved.name)
-            for saved in sources.datasets.values()
-            if source_of(saved).values.get("report") == gmv_max.REPORT
-        ),
+        gmv_max=tuple(_without_gmv_max(sources, sums)),
     )
+
+
+def _report(saved: SavedDataset) -> Any:
+    return source_of(saved).values.get("report")
+
+
+def _without_gmv_max(sources: _Sources, sums: Iterable[DailySums]) -> Iterator[GmvMaxDataset]:
+    """The datasets that have GMV Max cost of ad accounts whose sums are of a dataset without it."""
+    lacking: dict[int | None, set[str]] = defaultdict(set)
+    for each in sums:
+        if _report(sources.datasets[each.dataset_id]) != all_spend.REPORT:
+            lacking[sources.datasets[each.dataset_id].account_id].add(each.advertiser_id)
+    for saved in sources.datasets.values():
+        listed = source_of(saved).values.get("advertisers")
+        own = lacking[saved.account_id]
+        reads = own & set(listed) if isinstance(listed, list) else own
+        if reads and _report(saved) in gmv_max.SHOP_REPORTS:
+            yield GmvMaxDataset(saved.slug, saved.name)
 
 
 def _converted(

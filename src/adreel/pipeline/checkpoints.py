@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -37,7 +37,8 @@ class RunStart:
     """What the plan of a run is made from: the time, the advertisers, and why others cannot be read.
 
     `plan` is the fingerprint of the plan, `first_days` those of the table for the look-back window. `shops`
-    are those of a GMV Max report by advertiser, with what is said of those that are left out.
+    are those of a report with GMV Max by advertiser, with what is said of those that are left out; `unread_shops` are
+    those of the table that cannot be read.
     """
 
     plan: str
@@ -48,6 +49,7 @@ class RunStart:
     shops: dict[str, tuple[Shop, ...]] | None = None
     shop_notes: tuple[str, ...] = ()
     shop_warnings: tuple[str, ...] = ()
+    unread_shops: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

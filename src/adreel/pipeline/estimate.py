@@ -16,9 +16,9 @@ from datetime import datetime
 import orjson
 
 from adreel import catalog
-from adreel.catalog import gmv_max
+from adreel.catalog import all_spend, gmv_max
 from adreel.connections import is_fresh
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.enumerations import TextEnum
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.plan import Plan, least_seconds
@@ -198,6 +198,8 @@ def shape(dataset: Dataset) -> str:
     elif dataset.report == gmv_max.REPORT:
         named = any(catalog.metrics()[name].attribute for name in dataset.metrics)
         parts += [dataset.level, dataset.promotion, dataset.time, sorted(dataset.shops), named]
+    elif dataset.report == all_spend.REPORT:
+        parts += [sorted(dataset.shops)]
     elif dataset.report == "creatives":
         parts += [dataset.material_type, dataset.lifetime]
     elif dataset.report == "custom_audience_details":
@@ -256,7 +258,7 @@ def _pages(plan: Plan, rows_of: Callable[[str, int], float]) -> int:
             pages += count * max(1, math.ceil(round(rows / plan.page_size, 6)))
             requests += count
             # The rows of a shop come after the steps that they need.
-            pages += count * max(0, plan.requests_of(read) - 1) if plan.dataset.report == gmv_max.REPORT else 0
+            pages += count * max(0, plan.requests_of(read) - 1) if reads_shops(plan.dataset) else 0
     # All buying types but the first are rare, so that one page is enough.
     return len(plan.batches) * (pages + requests * (len(plan.buying) - 1))
 
@@ -303,7 +305,7 @@ def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
 
 
 def _shop_sentence(plan: Plan, basis: Basis) -> tuple[str, ...]:
-    if plan.dataset.report != gmv_max.REPORT or plan.shops is not None or basis is not Basis.UNKNOWN:
+    if not reads_shops(plan.dataset) or plan.shops is not None or basis is not Basis.UNKNOWN:
         return ()
     return (phrase("Counted with one shop for each ad account. A run reads all of its shops."),)
 

@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE
+from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import Column, arrow_schema, columns, key
 from adreel.errors import (
     AdreelError,
@@ -37,6 +39,7 @@ from adreel.lake.columns import conform
 from adreel.language import phrase
 from adreel.pipeline.gmv_max import ShopLinks, ShopSteps, shop_error, shop_page
 from adreel.pipeline.normalize import as_records, key_texts, page_table, row_type, sums, widened
+from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.pipeline.verify import (
     ROUNDS,
@@ -124,6 +127,10 @@ class Parts:
         """The primary keys of a stored page, as texts."""
         reader = self._lake.read_parts(self._run_id, f"{chunk}/{request}/{number:06}", columns=key)
         return key_texts(reader.read_all(), key)
+
+    def read(self, chunk: str, names: tuple[str, ...]) -> pa.Table:
+        """Columns of all stored pages of a chunk."""
+        return self._lake.read_parts(self._run_id, f"{chunk}/", columns=names).read_all()
 
     def drop(self, chunk: str, request: str) -> None:
         """Removes the stored pages of a request."""
@@ -231,12 +238,30 @@ class Extraction:
         """
         if len(self._plan.batches) == 1:
             outcomes = await together(self._request(chunk.name, request) for request in chunk.requests)
-            return sum(outcomes, ReadOutcome())
+            outcome = sum(outcomes, ReadOutcome())
+            return await self._parts.work(self._once, chunk, outcome) if outcome.campaigns else outcome
         same_rows = defaultdict[Any, list[Request]](list)
         for request in chunk.requests:
             same_rows[request.buying, request.span].append(request)
         return sum(
             await together(self._batches(chunk.name, requests) for requests in same_rows.values()), ReadOutcome()
+        )
+
+    def _once(self, chunk: Chunk, outcome: ReadOutcome) -> ReadOutcome:
+        """The outcome without the basic rows of campaigns that GMV Max reports have on the same days."""
+        if not self._plan.has_basic_rows:
+            return outcome
+        overlap = overlap_of(self._parts.read(chunk.name, OVERLAP_COLUMNS), outcome.campaigns)
+        advertiser, delay = chunk.requests[0].advertisers[0], report_delay(self._plan.dataset)
+        complete = last_complete_day(advertiser.offset, delay, self._plan.now)
+        faults = tuple(overlap.faults(complete))
+        return replace(
+            outcome,
+            rows=outcome.rows - overlap.rows,
+            rows_expected=outcome.rows_expected - overlap.rows,
+            rows_of=outcome.rows_of | {advertiser.id: outcome.rows_of.get(advertiser.id, 0) - overlap.rows},
+            overlaps=overlap.costs,
+            faults=(*outcome.faults, *faults),
         )
 
     async def _batches(self, chunk: str, requests: Sequence[Request]) -> ReadOutcome:
@@ -290,7 +315,11 @@ class Extraction:
                 continue
             fault = steps.differing(request, links, outcome)
             if not fault:
-                return replace(outcome, unassigned=steps.unassigned(request, links, outcome))
+                return replace(
+                    outcome,
+                    unassigned=steps.unassigned(request, links, outcome),
+                    unsettled=steps.unsettled(request, links, outcome),
+                )
         return replace(outcome, faults=(*outcome.faults, fault))
 
     async def _one_by_one(self, chunk: str, request: Request) -> ReadOutcome:
@@ -411,6 +440,7 @@ class Extraction:
             },
             left_out=page.left_out,
             without_details=page.without_details,
+            campaigns=_campaigns(table) if request.shop is not None else [],
         )
         keys = key_texts(table, self._key)
         refuse_null_keys(request, self._key, keys)
@@ -607,6 +637,11 @@ class Extraction:
         return rows
 
 
+def _campaigns(table: pa.Table) -> list[str]:
+    """The campaigns of a page that has them."""
+    return pc.unique(table["campaign_id"]).to_pylist() if "campaign_id" in table.column_names else []
+
+
 def batch_columns(plan: Plan, batch: int) -> tuple[Column, ...]:
     """The columns of a batch of metrics: the primary key and its metrics; of the first also all that are no metrics."""
     all_columns = columns(plan.dataset)
@@ -632,7 +667,9 @@ async def preview_rows(plan: Plan, client: Client, most_rows: int) -> pa.Table:
         if request.batch or request.path == "/advertiser/info/":
             continue
         request_count += 1
-        for rows in await _preview_pages(plan, client, request, most_rows, page_type):
+        # Of a report of two kinds of rows, the first request has one of them.
+        rows_each = -(-most_rows // 2) if plan.has_basic_rows else most_rows
+        for rows in await _preview_pages(plan, client, request, rows_each, page_type):
             typed = page_table(rows, page_type.columns, page_type.schema, request)
             wide |= {fractions.column for fractions in typed.fractions}
             tables.append(typed.table)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from adreel import catalog
-from adreel.catalog import gmv_max
+from adreel.catalog import all_spend, gmv_max
 from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.errors import AdvertiserError, ProofError, lacks_scope
 from adreel.export.cells import digits
@@ -73,6 +73,7 @@ class ShopSteps:
 
     def __init__(self, plan: Plan, client: Client, read: Read) -> None:
         self._plan, self._client, self._read = plan, client, read
+        self._cost = "spend" if plan.has_basic_rows else COST
         self._level = gmv_max.LEVELS[plan.dataset.level or "account"]
         metrics = catalog.metrics()
         self._has_names = self._level.own_id is not None and any(
@@ -93,7 +94,7 @@ class ShopSteps:
     async def rows(self, request: Request, links: ShopLinks) -> ReadOutcome:
         """The rows of all campaigns and products of the links, in requests of at most 100 ids."""
         parts = list(self.parts(request, links))
-        nothing = ReadOutcome(rows_of={request.advertisers[0].id: 0}, sums={COST: Decimal(0)})
+        nothing = ReadOutcome(rows_of={request.advertisers[0].id: 0}, sums={self._cost: Decimal(0)})
         return sum(await together(self._read(part) for part in parts), nothing)
 
     def differing(self, request: Request, links: ShopLinks, outcome: ReadOutcome) -> str:
@@ -101,8 +102,8 @@ class ShopSteps:
         if not steps_before(self._plan.dataset):
             return ""
         if self._level.chain < 2:
-            return self._shop_fault(request, links, outcome.sums[COST], outcome.rows)
-        above, cost = Decimal(links.campaign_cost), outcome.sums[COST]
+            return self._shop_fault(request, links, outcome.sums[self._cost], outcome.rows)
+        above, cost = Decimal(links.campaign_cost), outcome.sums[self._cost]
         if cost > above + _rounding(outcome.rows + len(links.campaigns)) and self._is_complete(request):
             return _fault(request, phrase("campaigns"), above, cost)
         if above and not outcome.rows and self._is_complete(request):
@@ -115,9 +116,20 @@ class ShopSteps:
         """The cost of the campaigns and that of the rows by advertiser, if it is not the same."""
         if self._level.chain < 2:
             return {}
-        above, cost = Decimal(links.campaign_cost), outcome.sums[COST]
-        same = abs(above - cost) <= _rounding(outcome.rows + len(links.campaigns))
-        return {} if same else {request.advertisers[0].id: (above, cost)}
+        above, cost = Decimal(links.campaign_cost), outcome.sums[self._cost]
+        less = above - cost > _rounding(outcome.rows + len(links.campaigns))
+        return {request.advertisers[0].id: (above, cost)} if less else {}
+
+    def unsettled(self, request: Request, links: ShopLinks, outcome: ReadOutcome) -> dict[str, tuple[Decimal, Decimal]]:
+        """By advertiser the cost of a level and that of the level below, which days that still change let differ."""
+        if not steps_before(self._plan.dataset):
+            return {}
+        shop, cost = Decimal(links.complete) + Decimal(links.incomplete), outcome.sums[self._cost]
+        below = Decimal(links.campaign_cost) if self._level.chain >= 2 else cost
+        pairs = [(shop, below), *([(below, cost)] if cost > below else [])]
+        rounding = _rounding(outcome.rows + len(links.campaigns) + 1)
+        differing = [pair for pair in pairs if abs(pair[0] - pair[1]) > rounding]
+        return {request.advertisers[0].id: differing[0]} if differing else {}
 
     # --- steps ------------------------------------------------------------------------------------------------
 
@@ -311,7 +323,11 @@ def shop_page(page: ListPage, request: Request, plan: Plan) -> ListPage:
             left_out += 1
         else:
             rows.append({**row, "dimensions": {**dimensions, **request.given}, "metrics": metrics})
-    return replace(page, rows=rows, left_out=left_out)
+    if not plan.has_basic_rows:
+        return replace(page, rows=rows, left_out=left_out)
+    rows = [{**row, "metrics": all_spend.column_names(row["metrics"])} for row in rows]
+    totals = None if page.total_metrics is None else all_spend.column_names(page.total_metrics)
+    return replace(page, rows=rows, left_out=left_out, total_metrics=totals)
 
 
 def _has_figures(metrics: Mapping[str, Any]) -> bool:

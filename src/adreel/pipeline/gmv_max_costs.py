@@ -8,13 +8,15 @@ the same without asking.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from adreel.advertisers import Advertiser
+from adreel.advertisers import Advertiser, Shop
 from adreel.catalog import gmv_max
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Span
 from adreel.errors import AdvertiserError, DatasetError, RequestError, RetryError, StopError
@@ -49,18 +51,42 @@ def concerns(dataset: Dataset) -> bool:
     )
 
 
-def unread(store: Store, account: Account, advertisers: Iterable[Advertiser], now: datetime) -> list[Advertiser]:
-    """The advertisers whose GMV Max campaigns no dataset of the account reads."""
-    left = list(advertisers)
+@dataclass(frozen=True, slots=True)
+class UnreadCampaigns:
+    """An advertiser, and the types of GMV Max campaigns that no dataset reads of all of its shops.
+
+    `by_shop` has the types that are read of single shops, by the id of the shop.
+    """
+
+    advertiser: Advertiser
+    promotions: frozenset[gmv_max.Promotion]
+    by_shop: Mapping[str, frozenset[gmv_max.Promotion]]
+
+    def of_shop(self, shop: Shop) -> frozenset[gmv_max.Promotion]:
+        """The types that no dataset reads of the shop."""
+        return self.promotions - self.by_shop.get(shop.id, frozenset())
+
+
+def unread(store: Store, account: Account, advertisers: Iterable[Advertiser], now: datetime) -> list[UnreadCampaigns]:
+    """The advertisers of whose GMV Max campaigns the datasets of the account do not read all."""
+    every = frozenset(gmv_max.PROMOTIONS["all"])
+    left = {advertiser.id: UnreadCampaigns(advertiser, every, {}) for advertiser in advertisers}
     for saved in store.datasets.list(account):
-        try:
+        with suppress(DatasetError):
             dataset = dataset_of(saved, now)
-        except DatasetError:
-            continue
-        if dataset.report == gmv_max.REPORT:
-            covered = dataset.advertisers
-            left = [] if covered is None else [advertiser for advertiser in left if advertiser.id not in covered]
-    return left
+            for name in left if dataset.advertisers is None else left.keys() & set(dataset.advertisers):
+                left[name] = _without_read(left[name], dataset)
+    return [those for those in left.values() if those.promotions]
+
+
+def _without_read(those: UnreadCampaigns, dataset: Dataset) -> UnreadCampaigns:
+    if not reads_shops(dataset):
+        return those
+    kinds = frozenset(gmv_max.PROMOTIONS[dataset.promotion])
+    if not dataset.shops:
+        return replace(those, promotions=those.promotions - kinds)
+    by_shop = {shop: those.by_shop.get(shop, frozenset()) | kinds for shop in dataset.shops}
+    return replace(those, by_shop={**those.by_shop, **by_shop})
 
 
 def earlier_answer(runs: Iterable[Run], now: datetime) -> dict[str, Any] | None:
@@ -72,11 +98,11 @@ def earlier_answer(runs: Iterable[Run], now: datetime) -> dict[str, Any] | None:
     return None
 
 
-async def ask_costs(client: Client, plan: Plan, advertisers: Collection[Advertiser], now: datetime) -> dict[str, Any]:
-    """The cost of GMV Max campaigns on the plan's days of each of the advertisers that has any, as JSON."""
+async def ask_costs(client: Client, plan: Plan, lacking: Collection[UnreadCampaigns], now: datetime) -> dict[str, Any]:
+    """The cost of unread GMV Max campaigns on the plan's days of each of the advertisers that has any, as JSON."""
     days = {advertiser.id: span for advertiser, span in plan.days()}
-    asked = [advertiser for advertiser in advertisers if advertiser.id in days]
-    costs = await together(_cost(client, advertiser, days[advertiser.id]) for advertiser in asked)
+    asked = [those for those in lacking if those.advertiser.id in days]
+    costs = await together(_cost(client, those, days[those.advertiser.id]) for those in asked)
     return {
         "checked_at": now.isoformat(),
         "costs": [
@@ -86,22 +112,27 @@ async def ask_costs(client: Client, plan: Plan, advertisers: Collection[Advertis
                 "start": days[advertiser.id].start.isoformat(),
                 "end": days[advertiser.id].end.isoformat(),
             }
-            for advertiser, cost in zip(asked, costs, strict=True)
+            for advertiser, cost in zip((those.advertiser for those in asked), costs, strict=True)
             if cost
         ],
     }
 
 
-async def _cost(client: Client, advertiser: Advertiser, days: Span) -> Decimal:
+async def _cost(client: Client, those: UnreadCampaigns, days: Span) -> Decimal:
+    advertiser = those.advertiser
     first = max(days.start, days.end - timedelta(days=LONGEST_SPAN["none"] - 1))
     try:
         shops = await own_shops(client, advertiser)
         costs = []
         for shop in shops:
+            kinds = those.of_shop(shop)
+            if not kinds:
+                continue
             params = {
                 **shop_params(advertiser, shop, Span(first, days.end)),
                 "dimensions": ["advertiser_id"],
                 "metrics": ["cost"],
+                **({"filtering": {"gmv_max_promotion_types": sorted(kinds)}} if len(kinds) == 1 else {}),
             }
             page = await client.page(GMV_MAX_PATH, params, 1, 10)
             costs += [row.get("metrics", {}).get("cost") for row in page.rows]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +31,9 @@ from adreel.export.cells import digits
 from adreel.lake import Commit, Lake, Version, Window, Write
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.extract import batch_columns
+from adreel.pipeline.kept_shops import kept_shops, unsettled_costs
 from adreel.pipeline.normalize import key_texts, widened
+from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of, without_overlap
 from adreel.pipeline.plan import Chunk, Plan, days_for
 from adreel.pipeline.verify import ReadOutcome
 from adreel.scheduling import next_time
@@ -94,6 +97,7 @@ def commit_run(
     newest: Version | None,
     writing: Callable[[], None] = lambda: None,
     landing: Callable[[], None] = lambda: None,
+    unread_shops: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Committed:
     """Verifies the run's rows and commits them as one version, atomically; a second call for the same run does nothing.
 
@@ -101,12 +105,14 @@ def commit_run(
     `dataset_slug` is the dataset's name on the command line if it is not that of the table. `newest` is the newest
     version before the run, None for none; the commit is refused if another run has changed the table since.
     `writing` is called when the rows are verified, before files are written, and `landing` right before the table
-    changes: what it raises leaves the table as it was.
+    changes: what it raises leaves the table as it was. `unread_shops` are shops of the table, by advertiser, that could
+    not be read: their rows stay.
 
     Rows and primary keys were verified when each request was read, and no two requests are for the same rows. Raises
     AdvertiserError if no advertiser could be read, and the errors of `Lake.commit`.
     """
     outcome = combined(outcomes)
+    outcome = replace(outcome, faults=(*outcome.faults, *shared_campaigns(outcome)))
     if outcome.failed and not {advertiser.id for read in plan.reads for advertiser in read.advertisers} - set(
         outcome.failed
     ):
@@ -116,7 +122,7 @@ def commit_run(
                 reasons=_reasons(plan, outcome.failed),
             )
         )
-    rows = _RunRows(lake, run_id, plan, outcome.failed, outcome.fractions)
+    rows = _RunRows(lake, run_id, plan, outcome)
     write = _write(run_id, plan, now, outcome, rows.schema)
     replaces = write.method is Method.REPLACE and lake.exists(slug)
     merges = other_days and replaces and merges_by_day(lake, slug, plan.dataset)
@@ -124,6 +130,10 @@ def commit_run(
         write = replace(write, method=Method.PARTITION, reset_schema=False)
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
+    kept = kept_shops(lake, slug, plan, outcome, unread_shops)
+    if kept.pairs and write.method is Method.REPLACE and not write.reset_schema:
+        write = _sparing(write, lake, slug, plan, outcome.failed)
+    write = replace(write, spared=kept.spared())
     covered = _covered(newest, plan, now, outcome.failed, write, own=not other_days)
     write = replace(write, coverage=as_json(covered), follows=newest.number if newest is not None else -1)
     writing()
@@ -140,6 +150,7 @@ def commit_run(
     sentence = incomplete_sentence(plan.dataset, incomplete)
     notes += [sentence] if sentence and not is_late else []
     notes += unassigned_costs(plan, outcome)
+    notes += unsettled_costs(plan, outcome)
     read = {advertiser.id: advertiser for advertiser, _ in _days_read(plan, outcome.failed)}
     missed = () if other_days else missed_days(covered, read.values())
     verification |= {"missed": [days.as_json() for days in missed]} if missed else {}
@@ -149,6 +160,8 @@ def commit_run(
         *(() if confirmed else _shrunk(done, write)),
         *_blank(done, plan),
         *warnings_of(plan, outcome),
+        *overlap_warnings(outcome),
+        *kept.warnings(plan),
         *_fractions(outcome, done, write),
         *column_warnings(done),
     )
@@ -360,6 +373,36 @@ def warnings_of(plan: Plan, outcome: ReadOutcome) -> tuple[str, ...]:
     return (*unread, *faults)
 
 
+def shared_campaigns(outcome: ReadOutcome) -> Iterator[str]:
+    """A sentence for each GMV Max campaign that more than one ad account, shop or type has."""
+    for campaign, sources in outcome.campaigns.items():
+        if len(sources) > 1:
+            yield phrase(
+                "cost: TikTok gives GMV Max campaign %(campaign)s to several: %(sources)s. Its cost is in the rows "
+                "more than once. Select only one of these ad accounts or shops.",
+                campaign=campaign,
+                sources="; ".join(sources),
+            )
+
+
+def overlap_warnings(outcome: ReadOutcome) -> Iterator[str]:
+    """A warning for campaigns that a basic report and a GMV Max report both have."""
+    if outcome.overlaps:
+        campaigns = [
+            f"{campaign} ({digits(basic, thousands_apart=True)}, {digits(shop, thousands_apart=True)})"
+            for campaign, (basic, shop) in outcome.overlaps.items()
+        ]
+        yield phrases(
+            "%(number)s campaign is in the basic report and in the GMV Max report, and is counted once, as GMV Max. "
+            "With its cost in both: %(campaigns)s.",
+            "%(number)s campaigns are in the basic report and in the GMV Max report, and are counted once, as GMV Max. "
+            "With their cost in both: %(campaigns)s.",
+            len(campaigns),
+            number=integer(len(campaigns)),
+            campaigns=first_of(campaigns, MOST_REASONS),
+        )
+
+
 def unassigned_costs(plan: Plan, outcome: ReadOutcome) -> Iterator[str]:
     """A note for each ad account on the cost of campaigns that TikTok does not give for their products or sessions."""
     advertisers = {advertiser.id: advertiser for read in plan.reads for advertiser in read.advertisers}
@@ -475,19 +518,23 @@ def _keep_from(plan: Plan, now: datetime) -> date | None:
 class _RunRows:
     """The run's rows as one stream: without skipped advertisers, batches of metrics joined on the primary key."""
 
-    def __init__(self, lake: Lake, run_id: str, plan: Plan, failed: Mapping[str, str], decimals: Iterable[str]) -> None:
-        """`decimals` are columns of counts that had fractions."""
+    def __init__(self, lake: Lake, run_id: str, plan: Plan, outcome: ReadOutcome) -> None:
+        """Columns of counts of the outcome that had fractions are decimals; its overlaps are there once."""
         self._lake = lake
         self._run_id = run_id
         self._plan = plan
-        self._failed = pa.array(sorted(failed), pa.string())
-        self._decimals = tuple(decimals)
+        self._failed = pa.array(sorted(outcome.failed), pa.string())
+        self._decimals = tuple(outcome.fractions)
+        self._overlaps = tuple(outcome.overlaps)
         self.schema = widened(arrow_schema(columns(plan.dataset)), self._decimals)
 
     def reader(self) -> pa.RecordBatchReader:
         """A new reader of all rows, whose memory does not grow with their number."""
         parts = self._lake.read_parts
         batches = parts(self._run_id, "", schema=self.schema) if len(self._plan.batches) == 1 else self._joined()
+        if self._overlaps:
+            looked_at = parts(self._run_id, "", schema=self.schema, columns=OVERLAP_COLUMNS).read_all()
+            batches = without_overlap(batches, overlap_of(looked_at, self._overlaps))
         return pa.RecordBatchReader.from_batches(self.schema, (self._without_failed(batch) for batch in batches))
 
     def _without_failed(self, batch: pa.RecordBatch) -> pa.RecordBatch:

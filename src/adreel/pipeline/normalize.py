@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel.advertisers import Advertiser
+from adreel.catalog import all_spend
 from adreel.datasets.schema import ARROW_TYPES, DECIMAL, Column
 from adreel.errors import ProofError
 from adreel.language import phrase
@@ -318,6 +319,8 @@ def _from_request(column: Column, count: int, request: Request) -> pa.Array:
         value = request.span.end
     elif column.part == "buying":
         value = request.buying
+    elif column.name == "spend_source":
+        value = all_spend.BASIC if request.shop is None else all_spend.GMV_MAX
     elif column.part == "shop" and request.shop is not None:
         value = {"store_id": request.shop.id, "store_name": request.shop.name or None}.get(
             column.name, request.promotion

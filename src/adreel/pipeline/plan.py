@@ -17,8 +17,8 @@ import orjson
 
 from adreel import catalog
 from adreel.advertisers import Advertiser, Shop
-from adreel.catalog import gmv_max
-from adreel.datasets.dataset import Dataset, key_columns
+from adreel.catalog import all_spend, gmv_max
+from adreel.datasets.dataset import Dataset, basic_part, key_columns, reads_shops, shop_part
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence
 from adreel.datasets.lookback import FirstDays, with_lookback
 from adreel.datasets.menus import MOST_METRICS
@@ -95,8 +95,8 @@ class Read:
 class Plan:
     """The requests of a run at the aware time `now`, and notes about them for a person.
 
-    `shops` are the shops to read by the id of their advertiser, in a GMV Max report; None if they are not known yet,
-    where each advertiser counts as one with one shop.
+    `shops` are the shops to read by the id of their advertiser, in a report with GMV Max; None if they are not known
+    yet, where each advertiser counts as one with one shop.
     """
 
     dataset: Dataset
@@ -110,23 +110,29 @@ class Plan:
     @property
     def request_count(self) -> int:
         """The number of requests if each has one page; further pages take one more each (`estimate.py`)."""
-        if self.dataset.report == gmv_max.REPORT:
-            lists = len(self.reads) if self.shops is None else len(self.shops)
+        if reads_shops(self.dataset):
+            lists = len(self.reads) if self.shops is None or self.has_basic_rows else len(self.shops)
             return lists + sum(len(read.spans) * self.requests_of(read) for read in self.reads)
         return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
 
     @property
+    def has_basic_rows(self) -> bool:
+        """Whether it reads a basic report beside shops."""
+        return self.dataset.report == all_spend.REPORT
+
+    @property
     def row_requests(self) -> int:
         """The number of requests that `chunks` has, without the steps that those of a GMV Max report need."""
-        if self.dataset.report != gmv_max.REPORT:
+        if not reads_shops(self.dataset):
             return self.request_count
-        return sum(len(read.spans) * len(self._shop_parts(read)) for read in self.reads)
+        basic = int(self.has_basic_rows)
+        return sum(len(read.spans) * (basic + len(self._shop_parts(read))) for read in self.reads)
 
     def requests_of(self, read: Read) -> int:
         """The least requests for each span of a read: in a GMV Max report those of all steps from shop to rows."""
-        if self.dataset.report != gmv_max.REPORT:
+        if not reads_shops(self.dataset):
             return len(self.batches) * len(self.buying)
-        return len(self._shop_parts(read)) * (1 + steps_before(self.dataset))
+        return int(self.has_basic_rows) + len(self._shop_parts(read)) * (1 + steps_before(self.dataset))
 
     def _shop_parts(self, read: Read) -> list[tuple[Shop, gmv_max.Promotion]]:
         """The shops of a read, each with every type of campaigns."""
@@ -174,9 +180,12 @@ class Plan:
         return 1 if len(self.batches) > 1 else max(1, CHUNK_REQUESTS // max(1, self.requests_of(read)))
 
     def _requests(self, read: Read) -> Iterator[Request]:
-        if self.dataset.report == gmv_max.REPORT:
+        if reads_shops(self.dataset):
             parts = self._shop_parts(read)
-            yield from (_gmv_max_request(self, read, days, *part) for days in read.spans for part in parts)
+            for days in read.spans:
+                if self.has_basic_rows:
+                    yield _request(self, read.advertisers, days, 0, None)
+                yield from (_gmv_max_request(self, read, days, *part) for part in parts)
             return
         for days in read.spans:
             for batch in range(len(self.batches)):
@@ -204,7 +213,7 @@ def least_seconds(requests: int, per_second: float, per_minute: float, per_day: 
 
 def paths_of(dataset: Dataset) -> tuple[str, ...]:
     """The paths of a dataset's requests that have limits of their own beside those of the app."""
-    return (GMV_MAX_PATH,) if dataset.report == gmv_max.REPORT else ()
+    return (GMV_MAX_PATH,) if reads_shops(dataset) else ()
 
 
 def report_limits(dataset: Dataset, level: str) -> RateLimits:
@@ -224,14 +233,14 @@ def make_plan(
 ) -> Plan:
     """The plan for `advertisers` at the aware time `now`; relative days are counted in the zone of each.
 
-    `shops` are those of a GMV Max report by advertiser, None if they are not known yet; advertisers without shops are
-    not read.
+    `shops` are those of a report with GMV Max by advertiser, None if they are not known yet; advertisers without shops
+    are not read in a report of shops alone.
 
     `first_days` are those of the table: from there on the look-back window applies; without them there is none. Raises
     DatasetError if the dates have not begun for any of them.
     """
     chosen = tuple(advertisers)
-    if shops is not None:
+    if shops is not None and dataset.report == gmv_max.REPORT:
         chosen = tuple(advertiser for advertiser in chosen if shops.get(advertiser.id))
     notes = list(dataset.notes)
     if dataset.report == "advertisers":
@@ -352,9 +361,9 @@ def steps_before(dataset: Dataset) -> int:
 def _gmv_max_request(plan: Plan, read: Read, days: Span | None, shop: Shop, promotion: gmv_max.Promotion) -> Request:
     """The request for a shop's rows; at levels below the campaigns it lacks the ids that are found out first."""
     assert days is not None
-    dataset, advertiser = plan.dataset, read.advertisers[0]
+    dataset, advertiser = shop_part(plan.dataset), read.advertisers[0]
     level = gmv_max.LEVELS[dataset.level or "account"]
-    metrics = [name for name in plan.batches[0] if _has_metric(name, level, promotion)]
+    metrics = [name for name in _batches(dataset)[0] if _has_metric(name, level, promotion)]
     filtering: dict[str, Any] = {"gmv_max_promotion_types": [promotion]}
     if level.name == "campaign":
         filtering["campaign_statuses"] = list(gmv_max.CAMPAIGN_STATUSES)
@@ -393,6 +402,9 @@ def _path_and_params(
     metrics: tuple[str, ...],
     buying: str | None,
 ) -> tuple[str, dict[str, Any]]:
+    if dataset.report == all_spend.REPORT:
+        part = basic_part(dataset)
+        return REPORT_PATH, _report_params(part, advertisers, days, part.metrics, buying)
     if dataset.report == "performance":
         return REPORT_PATH, _report_params(dataset, advertisers, days, metrics, buying)
     if dataset.report == "creatives":

@@ -21,9 +21,8 @@ from typing import Any
 
 import httpx2
 
-from adreel.catalog import gmv_max
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.datasets.figures import keep_figures
 from adreel.datasets.lookback import FirstDays, first_days
 from adreel.datasets.restatement import days_not_verified
@@ -519,7 +518,9 @@ class _RunInProgress:
         advertisers = tuple(who for who in covering.advertisers if who.id not in read.unreadable)
         plan = make_plan(self._dataset, advertisers, now, first, read.shops)
         unreadable = covering.unreadable | read.unreadable
-        start = RunStart(fingerprint(plan), now, advertisers, unreadable, first, read.shops, read.notes, read.warnings)
+        start = RunStart(
+            fingerprint(plan), now, advertisers, unreadable, first, read.shops, read.notes, read.warnings, read.kept
+        )
         self._checkpoints.write_start(start)
         return start, plan
 
@@ -546,16 +547,17 @@ class _RunInProgress:
             return None
 
     def _earlier_shops(self) -> dict[str, set[str]]:
-        """The shops in the table by advertiser, for a GMV Max report that reads all shops."""
+        """The shops in the table by advertiser, for a report that reads shops."""
         slug, names = self._saved.table_slug, ("advertiser_id", "store_id")
-        if self._dataset.report != gmv_max.REPORT or self._dataset.shops or not self._lake.exists(slug):
+        if not reads_shops(self._dataset) or not self._lake.exists(slug):
             return {}
         shops = defaultdict[str, set[str]](set)
         if set(names) <= set(self._lake.table(slug).schema.names):
             for batch in self._lake.read(slug, columns=names):
                 pairs = batch.to_pydict()
                 for advertiser_id, store_id in set(zip(pairs["advertiser_id"], pairs["store_id"], strict=True)):
-                    shops[advertiser_id].add(store_id)
+                    if store_id is not None:
+                        shops[advertiser_id].add(store_id)
         return shops
 
     async def _covered(self) -> Covered:
@@ -656,6 +658,7 @@ class _RunInProgress:
             newest=self._newest,
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
             landing=self._landing,
+            unread_shops=start.unread_shops,
         )
         anew = (
             phrase("%(lost)s This run started a new table with only its own rows.", lost=self._lost(lost))

@@ -6,14 +6,15 @@ account also has shops of others, and may lack its own; so a shop can be given b
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
 from adreel.advertisers import SKIP_ADVICE, Advertiser, Shop
-from adreel.catalog import gmv_max
-from adreel.datasets.dataset import Dataset
+from adreel.catalog import all_spend, gmv_max
+from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.dates import Span, today_at
 from adreel.enumerations import first_of
 from adreel.errors import AdvertiserError, RequestError
@@ -28,13 +29,17 @@ MOST_NAMED = 10
 class ShopsRead:
     """The shops to read by advertiser, why other advertisers cannot be read, and sentences on what is left out.
 
-    `warnings` are about shops that were asked for and cannot be read, `notes` about advertisers without shops.
+    `warnings` are about shops that were asked for and cannot be read, `notes` about advertisers without shops. `kept`
+    are by advertiser shops of the table that are not read, whose rows have to stay; `refused` are ids of advertisers
+    and shops whose report TikTok refused just now.
     """
 
     shops: dict[str, tuple[Shop, ...]] | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,13 @@ async def read_shops(
     now: datetime,
     earlier: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> ShopsRead:
-    """The shops of the advertisers that the dataset reads; nothing for other reports than GMV Max.
+    """The shops of the advertisers that the dataset reads; nothing for reports without shops.
 
     `earlier` has by advertiser the shops in the table: one that TikTok lists no more is asked for. Raises
     AdvertiserError for an advertiser or a shop that cannot be read, unless the dataset skips those, and if there is no
-    shop at all.
+    shop at all. A report of all spend has other rows of such advertisers, so these are warnings there.
     """
-    if dataset.report != gmv_max.REPORT:
+    if not reads_shops(dataset):
         return ShopsRead()
     listed = dict(
         zip((a.id for a in advertisers), await together(_listed(client, a) for a in advertisers), strict=True)
@@ -68,8 +73,11 @@ async def read_shops(
         read = await _selected(client, dataset, advertisers, listed, now)
     else:
         read = _all_shops(dataset, advertisers, listed)
+        if dataset.report == all_spend.REPORT:
+            read = await _answering(client, advertisers, read, now)
         read = await _with_earlier(client, advertisers, read, earlier, now)
-    if not any((read.shops or {}).values()):
+    read = replace(read, kept=_kept(dataset, read, advertisers, earlier))
+    if dataset.report == gmv_max.REPORT and not any((read.shops or {}).values()):
         why = " ".join((*read.unreadable.values(), *read.warnings))
         raise AdvertiserError(
             phrase(
@@ -116,17 +124,82 @@ async def _listed(client: Client, advertiser: Advertiser) -> _Listed:
 
 def _all_shops(dataset: Dataset, advertisers: Sequence[Advertiser], listed: Mapping[str, _Listed]) -> ShopsRead:
     unreadable: dict[str, str] = {}
+    refused: dict[str, str] = {}
     without: list[Advertiser] = []
     for advertiser in advertisers:
         refusal = listed[advertiser.id].refusal
-        if refusal is not None:
+        if refusal is not None and dataset.report == all_spend.REPORT:
+            refused[advertiser.id] = _basic_rows_only(advertiser, refusal)
+        elif refusal is not None:
             if not dataset.skip_failing:
                 raise _named(advertiser, refusal, several=len(advertisers) > 1)
             unreadable[advertiser.id] = str(refusal)
         elif not listed[advertiser.id].own:
             without.append(advertiser)
     shops = {name: tuple(of.own.values()) for name, of in listed.items() if of.own}
-    return ShopsRead(shops, unreadable, tuple(_without(without)))
+    notes = _without_shops(without) if dataset.report == all_spend.REPORT else _without(without)
+    owners = defaultdict[str, list[str]](list)
+    for name, of in shops.items():
+        for shop in of:
+            owners[shop.id].append(name)
+    twice = (_twice(Shop(shop), names) for shop, names in owners.items() if len(names) > 1)
+    return ShopsRead(shops, unreadable, tuple(notes), (*refused.values(), *twice))
+
+
+async def _answering(client: Client, advertisers: Sequence[Advertiser], read: ShopsRead, now: datetime) -> ShopsRead:
+    """The same without shops whose report TikTok refuses, so that the other rows of their advertisers come."""
+    shops, warnings, refused = dict(read.shops or {}), list(read.warnings), set(read.refused)
+    for advertiser in advertisers:
+        of = shops.get(advertiser.id, ())
+        refusals = await together(_refusal(client, advertiser, shop, now) for shop in of)
+        shops[advertiser.id] = tuple(shop for shop, refusal in zip(of, refusals, strict=True) if refusal is None)
+        refused |= {(advertiser.id, shop.id) for shop in of if shop not in shops[advertiser.id]}
+        warnings += [
+            phrase(
+                "Shop %(shop)s of ad account %(name)s (%(id)s) could not be read, so its GMV Max cost is missing: "
+                "%(reason)s Rows that the table has of it stay as they were read last.",
+                shop=shop.words,
+                name=advertiser.name,
+                id=advertiser.id,
+                reason=refusal.message,
+            )
+            for shop, refusal in zip(of, refusals, strict=True)
+            if refusal is not None
+        ]
+    return replace(read, shops=shops, warnings=tuple(warnings), refused=frozenset(refused))
+
+
+def _kept(
+    dataset: Dataset,
+    read: ShopsRead,
+    advertisers: Sequence[Advertiser],
+    earlier: Mapping[str, Collection[str]],
+) -> dict[str, tuple[str, ...]]:
+    """The shops of the table that are wanted and not read.
+
+    One that another advertiser reads now is among them if campaigns identify its rows, as some may be read there again.
+    """
+    shops = read.shops or {}
+    owned = {shop.id for of in shops.values() for shop in of}
+    has_campaigns = dataset.level != "account"
+    kept = {}
+    for advertiser in advertisers:
+        own = {shop.id for shop in shops.get(advertiser.id, ())}
+        wanted = set(earlier.get(advertiser.id, ())) - own
+        if dataset.shops:
+            wanted &= set(dataset.shops)
+        kept[advertiser.id] = tuple(sorted(shop for shop in wanted if has_campaigns or shop not in owned))
+    return {name: of for name, of in kept.items() if of}
+
+
+def _basic_rows_only(advertiser: Advertiser, refusal: AdvertiserError) -> str:
+    return phrase(
+        "GMV Max of ad account %(name)s (%(id)s) could not be read, so the cost of its GMV Max campaigns is missing: "
+        "%(reason)s Rows that the table has of them stay as they were read last.",
+        name=advertiser.name,
+        id=advertiser.id,
+        reason=refusal.message,
+    )
 
 
 async def _with_earlier(
@@ -142,7 +215,7 @@ async def _with_earlier(
     for advertiser in advertisers:
         listed_ids = {shop.id for shop in shops.get(advertiser.id, ())}
         for shop_id in sorted(set(earlier.get(advertiser.id, ())) - listed_ids):
-            if advertiser.id in read.unreadable:
+            if advertiser.id in read.unreadable or (advertiser.id, shop_id) in read.refused:
                 continue
             if shop_id in owners:
                 warnings.append(_moved(shop_id, advertiser, owners[shop_id]))
@@ -155,7 +228,7 @@ async def _with_earlier(
                     phrase(
                         "The table has rows of shop %(shop)s, which ad account %(name)s (%(id)s) can no longer read, "
                         "so it was not read again: %(reason)s If another ad account has its GMV Max authorization now, "
-                        "add that one to the dataset. Earlier versions of the table keep the rows.",
+                        "add that one to the dataset. Its rows in the table stay as they were read last.",
                         shop=shop_id,
                         name=advertiser.name,
                         id=advertiser.id,
@@ -174,6 +247,20 @@ def _moved(shop_id: str, advertiser: Advertiser, owner_id: str) -> str:
         id=advertiser.id,
         owner=owner_id,
     )
+
+
+def _without_shops(advertisers: Sequence[Advertiser]) -> Iterable[str]:
+    """A note on advertisers of which a report of all spend has basic rows alone."""
+    if advertisers:
+        yield phrases(
+            "TikTok lists no shop of %(number)s ad account, so all its rows are of the basic report: %(ad_accounts)s. "
+            "If it has one, enter the IDs of all shops as shops: [ID, ID].",
+            "TikTok lists no shop of %(number)s ad accounts, so all their rows are of the basic report: "
+            "%(ad_accounts)s. If they have one, enter the IDs of all shops as shops: [ID, ID].",
+            len(advertisers),
+            number=len(advertisers),
+            ad_accounts=first_of([f"{advertiser.name} ({advertiser.id})" for advertiser in advertisers], MOST_NAMED),
+        )
 
 
 def _without(advertisers: Sequence[Advertiser]) -> Iterable[str]:
@@ -218,7 +305,7 @@ async def _selected(
                 shops.setdefault(owner, []).append(shop)
             continue
         fault = _elsewhere(shop, elsewhere) if elsewhere else _nobody(shop, reasons)
-        if not dataset.skip_failing:
+        if not dataset.skip_failing and dataset.report == gmv_max.REPORT:
             raise AdvertiserError(fault)
         warnings.append(fault)
     return ShopsRead({name: tuple(of) for name, of in shops.items()}, warnings=tuple(warnings))

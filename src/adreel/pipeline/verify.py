@@ -49,7 +49,10 @@ class ReadOutcome:
     `fractions` by column of counts the number of values with a fraction, and the first ones with their keys. It is not
     `steady` if TikTok's count changed between pages. `repeated` counts rows whose key is there already, of which
     `repeated_key` is one. `sums` are those of the rows by additive metric. `unassigned` has by advertiser the cost of
-    a higher level and that of the rows, where TikTok does not assign all of it to them.
+    a higher level and that of the rows, where TikTok does not assign all of it to them; `unsettled` likewise where both
+    differ on days that TikTok has not completed. `shop_rows` counts the rows by `shop_key`. `campaigns` are those of
+    GMV Max with what had them, in words; `overlaps` those that a basic report has on the same days, with their cost in
+    both: their basic rows are not counted.
     """
 
     rows_expected: int = 0
@@ -66,6 +69,10 @@ class ReadOutcome:
     repeated_key: str = ""
     sums: dict[str, Decimal] = field(default_factory=dict)
     unassigned: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    unsettled: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    shop_rows: dict[str, int] = field(default_factory=dict)
+    campaigns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    overlaps: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def __add__(self, other: ReadOutcome) -> ReadOutcome:
         """The outcome of the requests of both."""
@@ -74,7 +81,7 @@ class ReadOutcome:
             self.rows + other.rows,
             self.repeated + other.repeated,
             self.pages + other.pages,
-            _merged(self.totals, other.totals, lambda mine, yours: (mine[0] + yours[0], mine[1] + yours[1])),
+            _merged(self.totals, other.totals, _added),
             self.failed | other.failed,
             _merged(self.rows_of, other.rows_of, lambda mine, yours: mine + yours),
             _merged(self.unread, other.unread, _more_unread),
@@ -83,7 +90,11 @@ class ReadOutcome:
             self.steady and other.steady,
             self.repeated_key or other.repeated_key,
             _merged(self.sums, other.sums, lambda mine, yours: mine + yours),
-            _merged(self.unassigned, other.unassigned, lambda mine, yours: (mine[0] + yours[0], mine[1] + yours[1])),
+            _merged(self.unassigned, other.unassigned, _added),
+            _merged(self.unsettled, other.unsettled, _added),
+            _merged(self.shop_rows, other.shop_rows, lambda mine, yours: mine + yours),
+            _merged(self.campaigns, other.campaigns, lambda mine, yours: tuple(dict.fromkeys(mine + yours))),
+            _merged(self.overlaps, other.overlaps, _added),
         )
 
     def without(self, failed: Collection[str]) -> ReadOutcome:
@@ -99,6 +110,10 @@ class ReadOutcome:
             totals={} if len(removed) == len(self.rows_of) else self.totals,
             rows_of={advertiser: rows for advertiser, rows in self.rows_of.items() if advertiser not in failed},
             unassigned={name: costs for name, costs in self.unassigned.items() if name not in failed},
+            unsettled={name: costs for name, costs in self.unsettled.items() if name not in failed},
+            # All GMV Max requests of a chunk have one advertiser.
+            campaigns={},
+            overlaps={},
             faults=() if len(removed) == len(self.rows_of) else self.faults,
         )
 
@@ -139,6 +154,10 @@ def _merged(
     return mine | yours | {name: add(mine[name], value) for name, value in yours.items() if name in mine}
 
 
+def _added(mine: tuple[Decimal, Decimal], yours: tuple[Decimal, Decimal]) -> tuple[Decimal, Decimal]:
+    return mine[0] + yours[0], mine[1] + yours[1]
+
+
 def _more_unread(mine: tuple[int, str], yours: tuple[int, str]) -> tuple[int, str]:
     return mine[0] + yours[0], mine[1]
 
@@ -153,6 +172,7 @@ class Part:
 
     `total_rows`, `total_pages` and `totals` are TikTok's counts and totals of the whole request; `rows`, `rows_of` (by
     advertiser) and `sums` are those of the page's rows. `left_out` rows that TikTok counts are not selected.
+    `campaigns` are those of rows of a shop.
     """
 
     number: int
@@ -166,6 +186,7 @@ class Part:
     fractions: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     left_out: int = 0
     without_details: int = 0
+    campaigns: list[str] = field(default_factory=list)
 
     def facts(self) -> dict[str, Any]:
         """The fields by name, to be stored beside the rows; not copied, as `asdict` would."""
@@ -197,6 +218,18 @@ def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: 
         repeated_key=_repeated_key(key, keys) if rows > distinct else "",
         sums={name: sum((Decimal(part.sums[name]) for part in parts), Decimal(0)) for name in first.sums},
     )
+    if request.shop is not None:
+        source = phrase(
+            "ad account %(ad_account)s, shop %(shop)s (%(promotion)s)",
+            ad_account=request.advertisers[0].id,
+            shop=request.shop.id,
+            promotion=request.promotion,
+        )
+        outcome = replace(
+            outcome,
+            shop_rows={shop_key(request.advertisers[0].id, request.shop.id): rows},
+            campaigns={campaign: (source,) for part in parts for campaign in part.campaigns},
+        )
     undetailed = sum(part.without_details for part in parts)
     if undetailed:
         fault = phrase(
@@ -214,6 +247,11 @@ def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: 
             fractions=_merged(outcome.fractions, part.fractions, _more_fractions),
         )
     return outcome
+
+
+def shop_key(advertiser_id: str, shop_id: str) -> str:
+    """What identifies a shop of an ad account, as a text."""
+    return f"{advertiser_id}/{shop_id}"
 
 
 def _repeated_key(key: Sequence[str], keys: Sequence[pa.Array]) -> str:
