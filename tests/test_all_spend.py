@@ -19,6 +19,7 @@ from adreel.datasets.dataset import Source
 from adreel.datasets.schema import columns
 from adreel.datasets.validation import parse
 from api_home import program
+from doc_session import blocks_of, first_missing
 from home import Home, make_home
 from running import table
 from web_home import Site, open_site, words_of
@@ -356,3 +357,20 @@ def test_home_shows_all_spend_and_no_longer_says_that_gmv_max_is_missing(own: Ho
     run(own, advertisers=[first, second], dates=dates)
     with open_site(own) as site:
         assert _spend_on_home(site)["gmv_max"] == []
+
+
+def test_the_plan_of_a_year_in_the_docs_is_what_the_command_prints(tmp_path: Path) -> None:
+    # One of them has no permission.
+    home = make_home(tmp_path / "home", advertisers=21, ads=1)
+    home.add_account()
+    home.environ["ADREEL_TIKTOK_LEVEL"] = "basic"
+    home.good("accounts", "advertisers", "demo")
+    page = (Path(__file__).parents[1] / "docs" / "dataset-files.md").read_text("utf-8")
+    blocks = list(blocks_of(page))
+    file = tmp_path / "year.yaml"
+    file.write_text(next(block.text for block in blocks if block.value == file.name), "utf-8")
+    command, *expected = next(block.text for block in blocks if block.value == "tests/test_all_spend.py").splitlines()
+    assert command == f"$ adreel plan -f {file.name}"
+    printed = home.adreel("plan", "-f", str(file))
+    assert expected
+    assert first_missing(expected, printed.stdout + printed.stderr) is None, printed.stdout + printed.stderr

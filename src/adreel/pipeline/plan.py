@@ -111,9 +111,16 @@ class Plan:
     def request_count(self) -> int:
         """The number of requests if each has one page; further pages take one more each (`estimate.py`)."""
         if reads_shops(self.dataset):
-            lists = len(self.reads) if self.shops is None or self.has_basic_rows else len(self.shops)
-            return lists + sum(len(read.spans) * self.requests_of(read) for read in self.reads)
+            return self._shop_lists + sum(len(read.spans) * self.requests_of(read) for read in self.reads)
         return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
+
+    @property
+    def _shop_lists(self) -> int:
+        """The requests for shops: a list of each advertiser's, and where refused ones are left out, one for each."""
+        if not self.has_basic_rows:
+            return len(self.reads) if self.shops is None else len(self.shops)
+        shops = len(self.reads) if self.shops is None else sum(map(len, self.shops.values()))
+        return len(self.reads) + (0 if self.dataset.shops else shops)
 
     @property
     def has_basic_rows(self) -> bool:
