@@ -361,6 +361,27 @@ def test_an_ad_account_whose_gmv_max_cost_is_read_gives_no_warning(own: Home) ->
     assert spend(own, name="Off")["warnings"] == []
 
 
+def test_a_dataset_that_leaves_gmv_max_out_on_purpose_has_a_note_in_place_of_the_warning(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    before = spend(own)
+    report = spend(own, excludes_gmv_max=True)
+    assert (before["state"], report["state"]) == ("verified_with_warnings", "verified")
+    amount = before["warnings"][0].partition(" spent ")[2].partition(" in GMV Max")[0]
+    assert [f"spent {amount} in GMV Max" in note for note in report["notes"] if "on purpose" in note] == [True]
+    assert "excludes_gmv_max" in own.good("audit", "--json").stdout
+
+
+def test_cost_of_a_type_that_no_dataset_reads_is_still_looked_for(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    first = own.door("state")["advertisers"][0]["advertiser_id"]
+    keys: dict[str, Any] = {"dates": {"start": "today-3", "end": "yesterday"}, "advertisers": [first]}
+    lives = cost(rows(own, run(own, **keys, promotion_type="live", name="Lives")))
+    own.adreel("datasets", "delete", "Lives", "--yes")
+    run(own, **keys, promotion_type="product")
+    warnings = spend(own)["warnings"]
+    assert [f"spent {lives.normalize():,f} USD" in warning for warning in warnings] == [True], (lives, warnings)
+
+
 def test_a_refused_look_at_gmv_max_leaves_the_run_as_it_is(own: Home) -> None:
     own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
     own.door("trouble", {"kind": "code", "path": "gmv_max", "code": 40001, "message": "No permission.", "times": 0})

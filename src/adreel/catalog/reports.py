@@ -214,6 +214,14 @@ _PERFORMANCE = (
     METRICS,
     INCLUDE_DELETED,
     Menu(
+        "excludes_gmv_max",
+        Phrase("GMV Max left out on purpose"),
+        "switch",
+        Phrase("On: runs note the GMV Max cost that no dataset reads, and do not warn of it."),
+        default=False,
+        when=(_BASIC,),
+    ),
+    Menu(
         "lifetime",
         Phrase("Lifetime data"),
         "switch",

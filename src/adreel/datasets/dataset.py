@@ -68,6 +68,7 @@ class Dataset:
     retries; only manual datasets have a `stale_after`. `source` is the file that it was read from, which is what the
     store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
     (all, product or live), are those of reports with GMV Max; no shops stands for all of the ad accounts.
+    One that `excludes_gmv_max` lacks its cost on purpose.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Dataset:
     advertisers: tuple[str, ...] | None = None
     skip_failing: bool = False
     include_deleted: bool = True
+    excludes_gmv_max: bool = False
     reset_schema: bool = False
     service_type: str = "auction"
     report_type: str = "basic"

@@ -606,6 +606,7 @@ def _shared(chosen: menus.Chosen) -> dict[str, Any]:
         "advertisers": None if advertisers == ("all",) else advertisers,
         "skip_failing": _one(chosen, "skip_failing_advertisers") == "true",
         "include_deleted": _one(chosen, "include_deleted") != "false",
+        "excludes_gmv_max": _one(chosen, "excludes_gmv_max") == "true",
         "reset_schema": _one(chosen, "reset_schema") == "true",
         "lifetime": _one(chosen, "lifetime") == "true",
     }

@@ -21,7 +21,7 @@ from adreel.datasets.stored import dataset_of
 from adreel.dates import Span
 from adreel.errors import AdvertiserError, DatasetError, RequestError, RetryError, StopError
 from adreel.export.cells import digits
-from adreel.language import integer, phrase, phrases
+from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.plan import GMV_MAX_PATH, LONGEST_SPAN, Plan, shop_params
 from adreel.pipeline.shops import own_shops
 from adreel.store import Account, Run, Store
@@ -34,6 +34,17 @@ MOST_NAMED = 10
 
 KEY = "gmv_max"
 """The key of a run's verification with what was found out."""
+
+_NOT_INCLUDED = Phrase(
+    "Not included: ad account %(name)s (%(id)s) spent %(cost)s %(currency)s in GMV Max campaigns from %(start)s to "
+    "%(end)s, which basic reports leave out, and no dataset reads them. Add one from the template All TikTok spend "
+    "(report: all_spend) or GMV Max by day (report: gmv_max). If this dataset leaves them out on purpose, set "
+    "excludes_gmv_max: true."
+)
+_LEFT_OUT = Phrase(
+    "Left out on purpose: ad account %(name)s (%(id)s) spent %(cost)s %(currency)s in GMV Max campaigns from %(start)s "
+    "to %(end)s, which no dataset reads."
+)
 
 _PASSING = (AdvertiserError, RequestError, RetryError, StopError, InvalidOperation)
 """Failures that leave an ad account out: its own rows are read and verified whatever comes of this."""
@@ -141,16 +152,20 @@ async def _cost(client: Client, those: UnreadCampaigns, days: Span) -> Decimal:
         return Decimal(0)
 
 
-def warnings_of_costs(answer: Mapping[str, Any], advertisers: Iterable[Advertiser]) -> Iterator[str]:
-    """A warning for each advertiser with cost that no dataset reads; of many the first ones, and how many more."""
+def sentences_of_costs(
+    answer: Mapping[str, Any], advertisers: Iterable[Advertiser], *, on_purpose: bool
+) -> Iterator[str]:
+    """A sentence for each advertiser with cost that no dataset reads; of many the first ones, and how many more.
+
+    It is a warning with advice, or a plain note of a dataset that leaves the cost out on purpose.
+    """
     by_id = {advertiser.id: advertiser for advertiser in advertisers}
     costs = [cost for cost in answer["costs"] if cost["advertiser_id"] in by_id]
     for cost in costs[:MOST_NAMED]:
         advertiser = by_id[cost["advertiser_id"]]
+        words = _LEFT_OUT if on_purpose else _NOT_INCLUDED
         yield phrase(
-            "Not included: ad account %(name)s (%(id)s) spent %(cost)s %(currency)s in GMV Max campaigns from "
-            "%(start)s to %(end)s, which are in no report but GMV Max, and no dataset reads them. Add one from the "
-            "template GMV Max by day (report: gmv_max).",
+            words,
             name=advertiser.name,
             id=advertiser.id,
             cost=digits(Decimal(cost["cost"]), thousands_apart=True),

@@ -43,7 +43,7 @@ from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.pipeline.estimate import earlier_runs, estimated, size_of_run
 from adreel.pipeline.extract import Extraction, Parts
-from adreel.pipeline.gmv_max_costs import KEY, ask_costs, concerns, earlier_answer, unread, warnings_of_costs
+from adreel.pipeline.gmv_max_costs import KEY, ask_costs, concerns, earlier_answer, sentences_of_costs, unread
 from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.pipeline.plan import GMV_MAX_PATH, Chunk, Plan, Request, make_plan, paths_of, report_limits
@@ -665,14 +665,18 @@ class _RunInProgress:
             if lost
             else ""
         )
+        on_purpose = self._dataset.excludes_gmv_max
+        costs: tuple[str, ...] = ()
+        if self._other_costs:
+            costs = tuple(sentences_of_costs(self._other_costs, start.advertisers, on_purpose=on_purpose))
         more = (
             *filter(None, [anew]),
             *start.shop_warnings,
-            *(warnings_of_costs(self._other_costs, start.advertisers) if self._other_costs else ()),
+            *(() if on_purpose else costs),
             *self._missing_days(plan, start),
             *self._days_not_verified(committed.version),
         )
-        notes = (*committed.notes, *start.shop_notes)
+        notes = (*committed.notes, *start.shop_notes, *(costs if on_purpose else ()))
         verification = dict(committed.verification) | ({KEY: self._other_costs} if self._other_costs else {})
         return replace(committed, notes=notes, warnings=(*committed.warnings, *more), verification=verification)
 
