@@ -377,11 +377,20 @@ def shared_campaigns(outcome: ReadOutcome) -> Iterator[str]:
     """A sentence for each GMV Max campaign that more than one ad account, shop or type has."""
     for campaign, sources in outcome.campaigns.items():
         if len(sources) > 1:
+            parts = (source.split("/") for source in sources)
             yield phrase(
                 "cost: TikTok gives GMV Max campaign %(campaign)s to several: %(sources)s. Its cost is in the rows "
                 "more than once. Select only one of these ad accounts or shops.",
                 campaign=campaign,
-                sources="; ".join(sources),
+                sources="; ".join(
+                    phrase(
+                        "ad account %(ad_account)s, shop %(shop)s (%(promotion)s)",
+                        ad_account=ad_account,
+                        shop=shop,
+                        promotion=promotion,
+                    )
+                    for ad_account, shop, promotion in parts
+                ),
             )
 
 

@@ -51,8 +51,8 @@ class ReadOutcome:
     `repeated_key` is one. `sums` are those of the rows by additive metric. `unassigned` has by advertiser the cost of
     a higher level and that of the rows, where TikTok does not assign all of it to them; `unsettled` likewise where both
     differ on days that TikTok has not completed. `shop_rows` counts the rows by `shop_key`. `campaigns` are those of
-    GMV Max with what had them, in words; `overlaps` those that a basic report has on the same days, with their cost in
-    both: their basic rows are not counted.
+    GMV Max with what had them, each as ad account, shop and type; `overlaps` those that a basic report has on the same
+    days, with their cost in both: their basic rows are not counted.
     """
 
     rows_expected: int = 0
@@ -219,12 +219,8 @@ def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: 
         sums={name: sum((Decimal(part.sums[name]) for part in parts), Decimal(0)) for name in first.sums},
     )
     if request.shop is not None:
-        source = phrase(
-            "ad account %(ad_account)s, shop %(shop)s (%(promotion)s)",
-            ad_account=request.advertisers[0].id,
-            shop=request.shop.id,
-            promotion=request.promotion,
-        )
+        # Chunks of a run may be read in several languages, so it has no words.
+        source = "/".join((request.advertisers[0].id, request.shop.id, request.promotion))
         outcome = replace(
             outcome,
             shop_rows={shop_key(request.advertisers[0].id, request.shop.id): rows},
