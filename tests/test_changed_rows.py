@@ -196,6 +196,9 @@ def test_page_api_and_command_line_have_the_same_rows_by_names(twice: Site) -> N
         f"difference/rows?before=0&amp;after=1&amp;day={DAY}"
         in visit.fragment("GET", "/datasets/spend/difference", {"before": 0, "after": 1}).text
     )
+    refused = visit.good(BASE, before=0, after=1, column="spend", value="many")
+    assert 'value="many" aria-invalid="true" aria-describedby="changed-fault" autofocus>' in refused
+    assert '<option value="spend" selected>' in refused
     # Cost did not change, so that the largest changes are of what did.
     assert asking.get("/datasets/spend/difference/rows", day=DAY)["sorted_by"] == "conversion"
     printed = twice.home.good("diff", "spend", "--rows", "--day", DAY).stdout

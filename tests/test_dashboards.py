@@ -76,6 +76,7 @@ def test_a_chart_is_pinned_from_the_charts_tab_to_a_new_dashboard_and_shows_the_
         ("card", "spend"),
         ("query", "currency=EUR&amp;days=7"),
     ]
+    assert 'name="name" maxlength="100" autocomplete="off" value="Spend">' in shown
     words = pin(visit)
     assert f"Pinned to {BOARD}" in words_of(words)
     (address,) = re.findall(r'href="(/dashboards/\d+)"', words)
@@ -85,6 +86,8 @@ def test_a_chart_is_pinned_from_the_charts_tab_to_a_new_dashboard_and_shows_the_
     (chart,) = charts(card)
     (same,) = [drawn for drawn in charts(tab) if drawn["name"] == "spend"]
     assert chart["panels"] == same["panels"]
+    (panel,) = chart["panels"]
+    assert panel["total"] == pytest.approx(sum(panel["series"][0]["values"]))
     assert len(chart["x"]["values"]) == 7
     words = words_of(card)
     assert "Spend · 2026-11-15 to 2026-11-21" in words

@@ -135,6 +135,8 @@ def test_the_calendar_of_one_ad_account_is_the_same_everywhere_and_leads_to_its_
     day, move = whole["days"][-1]["day"], whole["days"][-1]["moves"][0]
     page = visit.good(base, figure="conversion", advertiser=move["advertiser_id"], day=day)
     (address,) = set(re.findall(r'href="(/datasets/spend/difference/rows[^"]+)">View rows', page))
+    assert page.count('<th scope="row" role="rowheader"') == page.count("Week of ") > 1
+    assert 'href="#restated-days"' in page
     assert f'<option value="{move["advertiser_id"]}" selected>' in page
     rows = visit.words(html.unescape(address))
     assert f"Restated rows on {day}" in rows or f"Changed rows on {day}" in rows
@@ -256,7 +258,10 @@ def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -
     for figure in answer["figures"]:
         assert figure["advertiser_name"] in words_of(page)
         assert f"advertiser={figure['advertiser_id']}" in page
-    addresses = [html.unescape(address) for address in re.findall(r'href="([^"]+)">View rows', page)]
+    (whole,) = re.findall(r'href="([^"]+)">View rows before and after<', page)
+    assert page.index("View rows before and after") < page.index("<table")
+    assert "from " in site.visit("admin").words(html.unescape(whole)).partition("Change of")[2]
+    addresses = [html.unescape(address) for address in re.findall(r'href="([^"]+)">View rows<', page)]
     assert len(addresses) == len(answer["figures"])
     for figure, address in zip(answer["figures"], addresses, strict=True):
         rows = words_of(site.visit("admin").good(address))

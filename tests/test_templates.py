@@ -89,6 +89,19 @@ def test_every_template_has_a_picture_of_its_own(shop: Site) -> None:
     assert len(set(drawn)) == len(drawn)
 
 
+def test_a_template_begins_with_its_name_its_schedule_and_the_button_that_saves_it(shop: Site) -> None:
+    gallery = shop.visit("admin").good("/datasets/new").partition('data-start tabindex="-1">Start from a template')[2]
+    assert re.findall(r"<(?:a|button|input)\b[^>]*", gallery)[0].startswith(
+        '<a class="card" href="/datasets/new?template='
+    )
+    page = shop.visit("admin").good("/datasets/new", template="ad_daily")
+    begun = page.partition('<section class="card card-body template-begun"')[2].partition("</section>")[0]
+    assert 'data-start tabindex="-1" aria-describedby="begun-facts">Template Daily ad performance</h2>' in begun
+    assert re.search(r"What did each ad cost and bring, day by day\? Every day at \d\d:00 UTC", words_of(begun))
+    (button,) = re.findall(r"<button [^>]*>[^<]*", begun)
+    assert 'form="details" formaction="/datasets/new" name="then" value="open">Save and schedule' in button
+
+
 def test_a_template_printed_as_a_file_can_be_changed_and_created(shop: Site, tmp_path: Path) -> None:
     text = shop.home.good("templates", "ad_daily").stdout
     values: dict[str, Any] = yaml.safe_load(text)

@@ -204,9 +204,10 @@ def test_a_list_of_campaigns_has_cards_of_its_own(home: Home) -> None:
         assert {"Campaigns by Smart+", "Campaigns by objective"} <= set(drawn)
         visit = site.visit("admin")
         page = visit.good(f"{BASE}/data", where="operation_status:=:ENABLE", column="operation_status")
-        assert '<span title="ENABLE">Active</span>' in page
+        stored = words_of(page).partition("Label Stored value")[2]
+        assert "Active ENABLE" in stored
         assert "On/off status is Active" in words_of(page)
-        assert "which filters, files and SQL use" in page
+        assert "Filters, files and SQL use the stored values." in page
         assert '<option value="DISABLE">Paused</option>' in visit.good(f"{BASE}/data/filter", column="operation_status")
         assert "Version 0 No earlier versions" in visit.words(BASE)
         assert "ENABLE" in visit.get(f"{BASE}/export", where="operation_status:=:ENABLE").text

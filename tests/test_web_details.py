@@ -189,6 +189,15 @@ def test_saving_opens_the_dataset_whose_first_run_begins_and_whose_owner_is_the_
     assert [run.state for run in site.work()] == [RunState.VERIFIED]
 
 
+def test_a_saved_dataset_leads_to_its_charts(site: Site) -> None:
+    visit = site.visit("admin")
+    page = form(visit, filled(visit.good("/datasets/new"), report="campaigns", name="Two"))
+    place = visit.sent("/datasets/new", data([*sent(page), ("then", "open")]))
+    notice = visit.good(place).partition("data-said>")[2].partition("</div>")[0]
+    assert words_of(notice) == "Created 'Two'. The first run is queued. View charts"
+    assert 'href="/datasets/two/cards"' in notice
+
+
 def test_save_and_new_opens_another_form_with_the_same_account_and_report(site: Site) -> None:
     visit = site.visit("admin")
     page = form(visit, filled(visit.good("/datasets/new"), report="campaigns", name="One"))

@@ -36,6 +36,12 @@ def test_charts_and_restated_rows_are_a_few_tabs_from_where_a_page_begins(chromi
             "titles => titles.map(e => e.nextElementSibling.className)"
         )
         assert set(after) == {"menu pin-menu"}
+        # The name is there already: opening the menu and Enter pin the chart.
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Name of a new dashboard")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#card-totals [data-pin-said]")).to_have_text(f"Pinned to {daily.name}.")
+        expect(pin).to_be_focused()
 
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Home").press("Enter")
         link = page.get_by_role("region", name="Restated by ad account").get_by_role("link", name="View rows").first

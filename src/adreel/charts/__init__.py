@@ -19,7 +19,8 @@ refused nor empty also has:
     pacing    x, panels (one: spend to date and, as `previous`, an even pace), numbers: [{title, format, value}]
     heat      x, y, cells: [[x, y, value], ...], least, most, format, title_value
 
-    panel     {title, format, series: [{name, role, values}]}; role is main, previous or part; null is a gap
+    panel     {title, format, series: [{name, role, values}], total}; role is main, previous or part; null is a gap;
+              total is the sum of the main series of a line over complete days, null if its figure is not summed
     x, y      {title, type, values}; texts may have `ids` and `pictures` (addresses at TikTok or null); days may have
               `open`, the positions of incomplete days
     format    {unit, currency, decimals}; unit is money, count, percent (1.25 is 1.25 %), ratio, seconds, per_user or

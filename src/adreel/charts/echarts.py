@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Any
 
 from adreel.charts.definitions import rise_of
 from adreel.charts.labels import amount, named, shown_month
+from adreel.charts.measures import Sum
 from adreel.charts.notes import is_late
 from adreel.charts.rows import CardColumn, CardData, Value
 from adreel.charts.tiles import country_tiles
@@ -194,6 +196,7 @@ def _line(data: CardData) -> Json:
         return _grouped(data) | {"previous_x": None}
     (place,) = data.places("category")
     previous = data.places("previous")
+    sums = {figure.name for figure in data.offer.figures if isinstance(figure.computation, Sum)}
     panels = []
     for number, value in enumerate(data.places("value")):
         column = data.columns[value]
@@ -201,10 +204,19 @@ def _line(data: CardData) -> Json:
         if previous:
             earlier = previous[number]
             series.append(_series(data.columns[earlier].title, "previous", _column(data, earlier)))
-        panels.append({"title": _panel_title(data, column), "format": _format(column), "series": series})
+        total = _total(data, value) if column.name in sums else None
+        panels.append(
+            {"title": _panel_title(data, column), "format": _format(column), "series": series, "total": total}
+        )
     days = data.places("previous_category")
     before = [None if day is None else str(day) for day in _column(data, days[0])] if days else None
     return {"x": _axis(data, _column(data, place)), "previous_x": before, "panels": panels}
+
+
+def _total(data: CardData, place: int) -> float | None:
+    """The sum of a figure over the complete days; None if nothing is known of it."""
+    known = [value for row in data.rows if not data.is_open(row) and isinstance(value := row[place], int | float)]
+    return math.fsum(known) if known else None
 
 
 def _panel_title(data: CardData, column: CardColumn) -> str:

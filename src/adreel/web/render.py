@@ -57,13 +57,15 @@ UNKNOWN = "\N{EN DASH}"
 
 
 class NextStep(TextEnum):
-    """What a notice offers to do next: the button's `label`, and the address that it posts to."""
+    """What a notice offers to do next: a button that posts to an address, or a link that leads to one."""
 
     label: str
     path: str
+    is_link: bool
 
-    TEST = "test", Phrase("Send a test"), "/notifications/{}/test"
-    RUN = "run", Phrase("Run now"), "/datasets/{}/run"
+    TEST = "test", Phrase("Send a test"), "/notifications/{}/test", False
+    RUN = "run", Phrase("Run now"), "/datasets/{}/run", False
+    CHARTS = "charts", Phrase("View charts"), "/datasets/{}/cards", True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Notice:
 
     @property
     def action(self) -> str:
-        """The address that the button of the offer posts to."""
+        """The address that the offer posts or leads to."""
         return self.offer.path.format(self.subject) if self.offer else ""
 
     def as_cookie(self) -> str:

@@ -119,7 +119,8 @@ class ChangedRowsPage(Page):
     """The rows that differ; `shown` is None if they cannot be, and `fault` says why.
 
     `filters` are spelled as the address has them, with their sentences; `without` is the address without each of them,
-    `addresses` that of any page up to its number, and `other_rows` that with or without rows of other days.
+    `addresses` that of any page up to its number, and `other_rows` that with or without rows of other days. `faulty` is
+    the field that `fault` is about, empty for none; `column` and `typed` are the filter that was typed.
     """
 
     template: ClassVar[str] = "changed_rows.html"
@@ -136,6 +137,9 @@ class ChangedRowsPage(Page):
     addresses: str
     exports: Mapping[str, str]
     other_rows: str
+    faulty: str
+    column: str
+    typed: str
     formats: tuple[tuple[str, str], ...] = FORMATS
 
 
@@ -156,7 +160,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
         fault = sentence(error)
         if not search.after:
             # The form keeps what was right.
-            others = [pair for pair in request.query_params.multi_items() if pair[0] != "day"]
+            others = [pair for pair in request.query_params.multi_items() if pair[0] not in ("day", "value")]
             with suppress(InputError):
                 search = _search(deps, saved, QueryParams(others))
     pairs = _pairs(search, request.query_params)
@@ -182,6 +186,9 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
         },
         addresses=f"{base}?{query}&page=",
         other_rows=f"{base}?{urlencode(_toggled(pairs))}",
+        faulty=_faulty(request.query_params) if fault else "",
+        column=request.query_params.get("column", ""),
+        typed=request.query_params.get("value", "").strip()[:200],
         exports={kind: f"{base}/export?{query}&format={kind}" for kind in WRITERS},
     )
     return respond(request, answer, visitor=who)
@@ -250,6 +257,17 @@ def _search(deps: Deps, saved: SavedDataset, query: QueryParams) -> ChangedRowsS
         query.get("by") or None,
         False if query.get("rows") == ALL_ROWS else None,
     )
+
+
+def _faulty(query: QueryParams) -> str:
+    """The field that a refused address is about: what was typed last, or a day that is none."""
+    if query.get("column") and query.get("value", "").strip():
+        return "value"
+    try:
+        date.fromisoformat(query.get("day") or "2000-01-01")
+    except ValueError:
+        return "day"
+    return ""
 
 
 def rows_address(

@@ -228,13 +228,14 @@ def create(request: Request, who: Who, name: Text = "") -> Response:
 
 @router.get("/dashboards/pin")
 def pin_form(request: Request, who: Who, dataset: str, card: str) -> Response:
-    """The form that pins a chart of the Charts tab, with what is chosen there."""
-    who.guard.dataset(dataset)
+    """The form that pins a chart, with what is chosen; a new dashboard is named as the dataset."""
+    saved = who.guard.dataset(dataset)
     if is_opened(request):
         return go(request, f"/datasets/{dataset}/cards")
     chosen = [(name, value) for name, value in request.query_params.multi_items() if name not in ("dataset", "card")]
     query = boards.pin_query(opened_with(query_of(urlencode(chosen))), card)
-    return respond(request, PinForm(boards.dashboards(who.guard), dataset, card, query), visitor=who)
+    form = PinForm(boards.dashboards(who.guard), dataset, card, query, name=saved.name[:100])
+    return respond(request, form, visitor=who)
 
 
 @router.post("/dashboards/pin")

@@ -230,9 +230,10 @@ class Rows:
         return page_count(self.matching, self.look.size)
 
     @property
-    def has_labels(self) -> bool:
-        """Whether labels are shown in place of stored values."""
-        return any(shown is not None and shown.stored for row in self.cells for shown in row)
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """The labels that are shown in place of stored values, each with its value."""
+        shown = (value for row in self.cells for value in row if value is not None and value.stored)
+        return tuple(sorted({(value.text, value.stored) for value in shown}))
 
     @property
     def first(self) -> int:

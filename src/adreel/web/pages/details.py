@@ -469,7 +469,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
         return go(request, f"/datasets/new?{again}", message)
-    return go(request, f"/datasets/{saved.slug}", message)
+    return go(request, f"/datasets/{saved.slug}", Notice(message, offer=NextStep.CHARTS, subject=saved.slug))
 
 
 def _begun(deps: Deps, who: Visitor, saved: SavedDataset) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,12 +112,16 @@ class OutdatedLine:
 
 @dataclass(frozen=True, slots=True)
 class RestatedPart(Page):
-    """What TikTok restated since yesterday."""
+    """What TikTok restated since yesterday.
+
+    `all_rows` is the address of the rows of the first figure's dataset, of all ad accounts; empty without any.
+    """
 
     template: ClassVar[str] = "_home_restated.html"
     restated: Restated
     lines: tuple[FigureLine, ...]
     outdated: tuple[OutdatedLine, ...]
+    all_rows: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +215,17 @@ def home_restated(request: Request, deps: Here, who: Who) -> Response:
     findings = restated(deps.store, deps.lake, who.guard, deps.clock())
     lines = tuple(map(_figure_line, findings.figures))
     outdated = tuple(_outdated_line(who, reading) for reading in findings.outdated)
-    return respond(request, RestatedPart(findings, lines, outdated), visitor=who)
+    part = RestatedPart(findings, lines, outdated, next(map(_rows_of_all, filter(_has_rows, findings.figures)), ""))
+    return respond(request, part, visitor=who)
+
+
+def _has_rows(figure: RestatedFigure) -> bool:
+    return figure.before is not None
+
+
+def _rows_of_all(figure: RestatedFigure) -> str:
+    assert figure.before is not None
+    return rows_address(figure.dataset, figure.before, figure.after, by=figure.key)
 
 
 def _figure_line(figure: RestatedFigure) -> FigureLine:
@@ -279,6 +294,9 @@ def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
                 else phrase("Cost (%(currency)s)", currency=spend.currency),
                 "format": {"unit": "money", "currency": spend.currency, "decimals": decimals},
                 "series": [{"name": phrase("Cost"), "role": "main", "values": amounts}],
+                "total": math.fsum(
+                    amount for place, amount in enumerate(amounts) if amount is not None and place not in opened
+                ),
             }
         ],
     }

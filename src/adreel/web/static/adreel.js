@@ -57,10 +57,11 @@
     }
   }
 
-  // A page that one of our links or forms leads to begins with what came of it, else with its heading: whoever hears it
-  // or uses the keyboard is not led through the navigation each time. A page of its own, or Back, begins at the top.
+  // A page that one of our links or forms leads to begins with what came of it, else where its first step is, else with
+  // its heading: whoever hears it or uses the keyboard is not led through the navigation each time. A page of its own,
+  // or Back, begins at the top.
   const focusStart = () => {
-    const start = document.querySelector("main > [data-said]") ?? document.querySelector("main h1");
+    const start = document.querySelector("main > [data-said]") ?? document.querySelector("main [data-start]") ?? document.querySelector("main h1");
     if (!start) return;
     start.tabIndex = -1;
     start.focus({ preventScroll: true });
@@ -213,12 +214,25 @@
   });
   const isRowChoice = (box) => box.form?.querySelector("[data-count]")?.dataset.count === box.name;
 
-  // The notice that a run has started is removed when the run ends.
+  // The notice that a run has started is removed when the run ends, but not while it has the focus.
   document.addEventListener("run-over", () => {
     const notice = document.querySelector("main > [data-said]");
-    const isFocused = notice !== null && notice === document.activeElement;
-    notice?.remove();
-    if (isFocused) focusStart();
+    if (!notice?.contains(document.activeElement)) notice?.remove();
+    else notice.addEventListener("focusout", (event) => { if (!notice.contains(event.relatedTarget)) notice.remove(); });
+  });
+
+  // What had the focus may be gone after a refresh, such as the button that cancels a run: how the run ended has it then.
+  let held = null;
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (event.target.matches("[data-refresh]") && event.detail.ctx.target.contains(document.activeElement)) held = event.detail.ctx.target.id;
+  });
+  document.addEventListener("htmx:after:settle", () => {
+    if (held !== null && document.activeElement === document.body) {
+      const part = document.querySelector("#live > section") ?? document.getElementById(held) ?? document.querySelector("main h1");
+      part.tabIndex = -1;
+      part.focus({ preventScroll: true });
+    }
+    held = null;
   });
 
   // <a download data-prepare="Excel"> is a file that takes a while to make: a note says so, and when it is there.

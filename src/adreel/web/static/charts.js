@@ -108,11 +108,27 @@
 
   // -- parts of options
 
+  // What a picture shows in a sentence: of each main figure its extremes, and the sum of what is summed, over complete days.
+  const summary = (chart) => (chart.panels ?? []).flatMap((panel) => panel.series
+    .filter((series) => series.role === "main" && panel.format).slice(0, 1).flatMap((series) => {
+      const known = series.values.map((value, place) => [value, place]).filter(([value, place]) => typeof value === "number" && !chart.x.open?.includes(place));
+      if (!known.length) return [];
+      const format = formatter(panel.format);
+      const ordered = [...known].sort((one, other) => one[0] - other[0]);
+      const at = (pair) => ({ value: format(pair[0]), at: plain(axisText(chart.x, chart.x.values[pair[1]])) });
+      const [low, high] = [at(ordered[0]), at(ordered.at(-1))];
+      const isSum = typeof panel.total === "number";
+      const facts = { figure: plain(series.name), high: high.value, high_at: high.at, low: low.value, low_at: low.at };
+      return isSum
+        ? phrase("%(figure)s: total %(total)s, highest %(high)s (%(high_at)s), lowest %(low)s (%(low_at)s).", { ...facts, total: format(panel.total) })
+        : phrase("%(figure)s: highest %(high)s (%(high_at)s), lowest %(low)s (%(low_at)s).", facts);
+    })).slice(0, 3).join(" ");
+
   const base = (chart, style) => ({
     animation: !calm(),
     color: style.colours,
     textStyle: { color: style.text, fontFamily: getComputedStyle(document.body).fontFamily },
-    aria: { enabled: true, label: { description: phrase("%(title)s. The table below has the same figures.", { title: plain(chart.title) }) } },
+    aria: { enabled: true, label: { description: [phrase("%(title)s. The table below has the same figures.", { title: plain(chart.title) }), summary(chart)].join(" ").trim() } },
   });
 
   const tooltip = (style, element, more) => ({
@@ -517,21 +533,46 @@
     shown = cards;
   });
 
-  // The menu that pins a chart is brought into view with the focus in its form; what came of it is said at the chart,
-  // where it remains when another menu is opened.
-  document.addEventListener("htmx:after:settle", () => {
+  // The form that pins a chart is loaded when its menu is reached, so that it is there when the menu opens. The focus is
+  // then in it; what came of it is said at the chart, where it remains when another menu is opened.
+  const wantForm = (event) => {
+    const menu = event.target.closest?.(".pin-menu");
+    const body = menu?.querySelector(".menu-body");
+    if (!body || body.querySelector(".pin-form") || body.dataset.asked) return;
+    body.dataset.asked = "yes";
+    window.htmx.trigger(body, "pin-needed");
+  };
+  const enterForm = (menu) => {
+    const form = menu.querySelector(".pin-form");
+    if (!form || form.contains(document.activeElement)) return;
+    form.scrollIntoView({ block: "nearest" });
+    const field = form.querySelector("[aria-invalid]") ?? form.querySelector("[type=radio]:checked") ?? form.querySelector("[name=name]");
+    field.focus({ preventScroll: true });
+    // Another name replaces the one that is there.
+    if (field.name === "name") field.select();
+  };
+  document.addEventListener("focusin", wantForm);
+  document.addEventListener("pointerover", wantForm);
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.matches?.(".pin-menu[open]")) return;
+    wantForm(event);
+    enterForm(event.target);
+  }, true);
+  document.addEventListener("htmx:after:settle", (event) => {
+    const body = event.target.closest?.(".pin-menu .menu-body");
+    if (body) delete body.dataset.asked;
     const menu = document.querySelector(".pin-menu[open]");
     if (!menu) return;
     const done = menu.querySelector(".pin-done");
-    const form = menu.querySelector(".pin-form");
-    if (done) {
-      menu.closest(".chart-card").querySelector("[data-pin-said]").replaceChildren(done);
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    } else if (form && !form.contains(document.activeElement)) {
-      form.scrollIntoView({ block: "nearest" });
-      (form.querySelector("[type=radio]:checked") || form.querySelector("[name=name]")).focus({ preventScroll: true });
+    if (!done) {
+      enterForm(menu);
+      return;
     }
+    menu.closest(".chart-card").querySelector("[data-pin-said]").replaceChildren(done);
+    // A dashboard may be new: no form has it yet.
+    for (const form of document.querySelectorAll(".pin-form")) form.remove();
+    menu.open = false;
+    menu.querySelector("summary").focus();
   });
 
   if (window.htmx) window.htmx.onLoad(drawAll);

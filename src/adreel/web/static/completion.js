@@ -11,15 +11,24 @@ window.completed = (editor, list, status, suggestions, before) => {
   let active = -1;
   let moved = false;
   let turn = 0;
+  let silence = 0;
+  const PAUSE = 1000;
+
+  // Says how many there are once the person pauses, and not after each letter.
+  function say(words) {
+    window.clearTimeout(silence);
+    if (!words) status.textContent = "";
+    else silence = window.setTimeout(() => { if (status.textContent !== words) status.textContent = words; }, PAUSE);
+  }
 
   function close() {
     turn += 1;
+    say("");
     if (list.hidden) return;
     list.hidden = true;
     items = [];
     active = -1;
     editor.removeAttribute("aria-activedescendant");
-    status.textContent = "";
   }
 
   async function open(asked = false) {
@@ -41,12 +50,12 @@ window.completed = (editor, list, status, suggestions, before) => {
     // Enter inserts the first; a screen reader has not read it yet, so the first arrow goes to it.
     moved = chosen >= 0;
     if (!moved) editor.removeAttribute("aria-activedescendant");
-    status.textContent = phrases(
+    say(phrases(
       "%(suggestions)s suggestion. Arrow keys choose, Enter inserts.",
       "%(suggestions)s suggestions. Arrow keys choose, Enter inserts.",
       items.length,
       { suggestions: items.length },
-    );
+    ));
   }
 
   function option(item, index) {

@@ -139,6 +139,7 @@
     // The person may have opened another pane since the request.
     if (pane !== null) for (const part of document.querySelectorAll("details.pane")) part.open = part.id === pane;
     form().elements.pane.value = openPane()?.dataset.pane ?? "";
+    for (const line of document.querySelectorAll("[data-line-of]")) line.textContent = document.querySelector(`[data-pane="${line.dataset.lineOf}"] .pane-words`)?.textContent ?? "";
     showExamples();
     if (refused) {
       refused = false;
@@ -293,7 +294,7 @@
   const focusErrors = () => (document.getElementById("clash") ?? document.getElementById("summary"))?.focus();
   focusErrors();
   readExamples();
-  // A form that is filled in already is gone on with where it is open.
+  // A form that is filled in already is gone on with where it can be saved as it is, else where it is open.
   const filled = new URLSearchParams(window.location.search);
-  if (filled.has("template") || filled.has("draft")) openPane()?.querySelector("summary").focus({ preventScroll: true });
+  if (filled.has("template") || filled.has("draft")) (document.getElementById("begun-title") ?? openPane()?.querySelector("summary"))?.focus({ preventScroll: true });
 })();

@@ -14,6 +14,9 @@
     if (!document.execCommand("insertText", false, text)) editor.setRangeText(text, start, end, "end");
   }
 
+  // What was wrong with it is not known of another text.
+  editor.addEventListener("input", () => editor.removeAttribute("aria-invalid"));
+
   editor.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
