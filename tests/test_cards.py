@@ -1029,7 +1029,7 @@ def test_the_help_speaks_only_of_figures_that_the_chart_shows() -> None:
     assert conversions["results"][0] == "Conversions by day"
     assert "recent days still increase" in conversions["results"][1]
     people = meanings(data_level="advertiser", metrics=["spend", "reach"])
-    assert people["totals"][1] == "Totals of the chosen rows. Not included, as non-additive: Reach."
+    assert people["totals"][1] == "Totals of the chosen rows. Not included, as sums over rows would be wrong: Reach."
     assert "A person reached on two days" in people["people_days"][1]
     results = meanings(data_level="advertiser", metrics=["spend", "result"])
     assert "person" not in results["people_days"][1]

@@ -419,17 +419,19 @@ def test_a_metric_that_a_chart_cannot_show_is_refused_in_its_place(tmp_path: Pat
 
 def test_the_best_of_a_cost_of_each_result_are_the_lowest(tmp_path: Path) -> None:
     dataset = dataset_with(metrics=["campaign_name", "spend", "conversion", "cost_per_conversion"])
-    costs = ((10, 10), (100, 50), (4, 0), (50, 10))
+    costs = ((10, 10), (100, 50), (4, 0), (50, 10), (1, 9))
     rows = [row(str(number), 1, spend, conversion=results) for number, (spend, results) in enumerate(costs)]
     lake = lake_with(tmp_path, dataset, rows)
 
-    def ranked(metric: str) -> tuple[str, list[object]]:
-        offers = cards_of(dataset, lake.table("spend").schema.names, metrics={"campaigns": metric})
-        card = Shown(cards_data(lake, "spend", dataset, offers, read_at=NOON))["campaigns"]
-        return card.offer.title, column(card, metric)
+    def ranked(metric: str, table: Lake = lake) -> tuple[str, list[object], bool]:
+        offers = cards_of(dataset, table.table("spend").schema.names, metrics={"campaigns": metric})
+        card = Shown(cards_data(table, "spend", dataset, offers, read_at=NOON))["campaigns"]
+        return card.offer.title, column(card, metric), "fewer than 10 conversions" in " ".join(card.notes)
 
-    assert ranked("cost_per_conversion") == ("Campaigns with the lowest cost per conversion", [1, 2, 5])
-    assert ranked("spend") == ("Top campaigns by cost", [100, 50, 10, 4])
+    assert ranked("cost_per_conversion") == ("Campaigns with the lowest cost per conversion", [1, 2, 5], True)
+    assert ranked("spend") == ("Top campaigns by cost", [100, 50, 10, 4, 1], False)
+    few = lake_with(tmp_path / "few", dataset, rows[2:3] + rows[4:])
+    assert ranked("cost_per_conversion", few)[1:] == ([pytest.approx(1 / 9)], False)
 
 
 # -- pacing

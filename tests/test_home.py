@@ -270,6 +270,31 @@ def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -
     assert "No restatements" not in site.home.good("restatements").stdout
 
 
+def test_amounts_are_sorted_within_each_currency(site: Site) -> None:
+    visit = site.visit("admin")
+    data = visit.good("/datasets/spend/data", size="200", show=["currency", "spend"])
+    (address,) = set(re.findall(r'href="([^"]*sort=[^"]*)">Cost<', data))
+    assert html.unescape(address).endswith("sort=currency&sort=-spend&show=currency&show=spend&size=200")
+    page = visit.good(html.unescape(address))
+    assert "Sorted by Cost within each currency." in words_of(page)
+    rows = re.findall(r'<tr><th scope="row">([A-Z]{3})</th><td class="cell-number">([\d,.]+)<', page)
+    assert len({currency for currency, _ in rows}) > 1
+    amounts = [(currency, -Decimal(amount.replace(",", ""))) for currency, amount in rows]
+    assert amounts == sorted(amounts)
+
+
+def test_home_names_datasets_without_a_next_run_and_ad_accounts_without_rows(site: Site) -> None:
+    visit = site.visit("admin")
+    saved = site.store.datasets.get("spend")
+    site.home.good("schedules", "set", "spend", "--every", "day", "--at", "10:00")
+    words = visit.part("/home/state").text
+    others = [each.name for each in site.store.datasets.list() if each.next_run_at is None]
+    assert saved.name not in others
+    assert f"{len(others)} dataset{'s' if len(others) > 1 else ''} without a next run: {others[0]}" in words_of(words)
+    site.home.good("schedules", "set", "spend", "--manual")
+    assert "No next run. Updated manually." in visit.words("/datasets/spend")
+
+
 def test_sample_rows_of_a_comparison_name_the_currency_of_money(site: Site) -> None:
     page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
     samples = page.partition("Sample rows")[2].partition("View restated rows")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 import yaml
 
 from adreel import catalog
+from adreel.connections import covered
 from adreel.datasets.dataset import Source
+from adreel.datasets.freshness import USUAL_DELAY
 from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
 from adreel.store import RunState
@@ -52,7 +55,7 @@ def test_every_template_is_the_same_dataset_from_page_api_and_command_line_and_i
     template = catalog.TEMPLATES[name]
     shop.home.good("datasets", "create", "--template", name, "--account", "demo", "--name", f"{name} cli")
     slug = from_page(shop.visit("admin"), name, name=f"{name} page").rpartition("/")[2]
-    answer = program(shop).get(f"/templates/{name}")
+    answer = program(shop).get(f"/templates/{name}", account="demo")
     body = answer["values"] | {"name": f"{name} api", "account": "demo", "description": template.question}
     program(shop).good("POST", "/datasets", 201, json=body)
     now = shop.home.now
@@ -87,6 +90,16 @@ def test_every_template_has_a_picture_of_its_own(shop: Site) -> None:
     assert len(drawn) == len(catalog.TEMPLATES)
     assert all("<" in drawing for drawing in drawn)
     assert len(set(drawn)) == len(drawn)
+
+
+def test_the_schedule_of_a_template_waits_for_the_last_ad_account(shop: Site) -> None:
+    page = shop.visit("admin").good("/datasets/new", template="ad_daily", account="demo")
+    demo = shop.store.accounts.get("demo")
+    zones = [each.offset for each in covered(shop.store.accounts.advertisers(demo), demo.selection).advertisers]
+    first = max(6, math.ceil((USUAL_DELAY - min(zones)).total_seconds() / 3600))
+    assert f"Every day at {first:02}:00 UTC" in words_of(page)
+    assert '<div role="status" id="late-schedule"></div>' in page
+    assert program(shop).get("/templates/ad_daily")["values"]["schedule"]["at"] == ["06:00"]
 
 
 def test_a_template_begins_with_its_name_its_schedule_and_the_button_that_saves_it(shop: Site) -> None:

@@ -425,7 +425,7 @@ def test_non_additive_figures_are_counted_and_not_summed(home: Home) -> None:
         changed = sum(before[key]["reach"] != after[key]["reach"] for key in before if key in after)
         assert changed
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
-        assert f"Reach {changed} Non-additive" in words_of(page)
+        assert f"Reach {changed} No sum" in words_of(page)
         assert "Reach" not in {panel["title"] for panel in chart(page)["panels"]}
 
 

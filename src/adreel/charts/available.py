@@ -61,12 +61,17 @@ class CardAxis:
     picture: str | None = None
 
 
+LEAST_RESULTS = 10
+"""Results that a value needs to be ranked by what each of them costs."""
+
+
 @dataclass(frozen=True, slots=True)
 class CardOffer:
     """A card as a dataset has it. `key` is unique among the dataset's cards; `stored_title` is its title in English.
 
-    `floor` is the figure of the card's `at_least`. `refusal` says why the card cannot be shown although the dataset has
-    its columns, None if it can. `is_partial` says whether TikTok returns rows for only a part of the impressions.
+    `floor` is the figure of which a value needs at least `least` to be ranked, None for no such figure. `refusal` says
+    why the card cannot be shown although the dataset has its columns, None if it can. `is_partial` says whether TikTok
+    returns rows for only a part of the impressions.
 
     `metrics` are the figures that a person can switch the card to, `metric` is the name of the one chosen, empty for
     the card's own. `not_offered` are titles of metrics of the table that cannot be summed.
@@ -80,6 +85,7 @@ class CardOffer:
     figures: tuple[CardFigure, ...]
     axes: tuple[CardAxis, ...]
     floor: CardFigure | None = None
+    least: int = 0
     refusal: str | None = None
     is_partial: bool = False
     metrics: tuple[CardFigure, ...] = ()
@@ -193,7 +199,19 @@ class _CardFitting:
         for last in candidates[-1][: card.each] if card.each else (None,):
             axes = fixed if last is None else (*fixed, last)
             if self._is_sensible(figures, axes):
-                yield replace(self._switched(card, figures, axes, last), floor=floor)
+                offer = self._switched(card, figures, axes, last)
+                if floor is not None and card.at_least is not None:
+                    yield replace(offer, floor=floor, least=card.at_least[1])
+                else:
+                    yield self._with_floor(offer)
+
+    def _with_floor(self, offer: CardOffer) -> CardOffer:
+        """A ranking by the lowest cost of a result, without values of too few results: their costs vary by chance."""
+        first = offer.figures[0].computation
+        if not offer.is_cheapest_first or not isinstance(first, Quotient):
+            return offer
+        results = self._figures.computed(first.under)
+        return replace(offer, floor=results, least=max(LEAST_RESULTS, first.scale)) if results else offer
 
     def _switched(
         self, card: CardSpec, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...], each: CardAxis | None

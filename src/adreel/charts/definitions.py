@@ -293,7 +293,7 @@ CARDS: tuple[CardSpec, ...] = (
         previous=True,
         remarks=(
             Remark("rates", Phrase("Rates and costs are computed from the sums, not averaged.")),
-            Remark("non-additive", Phrase("Not included, as non-additive: %(people)s.")),
+            Remark("non-additive", Phrase("Not included, as sums over rows would be wrong: %(people)s.")),
         ),
         calculated=6,
     ),

@@ -27,7 +27,7 @@ from adreel.enumerations import first_of
 from adreel.exchange_rates import Rates
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted
-from adreel.language import WEEKDAYS, Phrase, integer, phrase, phrases, shown_day
+from adreel.language import WEEKDAYS, Phrase, integer, phrase, phrases, shown_day, within_sentence
 from adreel.update_methods import Method
 
 Value = str | int | float | bool | date | None
@@ -333,17 +333,21 @@ class _CardReader:
     def _bars(self, offer: CardOffer) -> CardData:
         axis, first = offer.axes[0], offer.figures[0]
         most = self._cubes.value(first)
-        having = [f"{most} IS NOT NULL"]
-        if offer.floor is not None and offer.card.at_least is not None:
-            having.append(f"{self._cubes.value(offer.floor)} >= {offer.card.at_least[1]}")
+        known = f"HAVING {most} IS NOT NULL"
+        enough = "" if offer.floor is None else f" AND {self._cubes.value(offer.floor)} >= {offer.least}"
         order = "ASC" if offer.is_cheapest_first else "DESC"
-        tail = f"HAVING {' AND '.join(having)} ORDER BY {most} {order}, {quoted(axis.by)} LIMIT {offer.card.limit}"
+        ranked = f" ORDER BY {most} {order}, {quoted(axis.by)} LIMIT {offer.card.limit}"
         is_summed = isinstance(first.computation, Sum | Count)
         extra = ("count(*) OVER ()", f"sum({most}) OVER ()" if is_summed else "NULL")
         has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
         by = (axis.by, "advertiser_id") if has_own and axis.by != "advertiser_id" else (axis.by,)
         labels = _labels(axis)
-        sums = self._cubes.rows(CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=tail))
+        query = CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=known + enough + ranked)
+        sums = self._cubes.rows(query)
+        is_floored = bool(sums and enough) and offer.card.at_least is None
+        if not sums and offer.card.at_least is None and enough:
+            # None has as many results: they are ranked all the same.
+            sums = self._cubes.rows(replace(query, tail=known + ranked))
         if all(row[0] in (None, "") for row in sums):
             # The column has no values to compare.
             sums = []
@@ -368,6 +372,15 @@ class _CardReader:
             head += (CardColumn("picture", phrase("Picture"), "picture"),)
         first_values = [row[-len(offer.figures)] for row in rows]
         notes = others_note(offer, first_values, sums[0][-2], sums[0][-1]) if sums else ()
+        if is_floored and offer.floor is not None:
+            notes = (
+                phrase(
+                    "Values with fewer than %(least)s %(results)s are not ranked.",
+                    least=integer(offer.least),
+                    results=within_sentence(offer.floor.title),
+                ),
+                *notes,
+            )
         if axis.by == "material_id" and any(row[0] in self._names_by_id for row in rows):
             notes = (*notes, phrase("Creatives have the names of the ads that use them."))
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)

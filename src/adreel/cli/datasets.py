@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from adreel.datasets.files import read
 from adreel.datasets.imports import arrivals, bring
 from adreel.datasets.status import standings
 from adreel.datasets.stored import as_file, source_of
-from adreel.datasets.templates import file_of, free_name, template_named
+from adreel.datasets.templates import free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.errors import AdreelError, DatasetError, InputError
+from adreel.pipeline.lateness import template_file
 from adreel.store import Run, SavedDataset
 from adreel.store.home import private_file
 
@@ -41,15 +43,16 @@ def create(
         source = read(read_text(file))
     with open_home(session) as home:
         if template is not None:
-            source = _from_template(home.guard, template, account, name)
+            source = _from_template(home.guard, template, account, name, session.clock())
         _tell_saved(service.create(home.guard, parse(source, session.clock())))
 
 
-def _from_template(guard: Guard, name: str, account: str | None, dataset_name: str | None) -> Source:
+def _from_template(guard: Guard, name: str, account: str | None, dataset_name: str | None, now: datetime) -> Source:
     """The template's dataset over the account, or over the only one."""
     template = template_named(name)
+    usable = guard.usable(account or only_account(guard))
     return Source(
-        file_of(template, account or only_account(guard), dataset_name or free_name(guard, template.title)), {}
+        template_file(guard.store, template, usable, dataset_name or free_name(guard, template.title), now), {}
     )
 
 

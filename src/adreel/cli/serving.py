@@ -107,9 +107,12 @@ def _limit_memory() -> None:
     gc.set_threshold(2_000, 10, 10)
     # glibc keeps blocks as large as the largest freed one: 9 MB in each thread that checked a password.
     with suppress(AttributeError, OSError, TypeError):
-        change = ctypes.CDLL(None).mallopt
+        libc = ctypes.CDLL(None)
+        change = libc.mallopt
         for option, value in ((M_MMAP_THRESHOLD, 1 << 20), (M_TRIM_THRESHOLD, 1 << 20), (M_ARENA_MAX, 2)):
             change(option, value)
+        # What imports held for a while goes back to the system.
+        libc.malloc_trim(0)
     # Arrow's own pool keeps freed memory, too.
     pa.set_memory_pool(pa.system_memory_pool())
 

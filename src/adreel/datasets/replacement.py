@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.lookback import first_kept_day
 from adreel.datasets.schema import columns, day_column, key

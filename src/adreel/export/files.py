@@ -16,10 +16,10 @@ from typing import IO, Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from adreel.arrow import pc
 from adreel.errors import InputError, StorageError
 from adreel.export.cells import digits
 from adreel.language import Phrase, integer, phrase

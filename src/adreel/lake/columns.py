@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.errors import InputError
 from adreel.language import Phrase, phrase
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, Schema, TableFeatures, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
+from adreel.arrow import pc
 from adreel.errors import AdreelError, BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined, wider_type
 from adreel.lake.day_order import DayOrder

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.lake.files import DataFile, read_file
 from adreel.lake.keys import KeyIndex
 from adreel.lake.storage import Storage

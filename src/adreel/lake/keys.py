@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.errors import InputError
 from adreel.lake.key_hashes import Words, key_hashes
 from adreel.language import phrase

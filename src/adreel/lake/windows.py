@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.lake.columns import day_of
 from adreel.lake.files import DataFile, Range
 

@@ -124,6 +124,16 @@ def next_runs(guard: Guard) -> tuple[ScheduledRun, ...]:
     return tuple(ScheduledRun(saved.slug, saved.name, at) for at, saved in due[:MOST_NEXT_RUNS])
 
 
+def unscheduled(guard: Guard) -> tuple[SavedDataset, ...]:
+    """The datasets that no schedule runs: they are run by hand, or their schedule is paused or over; by name."""
+    return tuple(
+        sorted(
+            (saved for saved in guard.datasets() if saved.connected and saved.next_run_at is None),
+            key=lambda saved: saved.name.casefold(),
+        )
+    )
+
+
 # -- which dataset speaks for an ad account
 
 
@@ -556,6 +566,7 @@ class Spend:
     `targets` are currencies that all can be converted to. With `convert` there is one currency, in which amounts are
     converted at the rate of each day; with a `conversion_refusal`, which says why not, each has its own. `gmv_max` are
     datasets with cost of GMV Max campaigns that these figures lack, as TikTok's basic reports leave these out.
+    `without_rows` are the names of the ad accounts that are lacking.
     """
 
     yesterday: date
@@ -569,10 +580,11 @@ class Spend:
     convert: str | None = None
     conversion_refusal: str | None = None
     gmv_max: tuple[GmvMaxDataset, ...] = ()
+    without_rows: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API gives them."""
-        return {name: value for name, value in asdict(self).items() if name != "read"}
+        return {name: value for name, value in asdict(self).items() if name not in ("read", "without_rows")}
 
 
 def spend_by_day(
@@ -602,6 +614,7 @@ def spend_by_day(
     for each in sums:
         by_currency[each.currency].append(each)
     unknown = by_currency.pop("", [])
+    absent = present - {each.advertiser_id for each in sums}
     targets = store.exchange_rates.targets() if set(by_currency) else ()
     refusal: str | None = None
     rates, target = WorkspaceRates(store), convert
@@ -625,13 +638,14 @@ def spend_by_day(
             )
         ),
         unknown=len(unknown),
-        lacking=len(present - {each.advertiser_id for each in sums}),
+        lacking=len(absent),
         missing=sources.missing,
         read=sources.read,
         targets=tuple(target for target in targets if set(by_currency) != {target} or convert == target),
         convert=convert,
         conversion_refusal=refusal,
         gmv_max=tuple(_without_gmv_max(sources, sums)),
+        without_rows=tuple(sorted(names.get(advertiser_id) or advertiser_id for advertiser_id in absent)),
     )
 
 

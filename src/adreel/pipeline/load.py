@@ -14,10 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
+from adreel.arrow import pc
 from adreel.datasets.coverage import DaysOf, RunDays, as_json, covering, from_json, missed_days, missed_sentence
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import IncompleteDay, incomplete_days, incomplete_sentence, late_rows

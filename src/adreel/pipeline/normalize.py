@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adreel.advertisers import Advertiser
+from adreel.arrow import pc
 from adreel.catalog import all_spend
 from adreel.datasets.schema import ARROW_TYPES, DECIMAL, Column
 from adreel.errors import ProofError

@@ -81,8 +81,8 @@ async def read_shops(
         why = " ".join((*read.unreadable.values(), *read.warnings))
         raise AdvertiserError(
             phrase(
-                "TikTok lists no shop of these ad accounts. The table is unchanged. If they have one, enter its ID as "
-                "shops: [ID]. %(reasons)s",
+                "TikTok lists no shop of these ad accounts. The table is unchanged. If they have one, enter its ID "
+                "in the settings under Shops (shops in dataset files). %(reasons)s",
                 reasons=why,
             ).rstrip()
         )
@@ -267,9 +267,9 @@ def _without(advertisers: Sequence[Advertiser]) -> Iterable[str]:
     if advertisers:
         yield phrases(
             "TikTok lists no shop of %(number)s ad account, so it is not read: %(ad_accounts)s. If it has one, enter "
-            "the IDs of all shops as shops: [ID, ID].",
+            "the IDs of all shops in the settings under Shops (shops in dataset files).",
             "TikTok lists no shop of %(number)s ad accounts, so they are not read: %(ad_accounts)s. If they have one, "
-            "enter the IDs of all shops as shops: [ID, ID].",
+            "enter the IDs of all shops in the settings under Shops (shops in dataset files).",
             len(advertisers),
             number=len(advertisers),
             ad_accounts=first_of([f"{advertiser.name} ({advertiser.id})" for advertiser in advertisers], MOST_NAMED),

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adreel import catalog
+from adreel.arrow import pc
 from adreel.datasets.schema import Column
 from adreel.errors import ProofError
 from adreel.export.cells import digits

@@ -17,11 +17,12 @@ from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.datasets.templates import template_named, template_values
 from adreel.errors import NotFoundError, did_you_mean
+from adreel.pipeline.lateness import template_file
 from adreel.store import MetricPreset
 from adreel.web.api.failures import failures
 from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, having, located, ordered, part, source_of
-from adreel.web.deps import Visitor, Who
+from adreel.web.deps import Here, Visitor, Who
 
 router = api_router("catalogue")
 
@@ -425,10 +426,21 @@ def list_templates(query: Annotated[Paging, Query()], _: Who) -> TemplateList:
 
 @router.get("/templates/{template}", summary="Get a template", responses=failures(404))
 def get_template(
-    template: Annotated[str, Path(max_length=60, description="A template's name.", examples=["ad_daily"])], _: Who
+    template: Annotated[str, Path(max_length=60, description="A template's name.", examples=["ad_daily"])],
+    deps: Here,
+    who: Who,
+    account: Annotated[
+        str | None,
+        Query(max_length=200, description="An account's name: the schedule runs when its ad accounts have yesterday."),
+    ] = None,
 ) -> TemplateAnswer:
-    """A template."""
-    return TemplateAnswer.model_validate(template_values(template_named(template)))
+    """A template. With an account, its schedule is at a time when the figures of yesterday are complete."""
+    record = template_named(template)
+    answer = template_values(record)
+    if account is not None:
+        values = template_file(deps.store, record, who.guard.usable(account), record.title, deps.clock())
+        answer |= {"values": {name: values[name] for name in answer["values"]}}
+    return TemplateAnswer.model_validate(answer)
 
 
 @router.get("/dimensions", summary="Search the dimensions", responses=failures())

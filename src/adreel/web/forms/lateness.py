@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.freshness import complete_at, last_complete_day, report_delay
+from adreel.datasets.freshness import complete_at, report_delay
 from adreel.dates import offset_name
 from adreel.language import integer, listed, phrase
-from adreel.pipeline.plan import days_for
+from adreel.pipeline.lateness import late_offsets
 
 
 def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: datetime, zone: str) -> str:
@@ -19,16 +19,11 @@ def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: 
 
     Yesterday is that of `zone`, the workspace's. Empty if all have it, or the dataset does not read it.
     """
-    yesterday = moment.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
-    if not _reads(dataset, yesterday):
-        return ""
     offsets = [advertiser.offset for advertiser in advertisers]
-    delay = report_delay(dataset)
-    unended = [offset for offset in offsets if last_complete_day(offset, timedelta(), moment) < yesterday]
-    incomplete = [offset for offset in offsets if last_complete_day(offset, delay, moment) < yesterday]
-    if not incomplete:
+    early = late_offsets(dataset, offsets, moment, zone)
+    if not early.incomplete:
         return ""
-    late = unended or incomplete
+    late = early.unended or early.incomplete
     facts = {
         "time": f"{moment.astimezone(UTC):%H:%M}",
         "zones": listed(offset_name(offset) for offset in sorted(set(late))),
@@ -37,12 +32,13 @@ def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: 
     }
     words = (
         phrase("At %(time)s UTC, yesterday is not over in %(zones)s (%(some)s of %(all)s ad accounts).", **facts)
-        if unended
+        if early.unended
         else phrase(
             "At %(time)s UTC, TikTok has not completed yesterday in %(zones)s (%(some)s of %(all)s ad accounts).",
             **facts,
         )
     )
+    yesterday, delay = moment.astimezone(ZoneInfo(zone)).date() - timedelta(days=1), report_delay(dataset)
     complete = max(complete_at(yesterday, offset, delay) for offset in offsets)
     return f"{words} {_earliest(complete, moment, zone)}"
 
@@ -59,11 +55,3 @@ def _earliest(complete: datetime, moment: datetime, zone: str) -> str:
         local=f"{complete.astimezone(ZoneInfo(zone)):%H:%M}",
         zone=zone,
     )
-
-
-def _reads(dataset: Dataset, day: date) -> bool:
-    """Whether a run on the day after reads the day."""
-    if dataset.dates is None:
-        return False
-    days = days_for(dataset, day + timedelta(days=1))
-    return days is not None and days.start <= day <= days.end

@@ -140,15 +140,16 @@ class Look:
         """The address with one filter less."""
         return replace(self, where=tuple(condition for condition in self.where if condition != removed), page=1).address
 
-    def by(self, name: str, *, numeric: bool = False) -> str:
+    def by(self, name: str, *, numeric: bool = False, within: str = "") -> str:
         """The address sorted by a column both ways, then as the table is: figures from the greatest, others from the
-        least.
+        least. With `within` among the rows of each value of that column.
         """
         up, down = (Order(name),), (Order(name, descending=True),)
         steps = {"none": up, "ascending": down, "descending": ()}
         if numeric:
             steps = {"none": down, "descending": up, "ascending": ()}
-        return replace(self, order=steps[self.direction(name)], page=1).address
+        order = steps[self.direction(name)]
+        return replace(self, order=(Order(within), *order) if within and order else order, page=1).address
 
     def direction(self, name: str) -> str:
         """How the column is sorted, in ARIA's words."""
@@ -160,12 +161,16 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A column as the table's heading shows it; `unit` is %, the currency of its amounts and such, often empty."""
+    """A column as the table's heading shows it; `unit` is %, the currency of its amounts and such, often empty.
+
+    `within` is the column among whose values its rows can be compared: that of currencies, if there are several.
+    """
 
     name: str
     title: str
     numeric: bool
     unit: str = ""
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +228,13 @@ class Rows:
     def view(self) -> ViewLink | None:
         """The saved view that is looked at."""
         return next((view for view in self.views if view.current), None)
+
+    @property
+    def sorted_within(self) -> Head | None:
+        """The amount by which rows are sorted in each currency."""
+        order = self.look.order
+        name = order[1].column if len(order) == 2 and order[0].column == CURRENCY else ""
+        return next((head for head in self.heads if head.name == name and head.within), None)
 
     @property
     def pages(self) -> int:
@@ -665,7 +677,10 @@ def _head(schema: Any, name: str, selected: Mapping[str, Column], currencies: Co
     field, column = schema.field(name), selected.get(name)
     unit = column.unit if column else (field.metadata or {}).get(b"unit", b"").decode()
     title = column.title if column else name
-    return Head(name, title, kind_of(field.type) is Kind.NUMBER, unit_mark(unit, currencies))
+    is_mixed = unit == "account_currency" and len(currencies) > 1 and CURRENCY in schema.names
+    return Head(
+        name, title, kind_of(field.type) is Kind.NUMBER, unit_mark(unit, currencies), CURRENCY if is_mixed else ""
+    )
 
 
 def _currencies_of(deps: Deps, table: TableState) -> tuple[str, ...]:

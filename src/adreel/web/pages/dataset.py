@@ -229,9 +229,9 @@ def _table(deps: Deps, saved: SavedDataset, dataset: Dataset | None, live: Live)
         return None, sentence(error)
     first, last = table_state.day_ends(day_column(dataset) if dataset else None) or (None, None)
     address = deps.lake.table_url(saved.table_slug)
-    return Table(
-        table_state.version, table_state.rows, len(table_state.schema), table_state.size, address, first, last
-    ), ""
+    # With calculated columns, as Data and files have them.
+    columns = len(readable_table(deps.lake, saved, deps.clock(), table_state.version).readable.names)
+    return Table(table_state.version, table_state.rows, columns, table_state.size, address, first, last), ""
 
 
 def _is_version_of(deps: Deps, saved: SavedDataset, run: Run | None) -> bool:

@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from adreel import catalog
 from adreel.access import AccountRight, DatasetRight, RoleRight
+from adreel.arrow import pc
 from adreel.catalog.templates import Template
 from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
@@ -29,6 +29,7 @@ from adreel.datasets.values import scalar, texts
 from adreel.datasets.views import default_columns
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
 from adreel.language import phrase
+from adreel.pipeline.lateness import template_file
 from adreel.store import Account, Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor, unfinished
@@ -173,7 +174,7 @@ def new(
     account = account or (accounts[0].name if len(accounts) == 1 else "")
     if template:
         begun = template_named(template)
-        values = file_of(begun, account, free_name(who.guard, begun.title))
+        values = _template_values(deps, who, begun, account)
         return _page_of(request, deps, who, fields_of(values), begun=begun)
     offered = [report.name for report in catalog.REPORTS.values() if not report.deprecated]
     # Rows of days are what most people ask for, and what can be updated day by day.
@@ -182,6 +183,15 @@ def new(
     drafts = deps.store.drafts.list(who.user)
     page = NewDatasetPage(shape, "", None, None, tuple(catalog.TEMPLATES.values()), drafts, discarded)
     return respond(request, page)
+
+
+def _template_values(deps: Deps, who: Visitor, template: Template, account: str) -> dict[str, Any]:
+    """The template over the account; over none while it is to be chosen."""
+    name = free_name(who.guard, template.title)
+    usable = next((usable for usable in _usable(who) if usable.name == account), None)
+    if usable is None:
+        return file_of(template, account, name)
+    return template_file(deps.store, template, usable, name, deps.clock())
 
 
 def _page_of(

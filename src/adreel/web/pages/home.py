@@ -20,6 +20,7 @@ from adreel.charts import CardTable
 from adreel.charts.choices import CONVERT, UNCONVERTED, converted_to, target_of
 from adreel.charts.labels import amount as in_words
 from adreel.charts.rows import money_decimals
+from adreel.enumerations import first_of
 from adreel.errors import ForbiddenError, NotFoundError
 from adreel.language import integer, listed, phrase, shown_day
 from adreel.monitoring.home import (
@@ -38,8 +39,10 @@ from adreel.monitoring.home import (
     restated,
     spend_by_day,
     spend_sources,
+    unscheduled,
 )
 from adreel.monitoring.status import HomeStatus, home_status
+from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.changed_rows import rows_address
 from adreel.web.pages.charts import last_currency, remember_currency
@@ -50,6 +53,9 @@ HOME = "/home"
 
 router = APIRouter()
 
+
+MOST_NAMED = 3
+"""Ad accounts or datasets that a sentence names."""
 
 MOST_DRAFTS = 3
 """Drafts that are shown; the list of datasets and the settings of each have the rest."""
@@ -86,6 +92,8 @@ class StatePart(Page):
     template: ClassVar[str] = "_home_state.html"
     state: HomeStatus
     upcoming: tuple[ScheduledRun, ...]
+    unscheduled: tuple[SavedDataset, ...]
+    most_named: int = MOST_NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,7 @@ class SpendPart(Page):
 
     template: ClassVar[str] = "_home_spend.html"
     spend: Spend
+    without_rows: str
     figures: tuple[SpendFigure, ...]
     sources: tuple[SpendSource, ...]
     chosen: str | None
@@ -204,7 +213,7 @@ def home_state(request: Request, deps: Here, who: Who) -> Response:
     if is_opened(request):
         return go(request, HOME)
     state = home_status(deps.store, who.guard, deps.settings, deps.clock())
-    return respond(request, StatePart(state, next_runs(who.guard)), visitor=who)
+    return respond(request, StatePart(state, next_runs(who.guard), unscheduled(who.guard)), visitor=who)
 
 
 @router.get("/home/restated")
@@ -267,7 +276,11 @@ def home_spend(request: Request, deps: Here, who: Who, convert: str | None = Non
     )
     is_converted = spend.convert is not None and spend.conversion_refusal is None
     figures = tuple(_spend_figure(currency, is_converted=is_converted) for currency in spend.currencies)
-    answer = respond(request, SpendPart(spend, figures, spend_sources(spend.accounts), chosen), visitor=who)
+    answer = respond(
+        request,
+        SpendPart(spend, first_of(spend.without_rows, MOST_NAMED), figures, spend_sources(spend.accounts), chosen),
+        visitor=who,
+    )
     # The address keeps the currency, as it does without a script.
     answer.headers["HX-Replace-Url"] = HOME if chosen is None else f"{HOME}?convert={chosen}"
     return _preferred(answer, deps, chosen if prefer else None)

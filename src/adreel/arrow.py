@@ -1,0 +1,22 @@
+"""Arrow's functions on columns, loaded when one is first called.
+
+They are 9 MB of a process. A server that only shows pages of tables, which DuckDB reads, calls none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+class _OnDemand:
+    """A module that is imported when something in it is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
+
+
+pc: Any = _OnDemand("pyarrow.compute")
