@@ -272,9 +272,9 @@ def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -
 
 def test_amounts_are_sorted_within_each_currency(site: Site) -> None:
     visit = site.visit("admin")
-    data = visit.good("/datasets/spend/data", size="200", show=["currency", "spend"])
+    data = visit.good("/datasets/spend/data", size="250", show=["currency", "spend"])
     (address,) = set(re.findall(r'href="([^"]*sort=[^"]*)">Cost<', data))
-    assert html.unescape(address).endswith("sort=currency&sort=-spend&show=currency&show=spend&size=200")
+    assert html.unescape(address).endswith("sort=currency&sort=-spend&show=currency&show=spend&size=250")
     page = visit.good(html.unescape(address))
     assert "Sorted by Cost within each currency." in words_of(page)
     rows = re.findall(r'<tr><th scope="row">([A-Z]{3})</th><td class="cell-number">([\d,.]+)<', page)

@@ -1,6 +1,6 @@
 """Arrow's functions on columns, loaded when one is first called.
 
-They are 9 MB of a process. A server that only shows pages of tables, which DuckDB reads, calls none of them.
+They are 9 MB of a process. A worker calls none of them, nor does a server for pages of rows and charts, which DuckDB reads.
 """
 
 from __future__ import annotations

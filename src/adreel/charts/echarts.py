@@ -215,8 +215,8 @@ def _line(data: CardData) -> Json:
 
 def _total(data: CardData, place: int) -> float | None:
     """The sum of a figure over the complete days; None if nothing is known of it."""
-    known = [value for row in data.rows if not data.is_open(row) and isinstance(value := row[place], int | float)]
-    return math.fsum(known) if known else None
+    values = [value for row in data.rows if not data.is_open(row) and isinstance(value := row[place], int | float)]
+    return math.fsum(values) if values else None
 
 
 def _panel_title(data: CardData, column: CardColumn) -> str:

@@ -333,7 +333,7 @@ class _CardReader:
     def _bars(self, offer: CardOffer) -> CardData:
         axis, first = offer.axes[0], offer.figures[0]
         most = self._cubes.value(first)
-        known = f"HAVING {most} IS NOT NULL"
+        with_value = f"HAVING {most} IS NOT NULL"
         enough = "" if offer.floor is None else f" AND {self._cubes.value(offer.floor)} >= {offer.least}"
         order = "ASC" if offer.is_cheapest_first else "DESC"
         ranked = f" ORDER BY {most} {order}, {quoted(axis.by)} LIMIT {offer.card.limit}"
@@ -342,12 +342,12 @@ class _CardReader:
         has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
         by = (axis.by, "advertiser_id") if has_own and axis.by != "advertiser_id" else (axis.by,)
         labels = _labels(axis)
-        query = CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=known + enough + ranked)
+        query = CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=with_value + enough + ranked)
         sums = self._cubes.rows(query)
         is_floored = bool(sums and enough) and offer.card.at_least is None
         if not sums and offer.card.at_least is None and enough:
             # None has as many results: they are ranked all the same.
-            sums = self._cubes.rows(replace(query, tail=known + ranked))
+            sums = self._cubes.rows(replace(query, tail=with_value + ranked))
         if all(row[0] in (None, "") for row in sums):
             # The column has no values to compare.
             sums = []

@@ -73,7 +73,7 @@ DEMO_DATASET: dict[str, Any] = {
             "cpm",
             "reach",
         ),
-        *("frequency", "conversion", "cost_per_conversion", "conversion_rate_v2", "video_play_actions"),
+        *("frequency", "conversion", "cost_per_conversion", "conversion_rate", "video_play_actions"),
         *("video_watched_2s", "video_watched_6s", "video_views_p25", "video_views_p50", "video_views_p75"),
         *("video_views_p100", "likes", "comments", "shares"),
     ],

@@ -677,7 +677,7 @@ def _head(schema: Any, name: str, selected: Mapping[str, Column], currencies: Co
     field, column = schema.field(name), selected.get(name)
     unit = column.unit if column else (field.metadata or {}).get(b"unit", b"").decode()
     title = column.title if column else name
-    is_mixed = unit == "account_currency" and len(currencies) > 1 and CURRENCY in schema.names
+    is_mixed = unit == "account_currency" and len(currencies) != 1 and CURRENCY in schema.names
     return Head(
         name, title, kind_of(field.type) is Kind.NUMBER, unit_mark(unit, currencies), CURRENCY if is_mixed else ""
     )
