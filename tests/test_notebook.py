@@ -138,6 +138,24 @@ def test_processes_of_adreels_own_leave_pandas_out_of_memory(module: str) -> Non
     assert done.stdout.splitlines()[-1] == "False"
 
 
+def test_a_server_shows_a_page_of_rows_without_arrows_functions(home: Home, opened: OpenedHome) -> None:
+    assert opened.read("spend").rows
+    script = f"""
+import sys
+import adreel.cli.serving
+from adreel.lake import Lake
+from adreel.lake.filters import Order
+page = Lake({str(home.path / "lake")!r}).page("spend", order=(Order("spend", descending=True),), limit=20)
+print(page.rows.num_rows, "pyarrow.compute" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import adreel.own_process{script}"], capture_output=True, text=True, check=True
+    )
+    rows, is_loaded = done.stdout.split()
+    assert int(rows) > 0
+    assert is_loaded == "False"
+
+
 def test_importing_adreel_imports_nothing_but_python() -> None:
     script = "import sys; before = set(sys.modules); import adreel; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

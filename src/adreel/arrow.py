@@ -1,6 +1,7 @@
 """Arrow's functions on columns, loaded when one is first called.
 
-They are 9 MB of a process. A worker calls none of them, nor does a server for pages of rows and charts, which DuckDB reads.
+They are 9 MB of a process. A worker calls none of them, nor does a server for pages of rows and charts: DuckDB reads
+these.
 """
 
 from __future__ import annotations

@@ -40,13 +40,17 @@ def test_a_template_is_a_few_keys_from_its_first_rows_and_from_a_scheduled_datas
         page.keyboard.press("Enter")
         expect(page.get_by_role("region", name="First rows").get_by_role("row").nth(1)).to_contain_text("2026-")
         # Beside the columns stands what the first row has.
-        expect(page.locator("#pane-name > summary")).to_be_focused()
+        begun = page.get_by_role("heading", name="Template Campaign overview by day")
+        expect(begun).to_be_focused()
+        expect(begun).to_have_accessible_description(re.compile(r"Every day at \d\d:00 UTC"))
         spend = page.locator("[data-example=spend]")
         expect(spend).to_have_text(re.compile(r"^[\d,.]+$"))
-        presses += tabs_to(page, page.get_by_role("button", name="Save", exact=True))
+        assert tabs_to(page, page.get_by_role("button", name="Save and schedule")) == 1
         assert presses <= MOST_TABS_TO_SAVE, presses
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="Campaign overview by day")).to_be_visible()
+        expect(page.locator("main > [data-said]")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="View charts")).to_be_focused()
         saved = town.store.datasets.get("Campaign overview by day")
         assert saved.next_run_at is not None
 
