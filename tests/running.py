@@ -117,7 +117,8 @@ def log_of(home: Home, slug: str = "spend") -> list[str]:
 def table(home: Home, slug: str = "spend", version: int | None = None) -> pa.Table:
     """The rows of a dataset's table, sorted by id and time."""
     rows: pa.Table = Lake(home.path / "lake").read(slug, version).read_all()
-    keys = [name for name in rows.column_names if name.endswith("_id") or name.startswith("stat_time")]
+    fields = [field for field in rows.schema if not pa.types.is_list(field.type)]
+    keys = [field.name for field in fields if field.name.endswith("_id") or field.name.startswith("stat_time")]
     return rows.sort_by([(name, "ascending") for name in keys])
 
 

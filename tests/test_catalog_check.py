@@ -48,6 +48,7 @@ def unchanged(_path: str, _parameters: dict[str, str], _answer: dict[str, Any]) 
 def test_a_catalogue_that_fits_has_no_refusal_and_few_requests(home: Home) -> None:
     check, sent = checked(home, unchanged)
     assert [finding for finding in check["findings"] if finding["difference"] == "refused"] == []
+    assert [finding for finding in check["findings"] if "smart_plus" in finding["of"]] == []
     assert check["unchecked"] == []
     assert check["requests"] <= sent <= MOST_REQUESTS
     assert check["checked"] > 1_000
@@ -60,7 +61,7 @@ def test_refused_missing_and_unknown_names_are_noted_without_anything_of_the_acc
 ) -> None:
     def change(path: str, parameters: dict[str, str], answer: dict[str, Any]) -> None:
         asked = json.loads(parameters.get("metrics", "[]"))
-        if "clicks" in asked and parameters["data_level"] == "AUCTION_CAMPAIGN":
+        if "clicks" in asked and parameters.get("data_level") == "AUCTION_CAMPAIGN":
             answer["code"] = 40002
             answer["message"] = (
                 "Please correct the invalid metric fields. Invalid metric fields: ['clicks']. Acme GmbH 71234"

@@ -30,7 +30,7 @@ def test_the_command_says_which_columns_and_tables_stay_empty(shop: Home) -> Non
     assert "Created 'ad_report_hourly (demo)'. Next: adreel run ad_report_hourly_demo" in output
     assert "Empty in campaign_history: split_test_variable." in output
     assert "Empty in adgroup_history: category, display_name, landing_page_url" in output
-    assert "Not filled, as no report of adreel has these rows: location" in output
+    assert "Not filled: location" in output
     repeated = shop.good("destinations", "create-datasets", "warehouse").output
     assert "ad_history: 'ad_history (demo)' publishes to it already, unchanged." in repeated
     assert "Created" not in repeated

@@ -15,6 +15,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import business_api_client as sdk
 import pytest
 from business_api_client.models.filtering_report_integrated_get import FilteringReportIntegratedGet
+from business_api_client.models.filtering_smart_plus_ad_get import FilteringSmartPlusAdGet
+from business_api_client.models.filtering_smart_plus_material_report_overview import (
+    FilteringSmartPlusMaterialReportOverview,
+)
 from business_api_client.tiktok_business.tiktok_exceptions import TiktokSDKError
 
 from adreel.simulator import WorldConfig, access_token, serve
@@ -177,6 +181,32 @@ def test_the_client_raises_the_refusals(client: Any, advertiser: str) -> None:
         )
     with pytest.raises(TiktokSDKError, match="40105"):
         sdk.AdApi(client).ad_get(advertiser, "no token of ours")
+
+
+def test_the_client_reads_smart_plus_lists_and_materials(client: Any, advertiser: str) -> None:
+    everything = sdk.FilteringSmartPlusCampaignGet(primary_status="STATUS_ALL")
+    campaigns = sdk.CampaignCreationApi(client).smart_plus_campaign_get(advertiser, TOKEN, filtering=everything)["data"]
+    adgroups = sdk.AdgroupApi(client).smart_plus_adgroup_get(advertiser, TOKEN, page_size=1000)["data"]["list"]
+    assert {row["campaign_id"] for row in adgroups} <= {row["campaign_id"] for row in campaigns["list"]}
+    filtering = FilteringSmartPlusAdGet(adgroup_ids=[adgroups[0]["adgroup_id"]])
+    (ad,) = sdk.AdApi(client).smart_plus_ad_get(advertiser, TOKEN, filtering=filtering)["data"]["list"]
+    reporting, days = sdk.ReportingApi(client), ("2026-08-01", "2026-08-07")
+    of_ad = {"filtering": FilteringSmartPlusMaterialReportOverview(smart_plus_ad_ids=[ad["smart_plus_ad_id"]])}
+    overview = reporting.smart_plus_material_report_overview(
+        advertiser,
+        ["smart_plus_ad_id", "main_material_id"],
+        TOKEN,
+        metrics=["spend", "ad_material_id"],
+        start_date=days[0],
+        end_date=days[1],
+        **of_ad,
+    )["data"]["list"]
+    materials = {material for row in overview for material in row["metrics"]["ad_material_id"]}
+    assert materials == {creative["ad_material_id"] for creative in ad["creative_list"]}
+    breakdown = reporting.smart_plus_material_report_breakdown(
+        advertiser, ["main_material_id", "stat_time_day"], *days, TOKEN, page_size=100
+    )["data"]["list"]
+    assert {row["dimensions"]["stat_time_day"][:10] for row in breakdown} <= {f"2026-08-0{day}" for day in range(1, 8)}
 
 
 def test_the_client_reads_custom_audiences(client: Any, advertiser: str) -> None:

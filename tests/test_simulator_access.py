@@ -27,9 +27,9 @@ def test_a_wrong_method_is_not_allowed() -> None:
 
 
 def test_what_tiktok_has_and_the_simulator_has_not_is_said_aloud() -> None:
-    response = SIM.send("GET", BASE + "smart_plus/material_report/overview/")
+    response = SIM.send("GET", BASE + "report/video_performance/get/")
     assert response.status_code == 501
-    assert "does not simulate GET /smart_plus/material_report/overview/" in response.json()["message"]
+    assert "does not simulate GET /report/video_performance/get/" in response.json()["message"]
 
 
 def test_every_answer_has_its_own_request_id() -> None:

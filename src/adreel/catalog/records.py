@@ -41,6 +41,8 @@ _WHOLE: Mapping[str, str] = MappingProxyType(
         "msg": "Message",
         "num_ads": "Number of ads",
         "is_smart_performance_campaign": "Smart+",
+        "smart_plus_ad_id": "Smart+ ad ID",
+        "smart_plus_adgroup_mode": "Smart+ ad group mode",
         "adgroup_number": "Number of ad groups",
         "timezone": "Time zone",
         "display_timezone": "Display time zone",

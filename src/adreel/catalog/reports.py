@@ -322,6 +322,43 @@ _GMV_MAX = (
 
 _SHOPS = _GMV_MAX[2]
 _ALL_SPEND = (ADVERTISERS, SKIP_FAILING, _SHOPS, METRICS, replace(DATES, when=()), RESET_SCHEMA)
+_ACCOUNT_ONLY = (When("data_level", ("advertiser",)),)
+_MATERIALS = (
+    ADVERTISERS,
+    SKIP_FAILING,
+    replace(
+        DATA_LEVEL,
+        meaning=Phrase("Whose assets rows are of; only the ad account has days and combinations."),
+        choices=(*DATA_LEVEL.choices[:3], Choice("ad", Phrase("Ad"), Phrase("Each Smart+ ad as a whole."))),
+    ),
+    Menu(
+        "asset_dimensions",
+        Phrase("Asset dimension"),
+        "dimensions",
+        Phrase("Part of the ads that each row is of; several for their combinations in the ad account."),
+        many=True,
+        required=True,
+    ),
+    replace(
+        TIME_DIMENSION,
+        choices=(
+            TIME_DIMENSION.choices[0],
+            Choice("day", Phrase("Daily"), Phrase("One row for each day; up to 30 days per request."), _ACCOUNT_ONLY),
+            Choice("hour", Phrase("Hourly"), Phrase("One row for each hour; 7 days per request."), _ACCOUNT_ONLY),
+        ),
+    ),
+    METRICS,
+    Menu(
+        "lifetime",
+        Phrase("Lifetime data"),
+        "switch",
+        Phrase("On: TikTok's figures since the start; dates are ignored."),
+        default=False,
+        when=(When("time_dimension", ("none",)),),
+    ),
+    DATES,
+    RESET_SCHEMA,
+)
 
 _ENTITIES = (ADVERTISERS, SKIP_FAILING, FIELDS, INCLUDE_DELETED, RESET_SCHEMA)
 
@@ -411,9 +448,30 @@ _ALL = (
         Phrase("Cost of all campaigns by day, GMV Max campaigns included; the column spend_source says which."),
         _ALL_SPEND,
     ),
+    Report(
+        "smart_plus_materials",
+        Phrase("Smart+ materials"),
+        Phrase("Cost and results of the videos, texts and other assets that Smart+ ads are made of."),
+        _MATERIALS,
+    ),
     Report("ads", Phrase("Ads"), Phrase("Ads of the ad accounts."), _ENTITIES),
     Report("ad_groups", Phrase("Ad groups"), Phrase("Ad groups of the ad accounts."), _ENTITIES),
     Report("campaigns", Phrase("Campaigns"), Phrase("Campaigns of the ad accounts."), _ENTITIES),
+    Report(
+        "smart_plus_ads", Phrase("Smart+ ads"), Phrase("Smart+ ads as a whole, each with its creatives."), _ENTITIES
+    ),
+    Report(
+        "smart_plus_ad_groups",
+        Phrase("Smart+ ad groups"),
+        Phrase("Ad groups of Smart+ campaigns, with their own settings."),
+        _ENTITIES,
+    ),
+    Report(
+        "smart_plus_campaigns",
+        Phrase("Smart+ campaigns"),
+        Phrase("Smart+ campaigns, with their own settings."),
+        _ENTITIES,
+    ),
     Report(
         "advertisers", Phrase("Ad accounts"), Phrase("The ad accounts that authorized the app."), (FIELDS, RESET_SCHEMA)
     ),

@@ -319,7 +319,12 @@ class _CardFitting:
     def _holding(self, figures: tuple[CardFigure, ...]) -> frozenset[When]:
         """What holds for the figures that a card shows, and for the dataset."""
         names = {figure.name for figure in figures}
-        may_include_deleted = not self._dataset.metrics and self._key[-1] in ("campaign_id", "adgroup_id", "ad_id")
+        may_include_deleted = not self._dataset.metrics and self._key[-1] in (
+            "campaign_id",
+            "adgroup_id",
+            "ad_id",
+            "smart_plus_ad_id",
+        )
         conditions: Mapping[When, bool] = {
             "rates": any(isinstance(figure.computation, Quotient | Formula) for figure in figures),
             "several": len(figures) > 1,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from adreel.catalog import smart_plus
 from adreel.language import Phrase
 
 CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "heat", "curve", "pacing", "map"]
@@ -168,6 +169,7 @@ SHARING_PART = frozenset(
         "minis_id",
         "video_material_id",
         "bucket_id",
+        *smart_plus.NAMES.values(),
     ]
 )
 """Breakdowns whose values partition a part: TikTok returns no row for the rest, so sums can be below the total.
@@ -205,6 +207,7 @@ ENTITY_NAMES: Mapping[str, str] = MappingProxyType(
         "campaign_id": Phrase("campaigns"),
         "adgroup_id": Phrase("ad groups"),
         "ad_id": Phrase("ads"),
+        "smart_plus_ad_id": Phrase("Smart+ ads"),
         "audience_id": Phrase("audiences"),
         "advertiser_id": Phrase("ad accounts"),
     }
@@ -411,7 +414,7 @@ CARDS: tuple[CardSpec, ...] = (
         Phrase("Top ads by %(figure)s"),
         Phrase("The ads that rank highest by %(figure)s."),
         ("spend", *_SIDE),
-        ("ad_id_v2", "ad_id"),
+        ("ad_id_v2", "smart_plus_ad_id", "ad_id"),
         cheapest=(
             Phrase("Ads with the lowest %(figure)s"),
             Phrase("The ads with the lowest %(figure)s, of those that have one."),

@@ -19,7 +19,7 @@ FILTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "campaign": ("campaign_id",),
         "adgroup": ("adgroup_id",),
-        "ad": ("ad_id_v2", "ad_id"),
+        "ad": ("ad_id_v2", "smart_plus_ad_id", "ad_id"),
         "objective": ("objective_type",),
     }
 )

@@ -21,7 +21,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from adreel import catalog, errors
 from adreel.access import NEEDED, NEEDED_OF_ACCOUNT, ROLES, AccountRight, DatasetRight
-from adreel.catalog import gmv_max
+from adreel.catalog import gmv_max, smart_plus
 from adreel.catalog.records import LEVELS, Choice, Dimension, DimensionKind, Menu, Metric, Report, When
 from adreel.cli import app
 from adreel.datasets import menus
@@ -236,8 +236,8 @@ def _offered() -> dict[str, str]:
         )
         for choice in types
     }
-    others = (menus.grouping_of(catalog.REPORTS[name], {}).kind for name in ("creatives", gmv_max.REPORT))
-    return by_type | dict(zip(others, ("`creatives`", f"`{gmv_max.REPORT}`"), strict=True))
+    others = ("creatives", gmv_max.REPORT, smart_plus.MATERIALS)
+    return by_type | {menus.grouping_of(catalog.REPORTS[name], {}).kind: _code(name) for name in others}
 
 
 def _report_types(records: Iterable[Metric | Dimension]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from adreel.catalog import all_spend, gmv_max
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.dates import Dates
 from adreel.errors import Problem
@@ -111,6 +111,7 @@ class Dataset:
 def key_columns(dataset: Dataset) -> tuple[str, ...]:
     """The primary key: the advertiser and the dimensions."""
     entity = {
+        **{name: entities.id for name, entities in smart_plus.LISTS.items()},
         "ads": "ad_id",
         "ad_groups": "adgroup_id",
         "campaigns": "campaign_id",
@@ -123,6 +124,8 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
     if dataset.report == all_spend.REPORT:
         # The kind of a row is not in it, so that a campaign is in the table once a day whatever TikTok shows it as.
         return ("advertiser_id", "campaign_id", "stat_time_day")
+    if dataset.report == smart_plus.MATERIALS:
+        return _materials_key(dataset)
     if dataset.report != "performance":
         return ("advertiser_id", entity) if entity else ("advertiser_id",)
     time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
@@ -156,6 +159,14 @@ def _gmv_max_key(dataset: Dataset) -> tuple[str, ...]:
     promotion = () if level.ids else ("promotion_type",)
     time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
     return ("advertiser_id", "store_id", *promotion, *level.ids, *time)
+
+
+def _materials_key(dataset: Dataset) -> tuple[str, ...]:
+    """A material is named by its id and its type together."""
+    time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
+    ids = () if dataset.id_dimension in (None, "advertiser_id") else (dataset.id_dimension,)
+    material = ("main_material_type",) if "main_material_id" in dataset.breakdowns else ()
+    return ("advertiser_id", *ids, *time, *dataset.breakdowns, *material)
 
 
 _MATERIAL_KEYS = {"video": "material", "image": "material", "instant_page": "page"}

@@ -14,7 +14,7 @@ from typing import Any
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
-from adreel.catalog import all_spend, gmv_max
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span, today_at
 from adreel.language import integer, phrase, phrases, shown_day
@@ -109,7 +109,7 @@ def incomplete_days(
     dataset: Dataset, days: Iterable[tuple[Advertiser, Span]], now: datetime
 ) -> tuple[IncompleteDay, ...]:
     """The days that are incomplete at the aware time `now`, oldest first, of the days that are read."""
-    if dataset.report not in ("performance", "creatives", gmv_max.REPORT, all_spend.REPORT):
+    if dataset.report not in ("performance", "creatives", gmv_max.REPORT, all_spend.REPORT, smart_plus.MATERIALS):
         return ()
     delay, reads = report_delay(dataset), tuple(days)
     parts: list[tuple[tuple[str, ...], timedelta]] = [((), delay)]

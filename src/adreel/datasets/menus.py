@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from adreel import catalog
-from adreel.catalog import all_spend, gmv_max
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report, When
 from adreel.language import Phrase, either, language, phrase, within_sentence
 
@@ -34,6 +34,7 @@ _REPORT_KINDS = {
     "CREATIVE": Phrase("Creatives"),
     "GMV_MAX": Phrase("GMV Max"),
     "ALL_SPEND": Phrase("All TikTok spend"),
+    "SMART_PLUS": Phrase("Smart+ materials"),
 }
 _SWITCH = {"true": Phrase("on"), "false": Phrase("off")}
 
@@ -114,7 +115,11 @@ def _belongs(menu: Menu, dimension: Dimension) -> bool:
         return False
     if menu.name == "dsa_dimension":
         return dimension.kind == "id" and dimension.reports == {"CATALOG"}
-    report_type = {"audience_dimensions": "AUDIENCE", "targeting_dimension": "BASIC"}.get(menu.name)
+    report_type = {
+        "audience_dimensions": "AUDIENCE",
+        "targeting_dimension": "BASIC",
+        "asset_dimensions": "SMART_PLUS",
+    }.get(menu.name)
     return bool(dimension.reports & {"AUDIENCE", "BASIC"}) if report_type is None else report_type in dimension.reports
 
 
@@ -128,6 +133,9 @@ def grouping_of(report: Report, chosen: Chosen) -> ReportGrouping:
     if report.name == all_spend.REPORT:
         return ReportGrouping("ALL_SPEND", "campaign", "day", (), "campaign_id")
     level = _first(chosen, "data_level") or _first(chosen, "report_level")
+    if report.name == smart_plus.MATERIALS:
+        assets, time = chosen.get("asset_dimensions", ()), _first(chosen, "time_dimension") or "none"
+        return ReportGrouping("SMART_PLUS", level, time, assets, smart_plus.IDS.get(level, "advertiser_id"))
     time = _TIMES.get(_first(chosen, "time_dimension") or _first(chosen, "time_granularity"), "none")
     extra = ("audience_dimensions", "targeting_dimension", "dsa_dimension", "dimensions")
     dimensions = tuple(value for menu in extra for value in chosen.get(menu, ()))
@@ -146,6 +154,8 @@ def dimension_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Ch
     """Why TikTok refuses the dimension in this grouping, or None (docs: "Supported dimensions", facts in catalogue)."""
     if grouping.kind and grouping.kind not in dimension.reports:
         return phrase("not available in %(report_type)s reports", report_type=_REPORT_KINDS[grouping.kind])
+    if grouping.kind == "SMART_PLUS":
+        return _asset_refusal(dimension, grouping, chosen)
     if dimension.levels and grouping.level and grouping.level not in dimension.levels:
         return _level_only(dimension.levels)
     if grouping.time not in dimension.times:
@@ -166,6 +176,15 @@ def dimension_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Ch
     return None
 
 
+def _asset_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Chosen) -> str | None:
+    """Why an asset cannot be combined with others: only the breakdown of an ad account has combinations."""
+    if not set(grouping.dimensions) - {dimension.name}:
+        return None
+    if grouping.level not in ("", "advertiser"):
+        return _required("data_level", ["advertiser"])
+    return phrase("not available with lifetime data") if _first(chosen, "lifetime") == "true" else None
+
+
 def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     """Why TikTok refuses the metric in this grouping, or None."""
     kinds = metric.reports | ({"ALL_SPEND"} if metric.name in all_spend.METRICS else set())
@@ -175,6 +194,8 @@ def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
         return None
     if grouping.kind == "GMV_MAX":
         return _gmv_max_refusal(metric, grouping)
+    if grouping.kind == "SMART_PLUS":
+        return _material_refusal(metric, grouping)
     if grouping.level and metric.levels and grouping.level not in metric.levels:
         return _level_only(metric.levels)
     if metric.attribute and grouping.id is None:
@@ -195,10 +216,20 @@ def _gmv_max_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     return _required("gmv_max_level", levels)
 
 
+def _material_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
+    """Why a report of Smart+ materials does not have the metric, or has it empty."""
+    asset = smart_plus.NAMES.get(metric.name)
+    if asset is not None:
+        return None if asset in grouping.dimensions else _requires_dimension([asset])
+    if metric.name in smart_plus.AD_ONLY and grouping.level not in ("", "ad"):
+        return _level_only(["ad"])
+    return _breakdown_refusal(metric, grouping)
+
+
 def _breakdown_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     have = {*grouping.dimensions, grouping.id, _TIME_DIMENSIONS.get(grouping.time)}
     if metric.needs_any and not metric.needs_any & have:
-        return phrase("requires dimension: %(dimensions)s", dimensions=either(_titles(metric.needs_any)))
+        return _requires_dimension(metric.needs_any)
     refused = sorted(metric.refuses & have)
     if refused:
         return phrase("not available with %(dimension)s", dimension=_dimension_title(refused[0]))
@@ -242,6 +273,10 @@ def _required(menu: str, values: Iterable[str]) -> str:
 def level_words(level: str) -> str:
     """A data level within a sentence, as in "ad group"."""
     return within_sentence(_menu_titles()["data_level"][1][level])
+
+
+def _requires_dimension(names: Iterable[str]) -> str:
+    return phrase("requires dimension: %(dimensions)s", dimensions=either(_titles(names)))
 
 
 def _level_only(levels: Iterable[str]) -> str:

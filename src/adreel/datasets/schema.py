@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import pyarrow as pa
 
 from adreel import catalog
-from adreel.catalog import all_spend, gmv_max
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.records import ValueType
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.language import Phrase, phrase
@@ -63,10 +63,15 @@ NAME_COLUMNS: Mapping[str, str] = MappingProxyType(
         "adgroup_id": "adgroup_name",
         "ad_id": "ad_name",
         "ad_id_v2": "ad_name",
+        "smart_plus_ad_id": "ad_name",
         "advertiser_id": "advertiser_name",
         "store_id": "store_name",
         "item_group_id": "product_name",
         "item_id": "title",
+        "main_material_id": "main_material_name",
+        "ad_text_entity_id": "ad_text",
+        "call_to_action_entity_id": "call_to_action",
+        "interactive_add_on_entity_id": "interactive_add_on_name",
         "room_id": "live_name",
     }
 )
@@ -122,6 +127,8 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
         return _unique(_gmv_max_columns(dataset))
     if dataset.report == all_spend.REPORT:
         return _unique(_all_spend_columns(dataset))
+    if dataset.report == smart_plus.MATERIALS:
+        return _unique(_materials_columns(dataset))
     if dataset.report == "creatives":
         return _unique(
             (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
@@ -276,8 +283,48 @@ def _all_spend_columns(dataset: Dataset) -> tuple[Column, ...]:
     )
 
 
+_ASSET_TYPES = {
+    "main_material_type": Column(
+        "main_material_type",
+        "string",
+        "dimensions",
+        Phrase("Material type"),
+        Phrase("Type of the main material, such as VIDEO_SPARK_ADS; materials of a catalog have the catalog's ID."),
+        breakdown=True,
+    ),
+    "call_to_action_entity_type": Column(
+        "call_to_action_entity_type",
+        "string",
+        "dimensions",
+        Phrase("Call to action type"),
+        Phrase("Whether the call to action is a standard or a dynamic one."),
+        breakdown=True,
+    ),
+}
+
+
+def _materials_columns(dataset: Dataset) -> tuple[Column, ...]:
+    catalogue = catalog.dimensions()
+    names = [name for name in key_columns(dataset) if name in catalogue and name != "advertiser_id"]
+    types = [smart_plus.TYPES[name] for name in dataset.breakdowns if name in smart_plus.TYPES]
+    return (
+        _ADVERTISER_ID,
+        *(
+            Column(d.name, d.type, "dimensions", d.title, d.meaning, breakdown=d.name in dataset.breakdowns)
+            for d in (catalogue[name] for name in names)
+        ),
+        *(_ASSET_TYPES[name] for name in types),
+        *_span_columns(dataset),
+        *_metrics(dataset),
+        *_CONTEXT,
+        *((_HOUR_UTC,) if dataset.time == "hour" else ()),
+    )
+
+
 def dimensions_asked(dataset: Dataset) -> tuple[str, ...]:
     """The dimensions of the request, TikTok's names, in the order of the key."""
+    if dataset.report == smart_plus.MATERIALS and not smart_plus.is_overview(dataset.breakdowns, dataset.time):
+        dataset = replace(dataset, id_dimension=None)
     time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
     ids = (dataset.id_dimension,) if dataset.id_dimension else ()
     return (*ids, *time, *dataset.breakdowns)
@@ -327,7 +374,12 @@ def _fields(dataset: Dataset, part: str) -> tuple[Column, ...]:
 def key(dataset: Dataset) -> tuple[str, ...]:
     """The primary key; figures over a range have the range's start in it too."""
     own = dataset.update.key or key_columns(dataset)
-    has_span = bool(_span_columns(dataset)) and dataset.report in ("performance", "creatives", gmv_max.REPORT)
+    has_span = bool(_span_columns(dataset)) and dataset.report in (
+        "performance",
+        "creatives",
+        gmv_max.REPORT,
+        smart_plus.MATERIALS,
+    )
     return (*own, "start_date") if has_span and "start_date" not in own else own
 
 

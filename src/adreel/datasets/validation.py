@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
-from adreel.catalog import all_spend, gmv_max
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.records import Menu, Report
 from adreel.datasets import calculated, lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
@@ -622,7 +622,7 @@ def _dataset(
 ) -> Dataset:
     breakdowns = tuple(
         value
-        for menu in ("audience_dimensions", "targeting_dimension", "dsa_dimension")
+        for menu in ("audience_dimensions", "targeting_dimension", "dsa_dimension", "asset_dimensions")
         for value in chosen.get(menu, ())
         if value != "none"
     )
@@ -649,6 +649,8 @@ def _dataset(
         return _gmv_max_dataset(dataset)
     if dataset.report == all_spend.REPORT:
         return _all_spend_dataset(dataset)
+    if dataset.report == smart_plus.MATERIALS:
+        return _materials_dataset(dataset)
     if (
         dataset.report == "performance"
         and dataset.level
@@ -681,6 +683,15 @@ def _with_metric(dataset: Dataset, metric: str) -> Dataset:
         "The metric %(metric)s was added: it is compared with TikTok's totals to verify the report.", metric=metric
     )
     return replace(dataset, metrics=(*dataset.metrics, metric), notes=(*dataset.notes, note))
+
+
+def _materials_dataset(dataset: Dataset) -> Dataset:
+    """The dataset with the id of its level, and with the spend, which is compared with that of the Smart+ campaigns."""
+    dataset = replace(dataset, report_type="smart_plus", id_dimension=smart_plus.IDS.get(dataset.level or ""))
+    if not dataset.metrics or "spend" in dataset.metrics:
+        return dataset
+    note = phrase("The metric spend was added: it is compared with what Smart+ campaigns cost.")
+    return replace(dataset, metrics=(*dataset.metrics, "spend"), notes=(*dataset.notes, note))
 
 
 def _with_calculated(

@@ -16,12 +16,12 @@ from datetime import datetime
 import orjson
 
 from adreel import catalog
-from adreel.catalog import all_spend, gmv_max
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.connections import is_fresh
 from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.enumerations import TextEnum
 from adreel.language import Phrase, integer, phrase, phrases
-from adreel.pipeline.plan import Plan, least_seconds
+from adreel.pipeline.plan import Plan, comparisons, least_seconds
 from adreel.pipeline.progress import duration_text
 from adreel.store import Account, AccountAdvertiser, RunSize, Store
 from adreel.tiktok.client import LONGEST_ADVERTISER_BATCH
@@ -200,6 +200,8 @@ def shape(dataset: Dataset) -> str:
         parts += [dataset.level, dataset.promotion, dataset.time, sorted(dataset.shops), named]
     elif dataset.report == all_spend.REPORT:
         parts += [sorted(dataset.shops)]
+    elif dataset.report == smart_plus.MATERIALS:
+        parts += [dataset.level, dataset.time, sorted(dataset.breakdowns), dataset.lifetime]
     elif dataset.report == "creatives":
         parts += [dataset.material_type, dataset.lifetime]
     elif dataset.report == "custom_audience_details":
@@ -260,7 +262,7 @@ def _pages(plan: Plan, rows_of: Callable[[str, int], float]) -> int:
             # The rows of a shop come after the steps that they need.
             pages += count * max(0, plan.requests_of(read) - 1) if reads_shops(plan.dataset) else 0
     # All buying types but the first are rare, so that one page is enough.
-    return len(plan.batches) * (pages + requests * (len(plan.buying) - 1))
+    return len(plan.batches) * (pages + requests * (len(plan.buying) - 1)) + requests * comparisons(plan.dataset)
 
 
 def _shared_out(sizes: Iterable[RunSize], ids: set[str]) -> Iterable[tuple[RunSize, set[str]]]:

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE
+from adreel.catalog import smart_plus
 from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import Column, arrow_schema, columns, key
 from adreel.errors import (
@@ -41,6 +42,7 @@ from adreel.pipeline.gmv_max import ShopLinks, ShopSteps, shop_error, shop_page
 from adreel.pipeline.normalize import as_records, key_texts, page_table, row_type, sums, widened
 from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
+from adreel.pipeline.smart_plus import compared
 from adreel.pipeline.verify import (
     ROUNDS,
     Part,
@@ -288,7 +290,12 @@ class Extraction:
         if len(request.advertisers) == 1 and first in self._failed:
             return ReadOutcome(failed={first: self._failed[first]})
         try:
-            return await (self._read(chunk, request, 0) if request.shop is None else self._shop(chunk, request))
+            if request.shop is not None:
+                return await self._shop(chunk, request)
+            outcome = await self._read(chunk, request, 0)
+            if self._plan.dataset.report != smart_plus.MATERIALS:
+                return outcome
+            return await compared(self._plan, self._client, request, outcome)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
             alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
             if alone or (error.passes and not self._plan.dataset.skip_failing):
@@ -512,7 +519,8 @@ class Extraction:
         """Reads the request in parts that TikTok does not cut; `split` is the stored note with their ids, if any."""
         if len(request.advertisers) > 1:
             return await self._one_by_one(chunk, request)
-        steps = () if request.shop is not None else PARENTS.get(self._plan.dataset.level or "", ())
+        is_report = self._plan.dataset.report == "performance"
+        steps = PARENTS.get(self._plan.dataset.level or "", ()) if is_report else ()
         if self._plan.dataset.id_dimension == "ad_id_v2":
             # There is no list of the ids of Upgraded Smart+ ads.
             steps = steps[:2]
@@ -683,7 +691,7 @@ async def _preview_pages(
 ) -> list[Sequence[Any]]:
     """The first rows of a request; of a shop those of its first parts, after the steps that they need."""
     if request.shop is None:
-        page = await client.page(request.path, request.params, 1, most_rows, page_type.reader)
+        page = await client.page(request.path, request.params, 1, min(most_rows, request.page_size), page_type.reader)
         return [page.rows]
     steps = ShopSteps(plan, client, _unread)
     parts = steps.parts(request, await steps.links(request))

@@ -18,6 +18,7 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.arrow import pc
+from adreel.catalog import smart_plus
 from adreel.datasets.coverage import DaysOf, RunDays, as_json, covering, from_json, missed_days, missed_sentence
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import IncompleteDay, incomplete_days, incomplete_sentence, late_rows
@@ -413,10 +414,22 @@ def overlap_warnings(outcome: ReadOutcome) -> Iterator[str]:
 
 
 def unassigned_costs(plan: Plan, outcome: ReadOutcome) -> Iterator[str]:
-    """A note for each ad account on the cost of campaigns that TikTok does not give for their products or sessions."""
+    """A note for each ad account on the cost of campaigns that TikTok does not give for the rows below them."""
+    is_smart = plan.dataset.report == smart_plus.MATERIALS
     advertisers = {advertiser.id: advertiser for read in plan.reads for advertiser in read.advertisers}
     for name, (above, cost) in list(outcome.unassigned.items())[:MOST_REASONS]:
         advertiser = advertisers[name]
+        if is_smart:
+            yield phrase(
+                "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that Smart+ "
+                "campaigns cost. Ads without these assets have no row, and TikTok may still add cost of the last days.",
+                name=advertiser.name,
+                id=advertiser.id,
+                cost=digits(cost, thousands_apart=True),
+                total=digits(above, thousands_apart=True),
+                currency=advertiser.currency,
+            )
+            continue
         yield phrase(
             "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that their campaigns "
             "cost. TikTok assigns the rest to no row; a report at campaign level has all of it.",

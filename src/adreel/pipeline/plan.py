@@ -17,7 +17,7 @@ import orjson
 
 from adreel import catalog
 from adreel.advertisers import Advertiser, Shop
-from adreel.catalog import all_spend, gmv_max
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.datasets.dataset import Dataset, basic_part, key_columns, reads_shops, shop_part
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence
 from adreel.datasets.lookback import FirstDays, with_lookback
@@ -31,6 +31,9 @@ from adreel.tiktok.rate_limit import RateLimits, limits_for, narrower, path_limi
 LONGEST_SPAN = {"day": 30, "hour": 1, "none": 365}
 """Days that one request may span, by time dimension."""
 
+MATERIALS_SPAN = {"day": 30, "hour": 7, "none": 365}
+"""The same of reports of Smart+ materials, which take 365 days by day too: a month is read again at less cost."""
+
 MOST_ADVERTISERS = 5
 """Advertisers in one report request."""
 
@@ -42,6 +45,7 @@ CHUNK_REQUESTS = 32
 
 PAGE_SIZE = 1000
 AUDIENCE_PAGE_SIZE = 100
+MATERIALS_PAGE_SIZE = 100
 
 REPORT_PATH = "/report/integrated/get/"
 GMV_MAX_PATH = "/gmv_max/report/get/"
@@ -110,9 +114,8 @@ class Plan:
     @property
     def request_count(self) -> int:
         """The number of requests if each has one page; further pages take one more each (`estimate.py`)."""
-        if reads_shops(self.dataset):
-            return self._shop_lists + sum(len(read.spans) * self.requests_of(read) for read in self.reads)
-        return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
+        of_reads = sum(len(read.spans) * self.requests_of(read) for read in self.reads)
+        return of_reads + (self._shop_lists if reads_shops(self.dataset) else 0)
 
     @property
     def _shop_lists(self) -> int:
@@ -129,16 +132,16 @@ class Plan:
 
     @property
     def row_requests(self) -> int:
-        """The number of requests that `chunks` has, without the steps that those of a GMV Max report need."""
+        """The number of requests that `chunks` has, without the steps that some of them need beside the rows."""
         if not reads_shops(self.dataset):
-            return self.request_count
+            return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
         basic = int(self.has_basic_rows)
         return sum(len(read.spans) * (basic + len(self._shop_parts(read))) for read in self.reads)
 
     def requests_of(self, read: Read) -> int:
         """The least requests for each span of a read: in a GMV Max report those of all steps from shop to rows."""
         if not reads_shops(self.dataset):
-            return len(self.batches) * len(self.buying)
+            return len(self.batches) * len(self.buying) + comparisons(self.dataset)
         return int(self.has_basic_rows) + len(self._shop_parts(read)) * (1 + steps_before(self.dataset))
 
     def _shop_parts(self, read: Read) -> list[tuple[Shop, gmv_max.Promotion]]:
@@ -150,6 +153,10 @@ class Plan:
     @property
     def page_size(self) -> int:
         """The most rows of a page."""
+        if self.dataset.report in smart_plus.LISTS:
+            return smart_plus.LISTS[self.dataset.report].page_size
+        if self.dataset.report == smart_plus.MATERIALS:
+            return MATERIALS_PAGE_SIZE
         return AUDIENCE_PAGE_SIZE if self.dataset.report.startswith("custom_audience") else PAGE_SIZE
 
     @property
@@ -297,7 +304,7 @@ def _dated_reads(
             )
         else:
             by_span[days].append(advertiser)
-    longest = LONGEST_SPAN[dataset.time]
+    longest = (MATERIALS_SPAN if dataset.report == smart_plus.MATERIALS else LONGEST_SPAN)[dataset.time]
     for days, group in by_span.items():
         pieces = tuple(days.pieces(longest))
         for together in _together(dataset, tuple(group)):
@@ -358,6 +365,11 @@ def _request(
     return Request(name, path, advertisers, days, batch, buying, page_size, params)
 
 
+def comparisons(dataset: Dataset) -> int:
+    """The requests for each span that only tell what the rows must sum up to: of Smart+ materials what ads cost."""
+    return int(dataset.report == smart_plus.MATERIALS)
+
+
 def steps_before(dataset: Dataset) -> int:
     """The least requests of a GMV Max report that find out what a request for rows needs, or what it must sum up to."""
     level = gmv_max.LEVELS[dataset.level or "account"]
@@ -414,6 +426,8 @@ def _path_and_params(
         return REPORT_PATH, _report_params(part, advertisers, days, part.metrics, buying)
     if dataset.report == "performance":
         return REPORT_PATH, _report_params(dataset, advertisers, days, metrics, buying)
+    if dataset.report == smart_plus.MATERIALS:
+        return _materials_params(dataset, advertisers[0], days, metrics)
     if dataset.report == "creatives":
         return "/creative/report/get/", _creative_params(dataset, advertisers[0], days, metrics)
     if dataset.report == "advertisers":
@@ -423,6 +437,9 @@ def _path_and_params(
     if dataset.report.startswith("custom_audience"):
         return "/dmp/custom_audience/list/", params
     filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"} if dataset.include_deleted else {}
+    if dataset.report in smart_plus.LISTS:
+        # Without fields TikTok sends all. It refuses the names of those that it always sends.
+        return smart_plus.LISTS[dataset.report].path, params | ({"filtering": filtering} if filtering else {})
     if buying:
         filtering["buying_types"] = [buying]
     key = key_columns(dataset)
@@ -484,6 +501,37 @@ def _creative_params(
         "info_fields": info_fields,
         "metrics_fields": list(metrics),
         **_days(dataset, days, "lifetime"),
+    }
+
+
+def _materials_params(
+    dataset: Dataset, advertiser: Advertiser, days: Span | None, metrics: tuple[str, ...]
+) -> tuple[str, dict[str, Any]]:
+    overview = smart_plus.is_overview(dataset.breakdowns, dataset.time)
+    return smart_plus.OVERVIEW_PATH if overview else smart_plus.BREAKDOWN_PATH, {
+        "advertiser_id": advertiser.id,
+        "dimensions": list(dimensions_asked(dataset)),
+        "metrics": [name for name in metrics if name not in smart_plus.NAMES],
+        **_days(dataset, days, "query_lifetime"),
+    }
+
+
+def smart_plus_cost_params(request: Request) -> dict[str, Any]:
+    """The parameters for the cost of all Smart+ campaigns in the days of a request for their materials."""
+    dates = ("start_date", "end_date", "query_lifetime")
+    filters = (
+        in_filter("campaign_status", ("STATUS_ALL",)),
+        in_filter("campaign_automation_type", (smart_plus.AUTOMATION,)),
+    )
+    return {
+        "advertiser_id": request.advertisers[0].id,
+        "report_type": "BASIC",
+        "data_level": "AUCTION_CAMPAIGN",
+        "dimensions": ["campaign_id"],
+        "metrics": ["spend"],
+        **{name: request.params[name] for name in dates if name in request.params},
+        "filtering": list(filters),
+        "enable_total_metrics": True,
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
+from adreel.catalog import smart_plus
 from adreel.catalog.records import LEVELS, Menu, Report
 from adreel.datasets import menus
 from adreel.datasets.dataset import Source
@@ -29,7 +30,7 @@ MOST_REQUESTS = 200
 """Requests of one check, so that it costs an account little of its day."""
 
 _ROWS = 10
-_LISTS = ("campaigns", "ad_groups", "ads", "creatives")
+_LISTS = ("campaigns", "ad_groups", "ads", "creatives", *smart_plus.LISTS)
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{1,59}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,79}")
 
@@ -87,8 +88,21 @@ def probes() -> Iterator[Probe]:
             chosen = {"report_type": kind, "data_level": "ad", "time_dimension": "none", menu: dimension}
             values = _values(report, chosen)
             yield Probe(f"performance {kind} ad {dimension}", values | {"metrics": values["metrics"][:1]}, dimension)
+    yield from _material_probes()
     for name in _LISTS:
         yield Probe(name, _values(catalog.REPORTS[name], {}))
+
+
+def _material_probes() -> Iterator[Probe]:
+    """All metrics of Smart+ materials in their ads, then each asset of the ad account by day."""
+    report = catalog.REPORTS[smart_plus.MATERIALS]
+    assets = _offered(report, "asset_dimensions", {"data_level": "ad"})
+    whole = {"data_level": "ad", "time_dimension": "none", "asset_dimensions": assets[0]}
+    yield Probe(f"{report.name} ad {assets[0]}", _values(report, whole))
+    for asset in assets:
+        daily = {"data_level": "advertiser", "time_dimension": "day", "asset_dimensions": asset}
+        values = _values(report, daily) | {"metrics": ["spend"]}
+        yield Probe(f"{report.name} advertiser {asset} day", values, asset)
 
 
 def _values(report: Report, chosen: Mapping[str, str]) -> dict[str, Any]:
@@ -171,6 +185,7 @@ class CatalogChecker:
     def _compare(self, probe: Probe, request: Request, asked: Sequence[str], rows: Sequence[Any]) -> None:
         in_catalog = {*asked, *request.params.get("dimensions", ()), *request.params.get("fields", ())}
         in_catalog |= {field.name for field in catalog.fields().get(str(probe.values["report"]), ())}
+        in_catalog |= smart_plus.UNASKED if probe.values["report"] == smart_plus.MATERIALS else set()
         cells = [dict(_cells(row)) for row in rows if isinstance(row, dict)]
         present = {name for row in cells for name in row}
         for name in sorted(present - in_catalog):

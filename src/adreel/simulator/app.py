@@ -16,7 +16,18 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from adreel.simulator.api import accounts, audiences, creatives, files, gmv_max, integrated, lists, tasks
+from adreel.simulator.api import (
+    accounts,
+    audiences,
+    creatives,
+    files,
+    gmv_max,
+    integrated,
+    lists,
+    materials,
+    smart_plus,
+    tasks,
+)
 from adreel.simulator.api.call import Call, Endpoint, Reply
 from adreel.simulator.api.consent import ConsentError, show_consent, take_decision
 from adreel.simulator.api.errors import ApiError, NotSimulatedError
@@ -41,6 +52,11 @@ ENDPOINTS: Mapping[str, tuple[str, Endpoint]] = {
     "campaign/get/": ("GET", lists.campaigns),
     "adgroup/get/": ("GET", lists.adgroups),
     "ad/get/": ("GET", lists.ads),
+    "smart_plus/campaign/get/": ("GET", smart_plus.campaigns),
+    "smart_plus/adgroup/get/": ("GET", smart_plus.adgroups),
+    "smart_plus/ad/get/": ("GET", smart_plus.ads),
+    "smart_plus/material_report/overview/": ("GET", materials.overview),
+    "smart_plus/material_report/breakdown/": ("GET", materials.breakdown),
     "dmp/custom_audience/list/": ("GET", audiences.audience_list),
     "dmp/custom_audience/get/": ("GET", audiences.audience_details),
     "creative/report/get/": ("GET", creatives.creative_report),
@@ -64,8 +80,6 @@ KNOWN_ELSEWHERE = frozenset(
         "gmv_max/video/get/",
         "gmv_max/identity/get/",
         "store/product/get/",
-        "smart_plus/material_report/overview/",
-        "smart_plus/material_report/breakdown/",
         "bc/get/",
         "bc/asset/get/",
         "report/video_performance/get/",

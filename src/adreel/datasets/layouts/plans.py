@@ -32,9 +32,10 @@ _REPORTS = {
 }
 
 MISSING_TABLES = Phrase(
-    "Not filled, as no report of adreel has these rows: location (TikTok's list of places), smart_plus_ad_history and "
-    "creative_history (Smart+ ads as a whole with their creatives). Set tiktok_ads__using_location, "
-    "tiktok_ads__using_smart_plus_ads and tiktok_ads__using_creative_history to false in dbt."
+    "Not filled: location (TikTok's list of places, which no report has), smart_plus_ad_history and creative_history "
+    "(Smart+ ads as a whole with their creatives). Set tiktok_ads__using_location, "
+    "tiktok_ads__using_smart_plus_ads and "
+    "tiktok_ads__using_creative_history to false in dbt."
 )
 
 

@@ -145,8 +145,8 @@ class Entities:
             "rta_bid_enabled": False,
             "rta_product_selection_enabled": False,
         }
-        record |= self._status("CAMPAIGN_STATUS", "campaign", index)
-        return record | self._times(int(table.campaigns.created[index]), smart=smart, index=index)
+        record |= self.status("CAMPAIGN_STATUS", "campaign", index)
+        return record | self.times(int(table.campaigns.created[index]), smart=smart, index=index)
 
     def _objective(self, campaign: int) -> tuple[int, str]:
         table = self.table
@@ -189,8 +189,8 @@ class Entities:
             "is_smart_performance_campaign": smart,
         }
         created = int(table.adgroups.created[index])
-        record |= _targeting(index) | _schedule(created) | self._status("ADGROUP_STATUS", "adgroup", index)
-        return record | self._times(created, smart=smart, index=index)
+        record |= _targeting(index) | _schedule(created) | self.status("ADGROUP_STATUS", "adgroup", index)
+        return record | self.times(created, smart=smart, index=index)
 
     def ad(self, index: int) -> Record:
         """The ad as ad/get shows it."""
@@ -212,7 +212,7 @@ class Entities:
             "image_ids": [image_id(table, index)],
             "ad_text": self._advertiser.naming.text(index),
             "call_to_action": call_to_action(index),
-            "landing_page_url": self._url(index),
+            "landing_page_url": self.url(index),
             "utm_params": [{"key": "utm_source", "value": "tiktok"}],
             "deeplink": "",
             "deeplink_type": "NORMAL",
@@ -226,13 +226,15 @@ class Entities:
             "optimization_event": "ON_WEB_ORDER" if table.objective[campaign] == 0 else None,
             "campaign_system_origin": "TT_ADS_PLATFORM",
         }
-        record |= self._status("AD_STATUS", "ad", index)
-        return record | self._times(int(table.created[index]), smart=smart, index=index)
+        record |= self.status("AD_STATUS", "ad", index)
+        return record | self.times(int(table.created[index]), smart=smart, index=index)
 
-    def _url(self, index: int) -> str:
+    def url(self, index: int) -> str:
+        """The landing page of an ad."""
         return f"https://shop.example/{self._advertiser.index}/{index % 50}?utm_source=tiktok&c={index}"
 
-    def _status(self, prefix: str, level: str, index: int) -> Record:
+    def status(self, prefix: str, level: str, index: int) -> Record:
+        """The on/off status of an entity and its detailed status, which begins with `prefix`."""
         table = self.table
         groups = {"campaign": table.campaigns, "adgroup": table.adgroups}.get(level)
         own_deleted = bool((groups or table).deleted[index])
@@ -250,8 +252,8 @@ class Entities:
         operation = "DELETE" if own_deleted else "DISABLE" if own_disabled else "ENABLE"
         return {"operation_status": operation, "secondary_status": f"{prefix}_{secondary}"}
 
-    def _times(self, created: int, *, smart: bool, index: int) -> Record:
-        """Smart+ entities have no modify_time."""
+    def times(self, created: int, *, smart: bool, index: int) -> Record:
+        """When an entity was created and changed; Smart+ entities have no modify_time in the ordinary lists."""
         modified = {} if smart else {"modify_time": utc_text(created + 86400 * (1 + index % 30) + index % 3600)}
         return {"create_time": utc_text(created), **modified}
 
@@ -284,7 +286,7 @@ class Entities:
         if name == "call_to_action_list":
             return [call_to_action(ad)]
         if name == "ad_url_list":
-            return [self._url(ad)]
+            return [self.url(ad)]
         if name == "ad_display_name_list":
             return [self._advertiser.name]
         return []
@@ -294,8 +296,12 @@ class Entities:
         table = self.table
         if not table.smart[table.campaign[ad]]:
             return str(table.ids[ad])
-        group = int(table.adgroup[ad])
-        return str(int(table.adgroups.created[group]) << 30 | table.index << 20 | 3 << 18 | (group + 1))
+        return self.smart_plus_ad_id(int(table.adgroup[ad]))
+
+    def smart_plus_ad_id(self, adgroup: int) -> str:
+        """The id of the Smart+ ad that an ad group of a Smart+ campaign has."""
+        table = self.table
+        return str(int(table.adgroups.created[adgroup]) << 30 | table.index << 20 | 3 << 18 | (adgroup + 1))
 
     def buying_type(self, campaign: int) -> str:
         """How the campaign was bought."""
@@ -402,7 +408,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
     "adgroup_name": lambda e, ad: e.adgroup_name(int(e.table.adgroup[ad])),
     "placement_type": lambda e, ad: "Automatic Placement" if e.table.adgroup[ad] % 3 else "TikTok",
     "promotion_type": lambda e, ad: _PROMOTION_WORDS[_objective_index(e, ad)],
-    "adgroup_download_url": lambda e, ad: e._url(ad),
+    "adgroup_download_url": lambda e, ad: e.url(ad),
     "budget": lambda e, ad: e.price(_adgroup_budget(int(e.table.adgroup[ad]))),
     "smart_target": lambda e, ad: _GOALS[_objective_index(e, ad)].replace("_", " ").capitalize(),
     "pricing_category": lambda e, ad: _BILLING[_objective_index(e, ad)],
@@ -410,7 +416,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
     "bid_strategy": lambda e, ad: "Lowest cost" if e.table.smart[_campaign(e, ad)] else "Cost cap",
     "bid": lambda e, ad: e.price(_bid(int(e.table.adgroup[ad]))),
     "ad_id_v2": lambda e, ad: e.ad_id_v2(ad),
-    "ad_url": lambda e, ad: e._url(ad),
+    "ad_url": lambda e, ad: e.url(ad),
     "tt_app_id": lambda e, ad: _app(e, ad, "7100000000000000001"),
     "tt_app_name": lambda e, ad: _app(e, ad, "Example App"),
     "mobile_app_id": lambda e, ad: _app(e, ad, "com.example.app"),

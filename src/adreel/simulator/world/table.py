@@ -121,7 +121,8 @@ def _campaign_flags(config: WorldConfig, count: int) -> dict[str, NDArray[np.boo
         "disabled": number % 17 == 6,
         "rf": number % 11 == 2,
         "top_view": number % 11 == 4,
-        "smart": number % 5 == 1,
+        # Smart+ campaigns are always bought in the auction.
+        "smart": (number % 5 == 1) & (number % 11 != 2) & (number % 11 != 4),
         "gmv_max": number % 10 == 8,
         "ios": (number % 8 == 1) & (number % 16 == 9),
     }

@@ -80,6 +80,7 @@ OBJECTS: Mapping[str, str] = MappingProxyType(
         "audience_dimensions": Phrase("at least one audience dimension"),
         "targeting_dimension": Phrase("at least one targeting dimension"),
         "dsa_dimension": Phrase("at least one DSA dimension"),
+        "asset_dimensions": Phrase("at least one asset dimension"),
         "metrics": Phrase("at least one metric"),
         "material_type": Phrase("a material type"),
         "info_fields": Phrase("at least one info field"),
