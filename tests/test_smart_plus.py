@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,6 +18,7 @@ from adreel.access import Actor, Guard
 from adreel.advertisers import Advertiser
 from adreel.catalog import smart_plus
 from adreel.datasets import menus
+from adreel.datasets.creatives import names_by_id
 from adreel.datasets.dataset import Source
 from adreel.datasets.entity_names import entity_names
 from adreel.datasets.validation import parse
@@ -36,8 +39,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     for name in ("campaigns", "ad_groups", "ads"):
         run(home, name=f"Smart {name}", report=f"smart_plus_{name}")
     run(home, name="Ads", report="ads")
-    performance = {"data_level": "ad", "id_dimension": "ad_id_v2", "metrics": ["ad_name", "spend", "impressions"]}
-    run(home, name="Performance", report="performance", **performance, dates=DATES)
+    performance = {"data_level": "ad", "id_dimension": "ad_id_v2", "metrics": ["ad_name", "spend"]}
+    run(home, name="Performance", report="performance", **performance, time_dimension="day", dates=DATES)
     return home
 
 
@@ -68,6 +71,21 @@ def test_performance_by_ad_id_v2_joins_to_smart_plus_ads_and_manual_ads_without_
     assert all((row["manual"] is None) is not (row["smart"] is None) for row in joined)
     assert all(row["own"] == (row["manual"] or row["smart"]) for row in joined)
     assert sum(row["smart"] is not None for row in joined) > 3
+
+
+def test_the_queries_of_the_docs_have_a_row_for_each_creative_each_row_and_each_material(home: Home) -> None:
+    _, rows = materials(home, "Smart materials", metrics=["main_material_name", "spend"])
+    text = (Path(__file__).parent.parent / "docs" / "dataset-files.md").read_text("utf-8")
+    blocks = re.findall(r"<!-- run by: tests/test_smart_plus.py -->\n```sql\n(.*?)```", text, re.DOTALL)
+    creatives, named, shares = (home.rows(block) for block in blocks)
+    (whole,) = home.rows(
+        "SELECT sum(len(creative_list)) AS creatives, (FROM performance SELECT count(*)) AS rows FROM smart_ads"
+    )
+    assert (len(creatives), len(named), len(shares)) == (whole["creatives"], whole["rows"], len(rows))
+    assert all(row["ad_name"] for row in named)
+    assert all(row["material_name"] for row in creatives)
+    (ads,) = home.rows("SELECT count(DISTINCT smart_plus_ad_id) FILTER (spend > 0) AS count FROM smart_materials")
+    assert sum(row["share"] for row in shares if row["share"] is not None) == pytest.approx(ads["count"])
 
 
 def test_the_creatives_of_a_smart_plus_ad_are_rows_by_one_unnest(home: Home) -> None:
@@ -200,6 +218,15 @@ def test_a_material_in_two_ads_and_twice_in_one_joins_to_its_creatives_without_a
         if not row["main_material_type"].startswith("CATALOG"):
             ads[row["main_material_id"]].add(row["smart_plus_ad_id"])
     assert max(map(len, ads.values())) == 2
+
+
+def test_charts_of_materials_name_the_ads_by_the_list_of_smart_plus_ads(home: Home) -> None:
+    report, rows = materials(home, "Charted")
+    with Store.open(running.settings_of(home), clock=lambda: home.now) as store:
+        lake, charted = Lake(home.path / "lake"), store.datasets.get(report["dataset"])
+        names = names_by_id(Guard(store, Actor(None)), lake, charted)
+    listed = {row["smart_plus_ad_id"]: row["ad_name"] for row in home.rows("SELECT * FROM smart_ads")}
+    assert {names[row["smart_plus_ad_id"]] for row in rows} == {listed[row["smart_plus_ad_id"]] for row in rows}
 
 
 def test_lifetime_figures_have_no_dates_and_all_metrics_fit_in_batches(home: Home) -> None:

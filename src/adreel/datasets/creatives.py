@@ -1,4 +1,7 @@
-"""The names of creatives: TikTok's report of creatives has none, so they are those of the ads that use them."""
+"""Names for charts that TikTok's own report lacks.
+
+Creatives have the names of the ads that use them, Smart+ ads those of other tables.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,22 @@ from contextlib import suppress
 
 from adreel.access import Guard
 from adreel.datasets.advertisers import advertiser_names
+from adreel.datasets.entity_names import entity_names
 from adreel.errors import AdreelError
 from adreel.lake import Lake
 from adreel.language import integer, phrase
 from adreel.store import SavedDataset
 
 _USES = frozenset({"material_id", "related_ad_ids"})
+_SMART = "smart_plus_ad_id"
 _ADS = frozenset({"ad_id", "ad_name"})
 
 
 def names_by_id(guard: Guard, lake: Lake, saved: SavedDataset) -> dict[str, str]:
-    """The names of a dataset's ad accounts and creatives, as far as whoever asks may see them."""
+    """The names of a dataset's ad accounts, creatives and Smart+ ads, as far as whoever asks may see them."""
     with suppress(AdreelError):
-        return creative_names(guard, lake, saved) | advertiser_names(guard, saved)
+        smart = entity_names(guard, lake, saved, [_SMART] if _has(lake, saved, frozenset({_SMART})) else [])
+        return creative_names(guard, lake, saved) | smart.get(_SMART, {}) | advertiser_names(guard, saved)
     return advertiser_names(guard, saved)
 
 
