@@ -263,17 +263,22 @@ def test_an_empty_answer_with_code_0_fails_the_check_if_smart_plus_campaigns_cos
 
 
 @pytest.mark.parametrize(
-    ("factor", "state", "words"), [("0.9", "check_failed", "but the rows of their"), ("1.1", "verified", "of the")]
+    ("factor", "dates", "state", "words"),
+    [
+        ("0.9", DATES, "check_failed", "but the rows of their"),
+        ("1.1", DATES, "verified", "of the"),
+        ("0.9", {"date": "today"}, "verified", "of the"),
+    ],
 )
-def test_rows_that_cost_more_than_the_campaigns_fail_the_check_and_less_is_noted(
-    home: Home, factor: str, state: str, words: str
+def test_rows_that_cost_more_on_complete_days_fail_the_check_and_other_differences_are_noted(
+    home: Home, factor: str, dates: dict[str, str], state: str, words: str
 ) -> None:
     def change(_params: dict[str, str], data: dict[str, Any]) -> None:
         if "total_metrics" in data:
             data["total_metrics"]["spend"] = str(Decimal(data["total_metrics"]["spend"]) * Decimal(factor))
 
     values = {"report": "smart_plus_materials", "data_level": "ad", "asset_dimensions": ["ad_text_entity_id"]}
-    file = write(home, name=f"Changed {factor}", metrics=["spend"], dates=DATES, **values)
+    file = write(home, name=f"Changed {factor} {state}", metrics=["spend"], dates=dates, **values)
     report = running.run(home, file, transport=running.Tampered(home, change))
     assert report.state.value == state
     assert words in " ".join((*report.notes, *report.warnings))
