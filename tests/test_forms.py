@@ -518,6 +518,7 @@ def test_menus_that_few_people_change_are_folded_with_their_values_in_sight() ->
         "id_dimension",
         "targeting_dimension",
         "include_deleted",
+        "excludes_gmv_max",
     ]
     page = shown(form)
     for words in (">Ad service type: Auction<", ">Targeting dimension: None<", ">Skip failing ad accounts: Off<"):

@@ -215,6 +215,31 @@ def test_hours_that_are_missing_at_the_end_of_a_day_fail_the_check(shops: Home) 
     assert "but the rows below sum to" in result.stdout + result.stderr
 
 
+def test_amounts_in_another_currency_than_that_of_the_ad_account_are_refused(shops: Home) -> None:
+    def other(params: dict[str, Any], data: dict[str, Any]) -> None:
+        for row in data.get("list", ()):
+            if "currency" in row["metrics"]:
+                row["metrics"]["currency"] = "GBP"
+
+    result = changed(shops, other, name="Pounds", gmv_max_level="product")
+    assert result.exit_code != 0
+    assert "TikTok sent amounts in GBP" in result.stderr
+    # TikTok sends 0 in some rows.
+    assert changed(shops, _no_currency, name="Zero", gmv_max_level="product").exit_code == 0
+
+
+def _no_currency(_params: dict[str, Any], data: dict[str, Any]) -> None:
+    for row in data.get("list", ()):
+        row["metrics"]["currency"] = "0"
+
+
+def test_days_before_tiktok_has_gmv_max_are_named(shops: Home) -> None:
+    long = {"dates": {"start": "2024-09-01", "end": "2024-10-01"}, "name": "Long"}
+    notes = shops.json("plan", "-f", write(shops, **long))["notes"]
+    assert any("from 2024-09-27 on" in note for note in notes), notes
+    assert not any("2024-09-27" in note for note in shops.json("plan", "-f", write(shops))["notes"])
+
+
 def test_rows_of_no_id_are_left_out_and_counted(shops: Home) -> None:
     shops.door("gmv-max", {"dash_rows": True})
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
@@ -21,6 +22,9 @@ PROMOTIONS: Mapping[str, tuple[Promotion, ...]] = MappingProxyType(
     {"all": ("PRODUCT", "LIVE"), "product": ("PRODUCT",), "live": ("LIVE",)}
 )
 """The types of campaigns by the choice of the menu."""
+
+FIRST_DAY = date(2024, 9, 27)
+"""The first day of TikTok's figures of GMV Max, but for the net cost ("Metrics", doc 1824722485971009)."""
 
 CAMPAIGN_STATUSES = ("STATUS_DELETE", "STATUS_DELIVERY_OK", "STATUS_DISABLE", "STATUS_NOT_DELIVERY")
 """All campaigns, deleted ones included. STATUS_ALL is not in all of TikTok's lists."""

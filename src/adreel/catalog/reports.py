@@ -439,7 +439,7 @@ _ALL = (
     Report(
         "gmv_max",
         Phrase("GMV Max"),
-        Phrase("Cost, orders and revenue of GMV Max campaigns of TikTok Shops, which no other report includes."),
+        Phrase("Cost, orders and revenue of GMV Max campaigns of TikTok Shops, which basic reports leave out."),
         _GMV_MAX,
     ),
     Report(

@@ -28,6 +28,8 @@ from adreel.tiktok.response import ListPage
 COST = "cost"
 _ACTIVE = ("cost", "orders", "gross_revenue")
 _NO_ID = "-"
+_NO_CURRENCIES = frozenset({"0", "-"})
+"""What TikTok sends for a currency in rows without one."""
 
 Read = Callable[[Request], Coroutine[Any, Any, ReadOutcome]]
 
@@ -311,8 +313,10 @@ def shop_error(request: Request, error: AdvertiserError) -> AdvertiserError:
 def shop_page(page: ListPage, request: Request, plan: Plan) -> ListPage:
     """The page with the ids of the request, without rows of no id and hours that are still to come.
 
-    TikTok sends the hours of a whole day, those to come with zeros.
+    TikTok sends the hours of a whole day, those to come with zeros. Raises ProofError for amounts in another currency
+    than the advertiser's, which rows of products and posts name.
     """
+    _refuse_other_currency(page, request)
     now = plan.now + request.advertisers[0].offset
     present = f"{now:%Y-%m-%d %H:%M:%S}"
     rows, left_out = [], 0
@@ -328,6 +332,21 @@ def shop_page(page: ListPage, request: Request, plan: Plan) -> ListPage:
     rows = [{**row, "metrics": all_spend.column_names(row["metrics"])} for row in rows]
     totals = None if page.total_metrics is None else all_spend.column_names(page.total_metrics)
     return replace(page, rows=rows, left_out=left_out, total_metrics=totals)
+
+
+def _refuse_other_currency(page: ListPage, request: Request) -> None:
+    own = request.advertisers[0].currency
+    named = {str((row.get("metrics") or {}).get("currency") or own) for row in page.rows} - _NO_CURRENCIES
+    if own and named - {own}:
+        raise ProofError(
+            phrase(
+                "TikTok sent amounts in %(other)s for %(request)s, but the currency of the ad account is %(own)s. The "
+                "table is unchanged. Report this to the developers of adreel.",
+                other=", ".join(sorted(named - {own})),
+                request=request_words(request),
+                own=own,
+            )
+        )
 
 
 def _has_figures(metrics: Mapping[str, Any]) -> bool:

@@ -25,7 +25,7 @@ from adreel.datasets.menus import MOST_METRICS
 from adreel.datasets.schema import dimensions_asked
 from adreel.dates import Span, future_days, span, today_at
 from adreel.errors import DatasetError, Problem
-from adreel.language import phrase
+from adreel.language import phrase, shown_day
 from adreel.tiktok.rate_limit import RateLimits, limits_for, narrower, path_limits
 
 LONGEST_SPAN = {"day": 30, "hour": 1, "none": 365}
@@ -265,6 +265,12 @@ def make_plan(
     else:
         reads = tuple(_dated_reads(dataset, chosen, now, first_days, notes))
     plan = Plan(dataset, reads, _batches(dataset), _buying(dataset), tuple(notes), now, shops)
+    if reads_shops(dataset) and any(days.start < gmv_max.FIRST_DAY for _, days in plan.days()):
+        note = phrase(
+            "TikTok has cost, orders and revenue of GMV Max from %(day)s on. Earlier days lack them.",
+            day=shown_day(gmv_max.FIRST_DAY),
+        )
+        plan = replace(plan, notes=(*plan.notes, note))
     incomplete = incomplete_sentence(dataset, incomplete_days(dataset, plan.days(), now))
     return replace(plan, notes=(*plan.notes, incomplete)) if incomplete else plan
 
