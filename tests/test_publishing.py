@@ -26,7 +26,7 @@ from adreel.destinations.publishing import Published, PublishMode, PublishOrder,
 from adreel.destinations.session import DestinationSession, Place
 from adreel.errors import InputError, ProofError, RetryError, StopError
 from adreel.lake import Lake
-from lake_rows import Row, in_order, put, row, table_rows, window, with_columns
+from lake_rows import Row, day, in_order, put, row, table_rows, window, with_columns
 from postgres import PostgresServer
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -130,6 +130,17 @@ def test_a_day_that_became_empty_is_empty_at_the_destination(copy: Copy) -> None
     assert copy.is_the_lakes()
 
 
+def test_days_that_a_rolling_window_drops_go_though_only_later_days_were_read(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row(ad, on) for ad in "abc" for on in (1, 2, 3, 4, 5)])
+    copy.publish()
+    put(copy.lake, "run2", "upsert", [row("a", 5, 9)], keep_from=day(2))
+    put(copy.lake, "run3", "partition", [row("a", 4, 7)], windows=(window(4, 4),))
+    touched = [version.touched_days for version in copy.lake.versions("ads")]
+    assert touched == [(day(4), day(4)), (day(5), day(5)), None]
+    assert copy.publish() == Published(PublishMode.CHANGES, 10, 2, 5)
+    assert copy.is_the_lakes()
+
+
 def test_appended_rows_are_added_with_keys_that_are_there_already(copy: Copy) -> None:
     put(copy.lake, "run1", "append", [row("a", 1), row("b", 1)])
     copy.publish()
@@ -161,6 +172,21 @@ def test_new_columns_appear(copy: Copy) -> None:
     put(copy.lake, "run2", "upsert", [row("b", 1, likes=7)], schema=with_columns(likes=pa.int64()))
     assert copy.publish().mode is PublishMode.CHANGES
     assert copy.is_the_lakes()
+
+
+def test_a_postgres_table_has_an_index_of_its_days_and_keeps_one_of_somebodys(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with postgres_copy(tmp_path, postgres) as copy:
+        indexes = "SELECT indexname FROM pg_indexes WHERE tablename = 'daily'"
+        put(copy.lake, "run1", "replace", [row("a", 1)])
+        copy.publish()
+        assert copy.query(indexes) == [{"indexname": "daily_stat_time_day_idx"}]
+        copy.query('DROP INDEX "tiktok"."daily_stat_time_day_idx"')
+        copy.query('CREATE INDEX mine ON "tiktok"."daily" (stat_time_day, ad_id)')
+        put(copy.lake, "run2", "upsert", [row("a", 1, 2)])
+        copy.publish()
+        assert copy.query(indexes) == [{"indexname": "mine"}]
 
 
 def test_a_column_that_is_gone_stays_there_without_its_old_values(copy: Copy) -> None:

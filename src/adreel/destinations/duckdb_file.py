@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from adreel.destinations.figures import STANDARD
 from adreel.destinations.session import Place, column_type
 from adreel.errors import AdreelError, InputError, RetryError, StopError
 from adreel.lake.engine import quoted, sql
@@ -23,6 +24,8 @@ _BATCHES = "adreel_batches"
 
 class DuckDbSession:
     """An open DuckDB file, which no other process can open meanwhile."""
+
+    words = STANDARD
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -61,8 +64,9 @@ class DuckDbSession:
         names = ", ".join(map(quoted, batches.schema.names))
         self._insert(sql("INSERT INTO", place.sql, "(", names, ") SELECT", names, "FROM", _BATCHES), batches)
 
-    def stage(self, name: str, batches: Any) -> None:
+    def stage(self, name: str, batches: Any, key: Sequence[str] = ()) -> None:
         """See `DestinationSession`."""
+        del key
         self._insert(sql("CREATE OR REPLACE TEMP TABLE", quoted(name), "AS SELECT * FROM", _BATCHES), batches)
 
     def _insert(self, statement: str, batches: Any) -> None:
@@ -72,6 +76,9 @@ class DuckDbSession:
                 self._connection.execute(statement)
             finally:
                 self._connection.unregister(_BATCHES)
+
+    def index(self, place: Place, column: str) -> None:
+        """See `DestinationSession`. DuckDB knows the least and the greatest value of each row group itself."""
 
     def columns(self, place: Place) -> tuple[str, ...]:
         """See `DestinationSession`."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ Rows = Callable[[str], Sequence[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class TableFigures:
-    """The rows of a table, and of each column what `_expressions` says, by its name.
+    """The rows of a table, and of each column what `_parts` says, by its name.
 
     `days` are the rows by day and currency, both None where the table has no such column.
     """
@@ -41,12 +41,14 @@ class SqlWords:
 
     `length` counts the characters of a text, None where no function counts as others do. `truth` is the condition that
     a boolean is true, `utc` an instant as a time in UTC, and `day` the day of a day or a time without a zone.
+    `at_once`: the figures of all days take no longer than those of the whole table, so that one pass gives both.
     """
 
     length: str | None = "char_length({})"
     truth: str = "{}"
     utc: str = "{} AT TIME ZONE 'UTC'"
     day: str = "CAST({} AS DATE)"
+    at_once: bool = False
 
 
 STANDARD = SqlWords()
@@ -61,44 +63,88 @@ def figures(
     words: SqlWords = STANDARD,
 ) -> TableFigures:
     """The figures of the columns of `schema` in a table whose name is SQL already."""
-    expressions = {field.name: _expressions(field.type, quote(field.name), words) for field in schema}
-    listed = ", ".join(["count(*)", *(part for parts in expressions.values() for part in parts)])
-    ((count, *values),) = rows(f"SELECT {listed} FROM {table}")  # noqa: S608 - names went through `quote`
-    remaining = iter(values)
-    columns = {
-        name: tuple(_plain(next(remaining), schema.field(name).type) for _ in parts)
-        for name, parts in expressions.items()
-    }
+    parts = {field.name: _parts(field.type, quote(field.name), words) for field in schema}
+    listed = ", ".join(["count(*)", *(part.sql for several in parts.values() for part in several)])
     day = words.day.format(quote(day_column)) if day_column in schema.names and day_column else None
     currency = quote(CURRENCY) if CURRENCY in schema.names else None
-    return TableFigures(int(count), columns, _days(rows, table, day, currency))
-
-
-def _days(rows: Rows, table: str, day: str | None, currency: str | None) -> dict[tuple[date | None, str | None], int]:
-    """Sums of money say nothing of their currency, and lengths of texts do not tell EUR from USD."""
+    # Sums of money say nothing of their currency, and lengths of texts do not tell EUR from USD.
+    places = ", ".join(("NULL" if day is None else day, "NULL" if currency is None else currency))
     groups = ", ".join(part for part in (day, currency) if part is not None)
-    listed = ", ".join(("NULL" if day is None else day, "NULL" if currency is None else currency, "count(*)"))
     # By expressions, as not all databases take their numbers; without groups there is one row, of an empty table too.
-    query = f"SELECT {listed} FROM {table}" + (f" GROUP BY {groups}" if groups else "")  # noqa: S608 - as above
+    source = f"FROM {table}" + (f" GROUP BY {groups}" if groups else "")
+    if words.at_once:
+        answers = rows(f"SELECT {places}, {listed} {source}")
+    else:
+        answers = rows(f"SELECT NULL, NULL, {listed} FROM {table}")  # noqa: S608 - as above
+    columns = _no_rows(parts)
+    for _, _, _, *values in answers:
+        columns = _merged(parts, columns, _columns(parts, schema, values))
+    days = answers if words.at_once else rows(f"SELECT {places}, count(*) {source}")
+    counts = {
+        (None if on is None else _time(on, pa.date32()), code): int(count) for on, code, count, *_ in days if count
+    }
+    return TableFigures(sum(int(count) for _, _, count, *_ in answers), columns, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """SQL that gives one figure of a column, and how those of parts of the rows become that of all."""
+
+    sql: str
+    merge: Callable[[Any, Any], Any]
+
+
+_Columns = dict[str, tuple[Any, ...]]
+
+
+def _no_rows(parts: Mapping[str, tuple[_Part, ...]]) -> _Columns:
+    """The figures of a table without rows: no values, and no sums or ends."""
+    return {name: (Decimal(0), *(None for _ in several[1:])) for name, several in parts.items()}
+
+
+def _columns(parts: Mapping[str, tuple[_Part, ...]], schema: Any, values: Sequence[Any]) -> _Columns:
+    remaining = iter(values)
     return {
-        (None if on is None else _time(on, pa.date32()), code): int(count) for on, code, count in rows(query) if count
+        name: tuple(_plain(next(remaining), schema.field(name).type) for _ in several)
+        for name, several in parts.items()
     }
 
 
-def _expressions(kind: Any, column: str, words: SqlWords) -> tuple[str, ...]:
-    """SQL that gives the figures of one column."""
+def _merged(parts: Mapping[str, tuple[_Part, ...]], some: _Columns, others: _Columns) -> _Columns:
+    return {
+        name: tuple(
+            second if first is None else first if second is None else part.merge(first, second)
+            for part, first, second in zip(several, some[name], others[name], strict=True)
+        )
+        for name, several in parts.items()
+    }
+
+
+_EXACT = Context(prec=200)
+"""Adds the sums of the largest tables without rounding."""
+
+
+def _add(first: Any, second: Any) -> Any:
+    both_exact = isinstance(first, Decimal) and isinstance(second, Decimal)
+    return _EXACT.add(first, second) if both_exact else float(first) + float(second)
+
+
+def _parts(kind: Any, column: str, words: SqlWords) -> tuple[_Part, ...]:
+    """The figures of one column; the first counts its values."""
+    count = _Part(f"count({column})", _add)
+    least, most = _Part(f"min({column})", min), _Part(f"max({column})", max)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind):
-        return f"count({column})", f"sum({column})"
+        return count, _Part(f"sum({column})", _add)
     if pa.types.is_timestamp(kind) and kind.tz:
         # Drivers give times with a zone in that of the machine, or need a library for them.
-        return f"count({column})", *(words.utc.format(f"{end}({column})") for end in ("min", "max"))
+        return count, *(replace(end, sql=words.utc.format(end.sql)) for end in (least, most))
     if _is_time(kind):
-        return f"count({column})", f"min({column})", f"max({column})"
+        return count, least, most
     if pa.types.is_boolean(kind):
-        return f"count({column})", f"sum(CASE WHEN {words.truth.format(column)} THEN 1 ELSE 0 END)"
+        return count, _Part(f"sum(CASE WHEN {words.truth.format(column)} THEN 1 ELSE 0 END)", _add)
     if pa.types.is_string(kind) and words.length is not None:
-        return f"count({column})", f"sum({words.length.format(column)})"
-    return (f"count({column})",)
+        return count, _Part(f"sum({words.length.format(column)})", _add)
+    return (count,)
 
 
 def _is_time(kind: Any) -> bool:

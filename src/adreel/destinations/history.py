@@ -222,7 +222,9 @@ class HistoryPublisher:
     # -- proof
 
     def _prove(self, proof: TableFigures) -> None:
-        copy = figures(self._session.rows, f"{self._open} h", self._table.schema, quoted, self._day)
+        copy = figures(
+            self._session.rows, f"{self._open} h", self._table.schema, quoted, self._day, self._session.words
+        )
         try:
             prove(proof, copy, str(self._place))
         except ProofError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adreel.destinations.session import Place
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import InputError
 from adreel.lake import Lake
 from adreel.language import Phrase, phrase
 
@@ -41,11 +41,8 @@ def foreign(place: Place) -> InputError:
 
 def is_in_lake(lake: Lake, slug: str, mark: TableMark) -> bool:
     """Whether the lake still has the version there: of the same run, as numbers begin anew in a new table."""
-    try:
-        versions = lake.versions(slug)
-    except NotFoundError:
-        return False
-    return any(version.number == mark.version and version.run_id == mark.run_id for version in versions)
+    version = lake.version(slug, mark.version) if mark.version >= 0 else None
+    return version is not None and version.run_id == mark.run_id
 
 
 _FOREIGN = Phrase(

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pyarrow as pa
 
+from adreel.destinations.figures import SqlWords
 from adreel.destinations.session import Place, column_type
 from adreel.errors import AdreelError, InputError, RetryError, StopError
 from adreel.lake.engine import literal, quoted, sql
@@ -27,6 +28,8 @@ _OPTIONS = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "adreel
 
 class PostgresSession:
     """An open Postgres database."""
+
+    words = SqlWords(at_once=True)
 
     def __init__(self, connection: dbapi.Connection) -> None:
         self._connection = connection
@@ -70,13 +73,25 @@ class PostgresSession:
         with _translated(), self._connection.cursor() as cursor:
             cursor.adbc_ingest(place.table, batches, mode="append", db_schema_name=place.schema)
 
-    def stage(self, name: str, batches: Any) -> None:
+    def stage(self, name: str, batches: Any, key: Sequence[str] = ()) -> None:
         """See `DestinationSession`."""
         columns = ", ".join(f"{quoted(field.name)} {self.type_of(field.type)}" for field in batches.schema)
         self.run(sql("CREATE TEMP TABLE", quoted(name), "(", columns, ") ON COMMIT DROP"))
         with _translated(), self._connection.cursor() as cursor:
             cursor.adbc_ingest(name, batches, mode="append", temporary=True)
-        self.run(sql("ANALYZE", quoted(name)))
+        self.run(sql("ANALYZE", quoted(name), f"({', '.join(map(quoted, key))})" if key else ""))
+
+    def index(self, place: Place, column: str) -> None:
+        """See `DestinationSession`."""
+        indexes = sql(
+            "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]",
+            "WHERE i.indrelid = CAST(",
+            literal(place.sql),
+            "AS regclass) AND a.attname =",
+            literal(column),
+        )
+        if not self.rows(indexes):
+            self.run(sql("CREATE INDEX ON", place.sql, "(", quoted(column), ")"))
 
     def columns(self, place: Place) -> tuple[str, ...]:
         """See `DestinationSession`."""

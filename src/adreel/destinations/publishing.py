@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -86,14 +88,15 @@ def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: d
         session.run(sql("CREATE SCHEMA IF NOT EXISTS", quoted(order.place.schema)))
         session.run(sql("CREATE TABLE IF NOT EXISTS", _marks(order.place), _MARK_COLUMNS))
         prepare_figures(session, order.place.schema)
-    publication = _TablePublisher(session, lake, order, now)
-    try:
-        with session.transaction(f"adreel table {order.place}"):
-            return publication.run(may_change=not order.reload)
-    except ProofError:
-        # The copy was not that of the version before: somebody wrote to it, or it was restored.
-        with session.transaction(f"adreel table {order.place}"):
-            return publication.run(may_change=False)
+    with ThreadPoolExecutor(1) as pool:
+        publication = _TablePublisher(session, lake, order, now, pool)
+        try:
+            with session.transaction(f"adreel table {order.place}"):
+                return publication.run(may_change=not order.reload)
+        except ProofError:
+            # The copy was not that of the version before: somebody wrote to it, or it was restored.
+            with session.transaction(f"adreel table {order.place}"):
+                return publication.run(may_change=False)
 
 
 _MARK_COLUMNS = (
@@ -109,8 +112,13 @@ def _marks(place: Place) -> str:
 class _TablePublisher:
     """One version on its way to one destination, within a transaction."""
 
-    def __init__(self, session: DestinationSession, lake: Lake, order: PublishOrder, now: datetime) -> None:
+    def __init__(
+        self, session: DestinationSession, lake: Lake, order: PublishOrder, now: datetime, pool: Executor
+    ) -> None:
+        """`pool` reads the version's figures while rows are sent."""
         self._session = session
+        self._pool = pool
+        self._figures: Future[TableFigures] | None = None
         self._lake = lake
         self._order = order
         self._now = now
@@ -133,12 +141,15 @@ class _TablePublisher:
             refuse_changed(mark, self._order.publisher, self._place, self._types)
         if may_change and mark is not None and there and mark.run_id == self._order.run_id:
             return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
+        self._begin_figures()
         published = None
         if may_change and mark is not None and there:
             self._add_columns(there)
             self._empty_columns(there & mark.columns.keys() - self._types.keys())
             published = self._change(mark)
         published = published or self._load(there)
+        if self._day_column is not None:
+            self._session.index(self._place, self._day_column)
         self._prove()
         earlier = {} if mark is None or self._order.reload else mark.columns
         self._write_mark(self._place, self._order.publisher, dict(earlier) | self._types)
@@ -180,10 +191,10 @@ class _TablePublisher:
                 return None
             removed = CountedRows(changes.removed())
             if changes.key:
-                self._session.stage(_REMOVED, removed.reader())
+                self._session.stage(_REMOVED, removed.reader(), changes.key)
                 self._delete(_REMOVED, changes.key)
             written = CountedRows(changes.written())
-            self._session.stage(_WRITTEN, written.reader())
+            self._session.stage(_WRITTEN, written.reader(), changes.key)
             if changes.key:
                 self._delete(_WRITTEN, changes.key)
             names = ", ".join(map(quoted, self._types))
@@ -193,8 +204,16 @@ class _TablePublisher:
         return Published(PublishMode.CHANGES, self._table.rows, written.rows, removed.rows)
 
     def _delete(self, staged: str, key: tuple[str, ...]) -> None:
-        on = " AND ".join(f"{self._place.sql}.{quoted(name)} = k.{quoted(name)}" for name in key)
-        self._session.run(sql("DELETE FROM", self._place.sql, "USING", quoted(staged), "k WHERE", on))
+        on = [f"{self._place.sql}.{quoted(name)} = k.{quoted(name)}" for name in key]
+        if self._day_column in key and self._day_column is not None:
+            # As values, so that the database reads these days alone, by its index or by what it knows of blocks.
+            day = quoted(self._day_column)
+            ends = sql(f"SELECT CAST(min({day}) AS VARCHAR), CAST(max({day}) AS VARCHAR) FROM", quoted(staged))
+            ((first, last),) = self._session.rows(ends)
+            if first is None:
+                return
+            on.append(f"{self._place.sql}.{day} BETWEEN {literal(first)} AND {literal(last)}")
+        self._session.run(sql("DELETE FROM", self._place.sql, "USING", quoted(staged), "k WHERE", " AND ".join(on)))
 
     def _load(self, there: frozenset[str]) -> Published:
         """Sends all rows; those that were there go in the same transaction."""
@@ -225,13 +244,24 @@ class _TablePublisher:
     # -- proof
 
     def _prove(self) -> None:
-        copy = figures(self._session.rows, self._place.sql, self._table.schema, quoted, self._day_column)
+        copy = figures(
+            self._session.rows, self._place.sql, self._table.schema, quoted, self._day_column, self._session.words
+        )
         prove(self._version_figures, copy, str(self._place))
 
-    @cached_property
+    def _begin_figures(self) -> Future[TableFigures]:
+        """Reads the version's figures in the background, once."""
+        if self._figures is None:
+            self._figures = self._pool.submit(copy_context().run, self._read_figures, self._day_column)
+        return self._figures
+
+    @property
     def _version_figures(self) -> TableFigures:
+        return self._begin_figures().result()
+
+    def _read_figures(self, day: str | None) -> TableFigures:
         with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
-            return figures(rows, _VIEW, self._table.schema, quoted, self._day_column)
+            return figures(rows, _VIEW, self._table.schema, quoted, day)
 
     @cached_property
     def _day_column(self) -> str | None:
@@ -255,7 +285,8 @@ class _TablePublisher:
 
 def day_column(lake: Lake, order: PublishOrder) -> str | None:
     """The column of the version's days; None if it has none."""
-    return next((each.day_column for each in lake.versions(order.slug) if each.number == order.version), None)
+    version = lake.version(order.slug, order.version)
+    return version.day_column if version is not None else None
 
 
 class CountedRows:

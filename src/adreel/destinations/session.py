@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from adreel.destinations.figures import SqlWords
 from adreel.lake.engine import quoted
 
 
@@ -29,7 +30,12 @@ class Place:
 
 
 class DestinationSession(Protocol):
-    """An open destination. Faults are AdreelErrors: RetryError for what passes, InputError for what people mend."""
+    """An open destination. Faults are AdreelErrors: RetryError for what passes, InputError for what people mend.
+
+    `words` are those of its SQL in `figures`.
+    """
+
+    words: SqlWords
 
     def transaction(self, lock: str) -> AbstractContextManager[None]:
         """One transaction, undone if the block raises; one at a time of those with the same `lock`."""
@@ -47,8 +53,15 @@ class DestinationSession(Protocol):
         """Appends the rows of a pyarrow RecordBatchReader to a table that has its columns."""
         ...
 
-    def stage(self, name: str, batches: Any) -> None:
-        """Puts rows into a temporary table of this name, which goes at the end of the transaction or the session."""
+    def stage(self, name: str, batches: Any, key: Sequence[str] = ()) -> None:
+        """Puts rows into a temporary table of this name, which goes at the end of the transaction or the session.
+
+        `key` are the columns by which other tables are joined with it; without any, all may be.
+        """
+        ...
+
+    def index(self, place: Place, column: str) -> None:
+        """Has the table an index that begins with the column, where the database has a use for it."""
         ...
 
     def columns(self, place: Place) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from adreel.lake.versions import (
     restorable,
     restore,
     vacuum,
+    version_note,
     versions,
 )
 from adreel.lake.windows import Spared, Window
@@ -226,6 +227,10 @@ class Lake:
     def versions(self, slug: str) -> tuple[Version, ...]:
         """The versions that can be read, newest first. Raises NotFoundError if there is no table."""
         return versions(self._storage, slug)
+
+    def version(self, slug: str, number: int) -> Version | None:
+        """One version that a run or a restore made; None if there is none, or if it cannot be read any more."""
+        return version_note(self._storage, slug, number)
 
     def refuse_unsafe_store(self) -> None:
         """Raises InputError for an object store in which simultaneous commits would overwrite each other.

@@ -25,7 +25,7 @@ from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
 from adreel.lake.keys import KeyIndex, key_faults
 from adreel.lake.storage import Storage
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
-from adreel.lake.windows import Leaving, Spared, Window
+from adreel.lake.windows import Leaving, Spared, Window, as_days
 from adreel.language import integer, phrase
 from adreel.update_methods import Method
 
@@ -245,21 +245,46 @@ class Landing:
         """Writes the files of the new version and says which old ones stay."""
         rows_in, written, values_kept = self._take_in(table, schema, writer)
         with self._storage.guard(self._what):
-            index = self._indexed(table, schema, tuple(writer.files))
+            incoming = tuple(writer.files)
+            index = self._indexed(table, schema, incoming)
             if table is None:
                 return _Change((), rows_in, written, written, 0, 0)
             emptied, blank = self._emptied(table, schema), self._blank(table, rows_in)
             if self._write.method is Method.REPLACE:
                 return _Change((), rows_in, written, written, None, table.rows, emptied=emptied, blank=blank)
             leavers = self._leavers(table, schema)
-            matched = self._match(table, schema, tuple(writer.files), index, leavers) if index else 0
+            matched = self._match(table, schema, incoming, index, leavers) if index else 0
             kept_files = self._carry_over(table, schema, writer, leavers)
         left = sum(int(mask.sum()) for mask in leavers.values())
         rows_after = table.rows - left + written
         changed = None if self._write.method is Method.PARTITION else matched
+        touched_days = self._touched_days(incoming) if schema.equals(table.schema) else None
         return _Change(
-            kept_files, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied, blank
+            kept_files,
+            rows_in,
+            rows_after,
+            written - matched,
+            changed,
+            left - matched,
+            values_kept,
+            emptied,
+            blank,
+            touched_days,
         )
+
+    def _touched_days(self, incoming: tuple[DataFile, ...]) -> tuple[date, date] | None:
+        """The first and last day of new rows and of rows that they replace; None if these may be of any day."""
+        write, day = self._write, self._write.day_column
+        by_day = write.method is Method.PARTITION or (write.method is Method.UPSERT and day in write.key)
+        if day is None or not by_day or write.whole_advertisers:
+            return None
+        ranges = [as_days(file.ranges.get(day)) for file in incoming if file.rows]
+        if write.method is Method.PARTITION:
+            ranges += [(window.start, window.end) for window in write.windows]
+        known = [ends for ends in ranges if ends is not None]
+        if not known or len(known) < len(ranges):
+            return None
+        return min(first for first, _ in known), max(last for _, last in known)
 
     def _take_in(self, table: TableState | None, schema: Any, writer: FileWriter) -> tuple[int, int, Mapping[str, int]]:
         """Writes the new rows; how many came, how many are of days to keep, and the values kept by unasked column."""
@@ -490,7 +515,7 @@ class Landing:
         now = int(self._clock().timestamp() * 1000)
         # No retries by delta-rs: it would put this change on top of another writer's without looking at its rows.
         properties = CommitProperties(
-            custom_metadata={NOTE: self._note(commit, now)},
+            custom_metadata={NOTE: self._note(commit, change.touched_days, now)},
             max_commit_retries=0,
             app_transactions=[Transaction(self._write.run_id, commit.version)],
         )
@@ -516,7 +541,7 @@ class Landing:
         else:
             table.delta.create_write_transaction(adds, "overwrite", delta_schema, commit_properties=properties)
 
-    def _note(self, commit: Commit, now: int) -> dict[str, Any]:
+    def _note(self, commit: Commit, touched_days: tuple[date, date] | None, now: int) -> dict[str, Any]:
         """What the version keeps of its run; `now` is in milliseconds since 1970."""
         return {
             "at": now,
@@ -537,12 +562,16 @@ class Landing:
             "kept": dict(commit.kept),
             "emptied": list(commit.emptied),
             "blank": list(commit.blank),
+            "touched_days": None if touched_days is None else [day.isoformat() for day in touched_days],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What a new version is made of, beside the new files: the old files that stay, and its counts."""
+    """What a new version is made of, beside the new files: the old files that stay, and its counts.
+
+    `touched_days` as in `Version`.
+    """
 
     kept: tuple[DataFile, ...]
     rows_in: int
@@ -553,6 +582,7 @@ class _Change:
     values_kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     emptied: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
+    touched_days: tuple[date, date] | None = None
 
 
 def _widened(table: TableState, schema: Any) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ add.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -20,8 +21,8 @@ from adreel.lake.engine import engine, quoted, sql
 from adreel.lake.keys import key_faults
 from adreel.lake.query import create_view
 from adreel.lake.storage import Storage
-from adreel.lake.tables import TableState, open_table, read_table
-from adreel.lake.versions import Version, versions
+from adreel.lake.tables import TableState, open_table
+from adreel.lake.versions import Version, versions_between
 from adreel.language import phrase
 from adreel.update_methods import Method
 
@@ -61,21 +62,22 @@ class RowChanges:
 @contextmanager
 def open_row_changes(storage: Storage, slug: str, before: int, after: int) -> Iterator[RowChanges | None]:
     """The changes, to be read while the block runs; see `Lake.row_changes`."""
-    noted = {version.number: version for version in versions(storage, slug)}
+    noted = versions_between(storage, slug, before, after)
     old, new = open_table(storage, slug, before), open_table(storage, slug, after)
     with storage.guard(phrase("the table %(table)s", table=slug)), engine(MEMORY) as connection:
-        old_files, new_files = create_views(connection, storage, old, new)
-        some = _Sides(replace(old, files=old_files), replace(new, files=new_files))
+        create_views(connection, storage, old, new)
+        some = _Sides(old, new)
         if not some.same_types:
             yield None
-        elif _appends(noted, before, after):
+        elif _appends(noted):
             only_added = connection.execute(_all_but(some, "old_rows", "new_rows") + " LIMIT 1").fetchone() is None
             nothing = sql("SELECT * FROM new_rows LIMIT 0")
             yield RowChanges((), connection, nothing, _all_but(some, "new_rows", "old_rows")) if only_added else None
         else:
             key = noted[after].key if after in noted else ()
-            keyed = bool(key) and some.has_key(storage, key)
-            yield RowChanges(key, connection, _removed(key), _written(some, key)) if keyed else None
+            some = _Sides(old, new, _days_condition(connection, noted, before, after, key))
+            keyed = bool(key) and some.has_key(connection, key)
+            yield RowChanges(key, connection, _removed(some, key), _written(some, key)) if keyed else None
 
 
 @contextmanager
@@ -87,17 +89,45 @@ def open_version(storage: Storage, slug: str, version: int, view: str) -> Iterat
         yield lambda query: connection.execute(query).fetchall()
 
 
-def _appends(noted: dict[int, Version], before: int, after: int) -> bool:
+def _appends(noted: Mapping[int, Version]) -> bool:
     """Whether a version from the earlier one on was appended, so that keys may be there several times."""
-    return any(version.method == Method.APPEND for number, version in noted.items() if before <= number <= after)
+    return any(version.method == Method.APPEND for version in noted.values())
+
+
+def _days_condition(
+    connection: duckdb.DuckDBPyConnection, noted: Mapping[int, Version], before: int, after: int, key: tuple[str, ...]
+) -> str:
+    """SQL for the rows of days on which the versions may differ, of those in files that only one of them has."""
+    between = [noted.get(number) for number in range(before + 1, after + 1)]
+    touched = [version.touched_days for version in between if version is not None and version.touched_days is not None]
+    day_column = noted[after].day_column if after in noted else None
+    if day_column is None or day_column not in key or len(touched) < len(between):
+        return "TRUE"
+    day = quoted(day_column)
+    spans = [(min(first for first, _ in touched), max(last for _, last in touched))]
+    # Rows of other days may only have left, so that there are fewer.
+    counts = sql("SELECT CAST(", day, "AS DATE), count(*) FROM")
+    left = sql(counts, "old_rows GROUP BY 1 EXCEPT", counts, "new_rows GROUP BY 1")
+    others = [other for other, _ in connection.execute(left).fetchall()]
+    if None in others:
+        return "TRUE"
+    spans += [(other, other) for other in others if not spans[0][0] <= other <= spans[0][1]]
+    return " OR ".join(
+        f"({day} >= DATE '{first}' AND {day} < DATE '{last + timedelta(days=1)}')" for first, last in spans
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """Both versions, each with the files that the other does not have."""
+    """Both versions, with a condition for the rows in which they may differ."""
 
     old: TableState
     new: TableState
+    differs: str = "TRUE"
+
+    def rows(self, view: str) -> str:
+        """The rows of a view that may differ, as SQL for FROM."""
+        return sql("(SELECT * FROM", view, "WHERE", self.differs, ")")
 
     @property
     def same_types(self) -> bool:
@@ -111,11 +141,16 @@ class _Sides:
         names = frozenset(self.old.schema.names)
         return tuple(quoted(name) if name in names else f"NULL AS {quoted(name)}" for name in self.new.schema.names)
 
-    def has_key(self, storage: Storage, key: tuple[str, ...]) -> bool:
-        """Whether the key names each row of both."""
+    def has_key(self, connection: duckdb.DuckDBPyConnection, key: tuple[str, ...]) -> bool:
+        """Whether the key names each of these rows in both."""
+        names = ", ".join(map(quoted, key))
+
+        def read(view: str) -> Any:
+            return connection.execute(sql("SELECT", names, "FROM", self.rows(view), "r")).to_arrow_reader(BATCH_ROWS)
+
         return all(
-            set(key) <= set(side.schema.names) and not key_faults(lambda side=side: read_table(storage, side, key), key)
-            for side in (self.old, self.new)
+            set(key) <= set(side.schema.names) and not key_faults(lambda view=view: read(view), key)
+            for side, view in ((self.old, "old_rows"), (self.new, "new_rows"))
         )
 
 
@@ -125,9 +160,10 @@ def _all_but(sides: _Sides, view: str, other: str) -> str:
     return sql("SELECT", columns[view], f"FROM {view} EXCEPT ALL SELECT", columns[other], f"FROM {other}")
 
 
-def _removed(key: tuple[str, ...]) -> str:
+def _removed(sides: _Sides, key: tuple[str, ...]) -> str:
     names = ", ".join(map(quoted, key))
-    return sql("SELECT", names, "FROM old_rows ANTI JOIN new_rows USING (", names, ")")
+    old, new = sides.rows("old_rows"), sides.rows("new_rows")
+    return sql("SELECT", names, "FROM", old, "o ANTI JOIN", new, "n USING (", names, ")")
 
 
 def _written(sides: _Sides, key: tuple[str, ...]) -> str:
@@ -146,9 +182,13 @@ def _written(sides: _Sides, key: tuple[str, ...]) -> str:
         _hash(sides.new.schema),
         "AS",
         _HASH,
-        "FROM new_rows) n ANTI JOIN (",
+        "FROM",
+        sides.rows("new_rows"),
+        ") n ANTI JOIN (",
         old,
-        "FROM old_rows)) o ON",
+        "FROM",
+        sides.rows("old_rows"),
+        ")) o ON",
         on,
         f"AND o.{_HASH} = n.{_HASH}",
     )

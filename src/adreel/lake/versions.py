@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
@@ -41,7 +41,8 @@ class Version:
     day that the run read, by the zone of ad accounts; empty for a restore, for rows without dates, and for a version of
     an older adreel. `only_days_read`: the run kept no other days of the ad accounts that it read. `emptied` are columns
     whose earlier values left the table without being read again. `coverage` are the writer's own records of what was
-    read up to then, JSON values; empty for a version of an older adreel.
+    read up to then, JSON values; empty for a version of an older adreel. `touched_days` are the first and last day of
+    rows that the version brought or changed; None if it may have changed any. Rows of other days may have left it.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Version:
     only_days_read: bool = False
     emptied: tuple[str, ...] = ()
     coverage: tuple[Mapping[str, Any], ...] = ()
+    touched_days: tuple[date, date] | None = None
 
 
 READING = timedelta(hours=12)
@@ -89,6 +91,14 @@ def versions(storage: Storage, slug: str) -> tuple[Version, ...]:
         commits = read_commits(storage, slug, numbers)
     made_by_runs = (_version(number, commit_info(actions)) for number, actions in commits.items())
     return tuple(reversed([version for version in made_by_runs if version is not None]))
+
+
+def versions_between(storage: Storage, slug: str, first: int, last: int) -> Mapping[int, Version]:
+    """The versions from one number to another that runs made and that can be read, by their numbers."""
+    with storage.guard(phrase("the table %(table)s", table=slug)):
+        commits = read_commits(storage, slug, tuple(range(first, last + 1)))
+    made = {number: _version(number, commit_info(actions)) for number, actions in commits.items()}
+    return {number: version for number, version in made.items() if version is not None}
 
 
 def newest_version(storage: Storage, slug: str) -> Version | None:
@@ -314,4 +324,9 @@ def _version(number: int, info: dict[str, Any]) -> Version | None:
         only_days_read=note.get("only_days_read", False),
         emptied=tuple(note.get("emptied", ())),
         coverage=tuple(note.get("coverage", ())),
+        touched_days=_days(note.get("touched_days")),
     )
+
+
+def _days(ends: Sequence[str] | None) -> tuple[date, date] | None:
+    return (date.fromisoformat(ends[0]), date.fromisoformat(ends[1])) if ends else None

@@ -118,7 +118,7 @@ class Leaving:
 
     def may_touch(self, file: DataFile) -> bool:
         """Whether rows of the file may leave, judged by its ranges."""
-        days = _as_days(file.ranges.get(self._day_column or ""))
+        days = as_days(file.ranges.get(self._day_column or ""))
         if self._keep_from and (days is None or days[0] < self._keep_from):
             return True
         advertisers = file.ranges.get(self._advertiser_column)
@@ -176,7 +176,8 @@ def _between(ids: Any, bounds: Range) -> Any:
     return pc.and_(pc.greater_equal(ids, bounds[0]), pc.less_equal(ids, bounds[1]))
 
 
-def _as_days(bounds: Range | None) -> Range | None:
+def as_days(bounds: Range | None) -> Range | None:
+    """The range of a column of days or of wall clock hours as days."""
     if bounds is None:
         return None
     least, most = (bound.date() if isinstance(bound, datetime) else bound for bound in bounds)
