@@ -1,11 +1,14 @@
 """One million rows of 30 columns into DuckDB and Postgres: the first publish, and one after a tenth has changed.
 
-`python -m bench publishing` prints the table. Beside it, if dlt is installed, dlt alone loads the same rows from Arrow.
+`python -m bench publishing` prints the table. Beside it, where installed, dlt alone loads the same rows from Arrow, and
+ingestr loads them into Postgres from Arrow files. Its driver for DuckDB would come from the network.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -90,6 +93,24 @@ def _dlt(destination: Any, folder: Path, whole: pa.Table, changed: pa.Table) -> 
     return seconds[0], seconds[1]
 
 
+def _ingestr(program: str, url: str, folder: Path, whole: pa.Table, changed: pa.Table) -> tuple[float, float]:
+    """Seconds of ingestr's first load and of its merge of the changed rows."""
+    quiet = {"DISABLE_TELEMETRY": "true", "INGESTR_DISABLE_TELEMETRY": "true", "HOME": str(folder)}
+    merge = ["--incremental-strategy", "merge", *(word for name in KEY for word in ("--primary-key", name))]
+    seconds = []
+    for table, options in ((whole, ["--incremental-strategy", "replace"]), (changed, merge)):
+        path = folder / "rows.arrow"
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table, 50_000)
+        source = ["--source-uri", f"mmap://{path}", "--source-table", SLUG]
+        target = ["--dest-uri", f"{url}?sslmode=disable", "--dest-table", f"ingestr.{SLUG}"]
+        began = time.perf_counter()
+        command = [program, "ingest", "--yes", "--progress", "log", *source, *target, *options]
+        subprocess.run(command, env=os.environ | quiet, stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - began)
+    return seconds[0], seconds[1]
+
+
 def lines() -> Iterator[str]:
     """The table as Markdown."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
@@ -120,6 +141,10 @@ def lines() -> Iterator[str]:
                 target = duckdb(str(folder / "dlt.duckdb")) if title == "DuckDB" else postgres(secret)
                 once, again = _dlt(target, folder / f"dlt-{title}", whole, changed)
                 yield f"| dlt alone, {title} | {once:.1f} | {again:.1f} |"
+        program = shutil.which(os.environ.get("INGESTR", "ingestr"))
+        if program is not None:
+            once, again = _ingestr(program, secret, folder, whole, changed)
+            yield f"| ingestr, Postgres | {once:.1f} | {again:.1f} |"
 
 
 def main() -> None:

@@ -91,6 +91,11 @@ def test_a_destination_that_is_away_is_retried_and_then_has_the_newest_version(h
     assert (status["state"], status["version"]) == ("failed", None)
     assert "could not be read or written" in status["failure"]
     assert publish_all(home) == 0
+    # Tries of people do not make the worker wait longer.
+    for _ in range(3):
+        home.bad("publish", "spend")
+    (status,) = home.json("destinations", "status", "spend")
+    assert status["next_try_at"] == (home.now + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     warehouse.rmdir()
     aside.rename(warehouse)
     home.now += timedelta(minutes=2)

@@ -155,6 +155,15 @@ def test_a_version_that_is_there_is_not_sent_again(copy: Copy) -> None:
     assert copy.publish() == Published(PublishMode.NOTHING, 1, 0, 0)
 
 
+def test_rows_that_somebody_changed_are_put_right_when_the_version_is_published_again(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("b", 1)])
+    copy.publish()
+    copy.query(f'UPDATE "{copy.schema}"."daily" SET spend = 7 WHERE ad_id = \'a\'')
+    assert copy.publish() == Published(PublishMode.FULL, 2, 2, 0)
+    assert copy.is_the_lakes()
+    assert copy.publish().mode is PublishMode.NOTHING
+
+
 def test_versions_in_between_and_a_restore_arrive_as_one_change(copy: Copy) -> None:
     put(copy.lake, "run1", "replace", [row(ad, 1) for ad in "abcdef"])
     copy.publish()
@@ -172,6 +181,22 @@ def test_new_columns_appear(copy: Copy) -> None:
     put(copy.lake, "run2", "upsert", [row("b", 1, likes=7)], schema=with_columns(likes=pa.int64()))
     assert copy.publish().mode is PublishMode.CHANGES
     assert copy.is_the_lakes()
+
+
+def test_texts_come_without_the_character_that_postgres_cannot_hold(tmp_path: Path, postgres: PostgresServer) -> None:
+    schema = with_columns(ad_name=pa.string(), tags=pa.list_(pa.string()))
+    names = 'SELECT ad_id, ad_name, tags, clicks FROM "tiktok"."daily" ORDER BY 1'
+    with postgres_copy(tmp_path, postgres) as copy:
+        odd = row("b\0", 1, ad_name="\0No\0el", tags=["x\0", None])
+        put(copy.lake, "run1", "replace", [row("a", 1, ad_name="Plain", tags=None), odd], schema=schema)
+        assert copy.publish().mode is PublishMode.FULL
+        put(copy.lake, "run2", "upsert", [{**odd, "clicks": 5}], schema=schema)
+        assert copy.publish() == Published(PublishMode.CHANGES, 2, 1, 0)
+        assert [tuple(line.values()) for line in copy.query(names)] == [
+            ("a", "Plain", None, 1),
+            ("b", "Noel", ["x", None], 5),
+        ]
+        assert copy.publish().mode is PublishMode.NOTHING
 
 
 def test_a_postgres_table_has_an_index_of_its_days_and_keeps_one_of_somebodys(

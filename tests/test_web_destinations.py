@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ import yaml
 from adreel.destinations.service import publish_due
 from adreel.destinations.status import due_destinations
 from adreel.lake import Lake
+from adreel.monitoring.metrics import exposition
 from adreel.store import Level, Role
 from api_home import Program, program
 from form_page import filled, sent
@@ -259,8 +261,11 @@ def test_publish_now_tries_what_failed_at_once(shop: Shop) -> None:
     assert "warehouse Failed" in shop.admin.words("/datasets/spend")
     shop.bring_back()
     assert shop.publish() == 0
-    page = shop.admin.words(shop.admin.sent(f"{PAGE}/1/publish"))
-    assert "Publishing to warehouse begins in a moment." in page
+    assert "every 2s" not in shop.admin.good(PAGE)
+    page = shop.admin.good(shop.admin.sent(f"{PAGE}/1/publish"))
+    assert "Publishing to warehouse begins in a moment." in words_of(page)
+    # The page follows what the worker does.
+    assert 'hx-get="/datasets/spend/destinations" hx-trigger="every 2s"' in page
     assert shop.publish() == 1
     page = shop.admin.good(PAGE)
     assert "Up to date" in words_of(page)
@@ -493,6 +498,10 @@ def test_the_command_line_attaches_and_detaches(shop: Shop) -> None:
     assert "no longer publishes to 'warehouse'" in shop.home.good("destinations", "detach", "spend", "warehouse").stderr
     assert shop.targets() is None
     assert "does not publish to 'warehouse'" in shop.home.bad("destinations", "detach", "spend", "warehouse")[1]
+    # What the refusal names is a command that does it.
+    refusal = " ".join(shop.home.bad("publish", "spend", "--to", "warehouse")[1].split())
+    shop.home.good(*shlex.split(refusal.partition("To have it do so: adreel ")[2]))
+    assert shop.targets() == ["warehouse"]
 
 
 # -- where failing things are listed
@@ -501,6 +510,8 @@ def test_the_command_line_attaches_and_detaches(shop: Shop) -> None:
 def test_publishing_that_fails_for_a_day_needs_attention(shop: Shop) -> None:
     shop.add()
     shop.attach()
+    shop.publish()
+    shop.home.good("run", "spend")
     shop.take_away()
     shop.publish()
     assert status_of(program(shop.site))["publications"] == []
@@ -508,16 +519,35 @@ def test_publishing_that_fails_for_a_day_needs_attention(shop: Shop) -> None:
     shop.publish()
     api = status_of(program(shop.site))
     assert api == shop.home.json("status")
+    (lag,) = api["publishing"]
+    assert (lag["destination"], lag["datasets"], lag["failed_tries"]) == ("warehouse", 1, 2)
+    assert lag["lag_seconds"] == pytest.approx(86_400, abs=60)
+    metrics = scraped(shop)
+    assert metrics["adreel_publish_lag_seconds"] == lag["lag_seconds"]
+    assert metrics["adreel_publish_failed_tries"] == 2
     (entry,) = api["publications"]
     assert (entry["dataset"], entry["destination"]) == ("spend", "warehouse")
     printed = " ".join(shop.home.good("status").stdout.split())
+    assert re.search("warehouse 1 (1 day ago|yesterday) 2", shop.admin.words("/status"))
     for text in (shop.admin.words("/status"), words_of(shop.admin.part("/home/state").text), printed):
         assert "Not published to warehouse" in text
         assert entry["words"] in text
     shop.bring_back()
     shop.home.now += timedelta(hours=1)
+    # A later version that is missing as well makes it no younger.
+    shop.home.good("run", "spend")
+    assert [lag["oldest_at"] for lag in shop.home.json("status")["publishing"]] == [lag["oldest_at"]]
     assert shop.publish() == 1
-    assert status_of(program(shop.site))["publications"] == []
+    api = status_of(program(shop.site))
+    assert (api["publications"], api["publishing"]) == ([], [])
+    assert scraped(shop)["adreel_publish_lag_seconds"] == 0
+
+
+def scraped(shop: Shop) -> dict[str, float]:
+    """The metrics of publishing, by name."""
+    text = exposition(shop.site.store, shop.site.settings, shop.home.now).decode()
+    lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith("adreel_publish_"))
+    return {name.partition("{")[0]: float(value) for name, _, value in lines}
 
 
 def status_of(asking: Program) -> Any:

@@ -42,6 +42,10 @@ def _print(state: HomeStatus) -> None:
     ]
     if trouble:
         print_table(("needs attention", "status", "reason"), trouble)
+    if state.publishing:
+        lag_heads = ("destination", "datasets behind", "oldest version (UTC)", "failed tries")
+        lags = [(lag.destination, lag.datasets, lag.oldest_at, lag.failed_tries) for lag in state.publishing]
+        print_table(lag_heads, lags)
     if state.workers:
         heads = ("worker", "process", "runs", "runs at once", "started (UTC)")
         workers = [(each.host, str(each.pid), each.runs, each.runs_at_once, each.started_at) for each in state.workers]

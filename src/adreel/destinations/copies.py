@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -76,11 +76,10 @@ def read_mark(text: str | bytes) -> CopyMark:
 class TableCopy(Protocol):
     """A table at a destination. Faults are AdreelErrors, as of `DestinationSession`.
 
-    `words` are those of its SQL in `figures`. Without `takes_changes` it is replaced whole each time.
+    `words` are those of its SQL in `figures`. Unless it is a `ChangingCopy`, it is replaced whole each time.
     """
 
     words: SqlWords
-    takes_changes: bool
 
     def mark(self) -> CopyMark | None:
         """What the destination says of the table."""
@@ -102,12 +101,17 @@ class TableCopy(Protocol):
         """Has the table hold these rows only, of a pyarrow RecordBatchReader; columns that are new are added."""
         ...
 
-    def change(self, changes: RowChanges) -> tuple[int, int]:
-        """Brings the changes to the table; how many rows were written and removed."""
-        ...
-
     def figures(self, schema: Any, day_column: str | None) -> TableFigures:
         """What proves the table, with the rows of each day if it has a column of days."""
+        ...
+
+
+@runtime_checkable
+class ChangingCopy(TableCopy, Protocol):
+    """A table at a destination that takes changes."""
+
+    def change(self, changes: RowChanges) -> tuple[int, int]:
+        """Brings the changes to the table; how many rows were written and removed."""
         ...
 
 
@@ -167,9 +171,10 @@ class CopyPublisher:
         if mark is None or not is_there or self._order.reload:
             return self._load(mark, is_there=is_there)
         refuse_changed(mark.table, self._order.publisher, self._order.place, self._types)
-        if mark.table.run_id == self._order.run_id and not mark.pending:
-            return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
         try:
+            if mark.table.run_id == self._order.run_id and not mark.pending:
+                self._compare()
+                return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
             changed = self._change(mark)
         except ProofError as error:
             # The copy was not that of the version before: somebody wrote to it.
@@ -179,7 +184,7 @@ class CopyPublisher:
 
     def _change(self, mark: CopyMark) -> Published | None:
         """Sends what changed since the version there; None if that cannot be known."""
-        if not self._copy.takes_changes or mark.pending not in ("", self._order.run_id):
+        if not isinstance(self._copy, ChangingCopy) or mark.pending not in ("", self._order.run_id):
             return None
         if mark.table.columns.keys() - self._types.keys() or not is_in_lake(self._lake, self._order.slug, mark.table):
             # Columns that are gone keep no values.
@@ -209,16 +214,19 @@ class CopyPublisher:
 
     def _prove(self, columns: Mapping[str, str]) -> None:
         """Raises ProofError unless the copy is the version's, and says that it is."""
-        copy = self._copy.figures(self._table.schema, self._day_column)
-        prove(self._version_figures, copy, str(self._order.place), is_undone=False)
+        self._compare()
         table = TableMark(self._order.publisher, self._order.version, self._order.run_id, columns)
         self._copy.write_mark(CopyMark(table, "", self._table.rows, self._now))
 
+    def _compare(self) -> None:
+        """Raises ProofError unless the copy is the version's."""
+        copy = self._copy.figures(self._table.schema, self._day_column)
+        prove(self._version_figures, copy, str(self._order.place), is_undone=False)
+
     @cached_property
     def _version_figures(self) -> TableFigures:
-        words = SqlWords() if self._copy.words.length else SqlWords(length=None)
         with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
-            return figures(rows, _VIEW, self._table.schema, quoted, self._day_column, words)
+            return figures(rows, _VIEW, self._table.schema, quoted, self._day_column, self._copy.words.for_version)
 
     @cached_property
     def _day_column(self) -> str | None:

@@ -73,8 +73,6 @@ class DltCopy:
     `folder` is for dlt's files: whatever is in it from earlier processes goes.
     """
 
-    takes_changes = True
-
     def __init__(self, engine: Engine, address: str, place: Place, schema: Any, folder: Path) -> None:
         """`schema` has the version's columns. InputError for names that the database would change."""
         set_up(folder)
@@ -152,7 +150,7 @@ class DltCopy:
             client.sql_client.truncate_tables(self._place.table)
 
     def change(self, changes: RowChanges) -> tuple[int, int]:
-        """See `TableCopy`."""
+        """See `ChangingCopy`."""
         rows = FlaggedChanges(changes, self._schema, REMOVED, None)
         self._load(self._plain(rows.reader()), MERGE, changes.key)
         return rows.written, rows.removed

@@ -42,6 +42,7 @@ class SqlWords:
     `length` counts the characters of a text, None where no function counts as others do. `truth` is the condition that
     a boolean is true, `utc` an instant as a time in UTC, and `day` the day of a day or a time without a zone.
     `at_once`: the figures of all days take no longer than those of the whole table, so that one pass gives both.
+    `has_nul`: texts there have the character NUL.
     """
 
     length: str | None = "char_length({})"
@@ -49,6 +50,13 @@ class SqlWords:
     utc: str = "{} AT TIME ZONE 'UTC'"
     day: str = "CAST({} AS DATE)"
     at_once: bool = False
+    has_nul: bool = True
+
+    @property
+    def for_version(self) -> SqlWords:
+        """The words of DuckDB for a version whose figures are compared with those there."""
+        length = None if self.length is None else STANDARD.length
+        return SqlWords(length=length if self.has_nul else "char_length(replace({}, chr(0), ''))")
 
 
 STANDARD = SqlWords()

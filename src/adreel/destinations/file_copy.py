@@ -112,8 +112,6 @@ class FilesCopy(TableCopy):
 class ParquetCopy(FilesCopy):
     """One Parquet file, which is replaced whole in one step, so that nobody sees half of it."""
 
-    takes_changes = False
-
     @property
     def _path(self) -> str:
         return f"{checked(self._place.table)}.parquet"
@@ -144,10 +142,6 @@ class ParquetCopy(FilesCopy):
                 shutil.copyfileobj(file, stream, UPLOAD_BYTES)
             whole.unlink()
 
-    def change(self, changes: RowChanges) -> tuple[int, int]:
-        """Never called: `takes_changes` is false."""
-        raise NotImplementedError
-
     def figures(self, schema: Any, day_column: str | None) -> TableFigures:
         """See `TableCopy`."""
         import pyarrow.dataset as pa_dataset
@@ -169,8 +163,6 @@ def _write_parquet(rows: Any, path: Path) -> None:
 
 class DeltaCopy(FilesCopy):
     """A Delta table, each publish one version of it."""
-
-    takes_changes = True
 
     @property
     def _url(self) -> str:
@@ -209,7 +201,7 @@ class DeltaCopy(FilesCopy):
             self._clean()
 
     def change(self, changes: RowChanges) -> tuple[int, int]:
-        """See `TableCopy`."""
+        """See `ChangingCopy`."""
         rows = FlaggedChanges(changes, self._schema, _GONE, stays=False)
         columns = {quoted(name): f"s.{quoted(name)}" for name in self._schema.names}
         with self._guard():

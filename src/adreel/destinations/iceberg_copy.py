@@ -19,7 +19,6 @@ import pyarrow as pa
 from adreel.destinations.figures import TableFigures, figures
 from adreel.destinations.file_copy import KEEP_FILES, MEMORY, FilesCopy
 from adreel.lake.engine import engine, quoted
-from adreel.lake.row_changes import RowChanges
 
 BATCH_ROWS = 500_000
 """Rows of a file, which are held in memory while it is written."""
@@ -31,8 +30,6 @@ _VIEW = "published"
 
 class IcebergCopy(FilesCopy):
     """An Iceberg table whose rows are replaced whole, each time by one change of its metadata."""
-
-    takes_changes = False
 
     def exists(self) -> bool:
         """See `TableCopy`."""
@@ -63,10 +60,6 @@ class IcebergCopy(FilesCopy):
             expired.commit()
             self._point_to(table.refresh(), number + 1)
             self._clean(table)
-
-    def change(self, changes: RowChanges) -> tuple[int, int]:
-        """Never called: `takes_changes` is false."""
-        raise NotImplementedError
 
     def figures(self, schema: Any, day_column: str | None) -> TableFigures:
         """See `TableCopy`."""

@@ -52,6 +52,8 @@ def _publish(target: LayoutSession, *, may_change: bool) -> Published:
     mark = target.prepare()
     is_there = mark is not None and mark.run_id == target.order.run_id and mark.columns == target.fingerprint
     if may_change and is_there:
+        if target.table.rows is LayoutRows.REPORT:
+            ReportPublisher(target).prove()
         return Published(PublishMode.NOTHING, target.rows, 0, 0)
     if target.table.rows is LayoutRows.REPORT:
         published = ReportPublisher(target).publish(mark if may_change else None)

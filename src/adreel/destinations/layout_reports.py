@@ -35,7 +35,7 @@ class ReportPublisher:
             published = self._changes(mark)
         published = published or self._whole()
         self._touch_newest()
-        self._prove()
+        self.prove()
         if self._table.attributes is not None:
             self._write_stand_ins(self._table.attributes)
         return published
@@ -102,7 +102,7 @@ class ReportPublisher:
         change = f"{quoted(self._table.synced)} = {self._target.now}"
         self._session.run(sql("UPDATE", self._there, "SET", change, "WHERE", where))
 
-    def _prove(self) -> None:
+    def prove(self) -> None:
         """Rows, keys and figures of the dataset there are those of its version in the lake."""
         order = self._target.order
         keys = [column for column in self._table.columns if column.name in self._table.key]
@@ -121,10 +121,18 @@ class ReportPublisher:
             *(quoted(column.name) for column in keys),
             *(f"{measure.copy} AS {quoted(measure.name)}" for measure in measures),
         ]
+        words = self._session.words
         with self._target.lake.version_query(order.slug, order.version, LAKE) as rows:
-            version = figures(rows, sql("(SELECT", ", ".join(of_lake), f"FROM {LAKE}) version"), schema, quoted, None)
+            version = figures(
+                rows,
+                sql("(SELECT", ", ".join(of_lake), f"FROM {LAKE}) version"),
+                schema,
+                quoted,
+                None,
+                words.for_version,
+            )
         own = sql("(SELECT", ", ".join(of_copy), "FROM", self._there, "WHERE", self._target.own, ") own")
-        prove(version, figures(self._session.rows, own, schema, quoted, None), str(self._target.place))
+        prove(version, figures(self._session.rows, own, schema, quoted, None, words), str(self._target.place))
 
     # -- entities that only reports know
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from adreel.destinations.figures import SqlWords
 from adreel.destinations.session import Place, column_type
@@ -29,7 +30,7 @@ _OPTIONS = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "adreel
 class PostgresSession:
     """An open Postgres database."""
 
-    words = SqlWords(at_once=True)
+    words = SqlWords(at_once=True, has_nul=False)
 
     def __init__(self, connection: dbapi.Connection) -> None:
         self._connection = connection
@@ -71,14 +72,14 @@ class PostgresSession:
     def append(self, place: Place, batches: Any) -> None:
         """See `DestinationSession`."""
         with _translated(), self._connection.cursor() as cursor:
-            cursor.adbc_ingest(place.table, batches, mode="append", db_schema_name=place.schema)
+            cursor.adbc_ingest(place.table, _storable(batches), mode="append", db_schema_name=place.schema)
 
     def stage(self, name: str, batches: Any, key: Sequence[str] = ()) -> None:
         """See `DestinationSession`."""
         columns = ", ".join(f"{quoted(field.name)} {self.type_of(field.type)}" for field in batches.schema)
         self.run(sql("CREATE TEMP TABLE", quoted(name), "(", columns, ") ON COMMIT DROP"))
         with _translated(), self._connection.cursor() as cursor:
-            cursor.adbc_ingest(name, batches, mode="append", temporary=True)
+            cursor.adbc_ingest(name, _storable(batches), mode="append", temporary=True)
         self.run(sql("ANALYZE", quoted(name), f"({', '.join(map(quoted, key))})" if key else ""))
 
     def index(self, place: Place, column: str) -> None:
@@ -109,6 +110,40 @@ class PostgresSession:
     def type_of(self, kind: Any) -> str:
         """See `DestinationSession`."""
         return column_type(kind, _TYPES, "NUMERIC")
+
+
+_NUL = "\0"
+
+
+def _storable(batches: Any) -> Any:
+    """The rows without the character NUL, which no text of Postgres can hold (source: Postgres' manual, "Character
+    Types").
+    """
+    schema = batches.schema
+    texts = [place for place, field in enumerate(schema) if _has_text(field.type)]
+    if not texts:
+        return batches
+    return pa.RecordBatchReader.from_batches(schema, (_without_nul(batch, texts) for batch in batches))
+
+
+def _has_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind.value_type if pa.types.is_list(kind) else kind))
+
+
+def _without_nul(batch: Any, texts: Sequence[int]) -> Any:
+    for place in texts:
+        column = batch.column(place)
+        values = column.flatten() if pa.types.is_list(column.type) else column
+        if pc.any(pc.match_substring(values, _NUL)).as_py():
+            plain = pa.array(map(_plain, column.to_pylist()), column.type)
+            batch = batch.set_column(place, batch.schema.field(place), plain)
+    return batch
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_plain, value))
+    return value if value is None else value.replace(_NUL, "")
 
 
 _TYPES = {

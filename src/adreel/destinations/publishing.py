@@ -140,6 +140,7 @@ class _TablePublisher:
         if mark is not None and not self._order.reload:
             refuse_changed(mark, self._order.publisher, self._place, self._types)
         if may_change and mark is not None and there and mark.run_id == self._order.run_id:
+            self._prove()
             return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
         self._begin_figures()
         published = None
@@ -261,7 +262,7 @@ class _TablePublisher:
 
     def _read_figures(self, day: str | None) -> TableFigures:
         with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
-            return figures(rows, _VIEW, self._table.schema, quoted, day)
+            return figures(rows, _VIEW, self._table.schema, quoted, day, self._session.words.for_version)
 
     @cached_property
     def _day_column(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -33,7 +34,10 @@ from adreel.store.destinations import NewDestination, PublishedVersion
 from adreel.store.users import name_key
 
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
-"""How long after the first, second and later failed tries the next one is; the last goes on."""
+"""How long after the first, second and later failed tries the next one is; the last goes on.
+
+A try that a person asks for, and a test of the destination, begin with the first again.
+"""
 
 FOLDER = Path("tmp") / "publishing"
 """The folder of the home for files on their way to destinations; none of them is of use to a later process."""
@@ -234,7 +238,7 @@ def publish_now(
         with guard.store.locks.publishing(destination.id):
             due_now = Due(saved, status, destination)
             guard.store.audit.add(AuditAction.PUBLISH, Subject.of(saved), {"destination": destination.name})
-            yield status, _publish(guard.store, lake, due_now, clock, reload=reload)
+            yield status, _publish(guard.store, lake, due_now, clock, reload=reload, is_asked=True)
 
 
 def _is_named(status: PublicationStatus, name: str | None) -> bool:
@@ -244,19 +248,21 @@ def _is_named(status: PublicationStatus, name: str | None) -> bool:
 def _nowhere(saved: SavedDataset, name: str | None) -> str:
     if name is None:
         return phrase(
-            "Dataset %(dataset)s publishes nowhere. Add a destination to its `publish`: %(command)s",
+            "Dataset %(dataset)s publishes nowhere. Have it publish to a destination: %(command)s",
             dataset=repr(saved.name),
-            command=f"adreel datasets edit {saved.slug}",
+            command=f"adreel destinations attach {saved.slug} DESTINATION",
         )
     return phrase(
-        "Dataset %(dataset)s does not publish to %(destination)s. Add it to its `publish`: %(command)s",
+        "Dataset %(dataset)s does not publish to %(destination)s. To have it do so: %(command)s",
         dataset=repr(saved.name),
         destination=repr(name),
-        command=f"adreel datasets edit {saved.slug}",
+        command=f"adreel destinations attach {saved.slug} {shlex.quote(name)}",
     )
 
 
-def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime], *, reload: bool) -> Published:
+def _publish(
+    store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime], *, reload: bool, is_asked: bool = False
+) -> Published:
     """Publishes and stores how that went. Raises what hindered it."""
     saved, destination, begun = mine.saved, mine.destination, time.monotonic()
     good = store.runs.good(saved)[0]
@@ -271,7 +277,7 @@ def _publish(store: Store, lake: Lake, mine: Due, clock: Callable[[], datetime],
         raise
     except AdreelError as error:
         publication = mine.status.publication
-        attempts = (publication.attempts if publication else 0) + 1
+        attempts = (publication.attempts if publication and not is_asked else 0) + 1
         wait = RETRIES[min(attempts, len(RETRIES)) - 1]
         now = clock()
         store.publications.failed(

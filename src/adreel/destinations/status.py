@@ -156,6 +156,59 @@ def publishers(store: Store, destination: Destination) -> tuple[SavedDataset, ..
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PublishLag:
+    """How far a destination is behind: datasets whose newest version it does not have.
+
+    `oldest_at` is when the oldest version was made that it was not given, None without any. `failed_tries` are those
+    of these datasets since the last success, and since a person asked for a try.
+    """
+
+    destination: str
+    datasets: int
+    oldest_at: datetime | None
+    lag_seconds: float
+    failed_tries: int
+
+
+def publish_lags(store: Store, datasets: Iterable[SavedDataset], now: datetime) -> tuple[PublishLag, ...]:
+    """How far each destination of these datasets is behind, by name. Metrics, page, API and command line show this."""
+    by_name: dict[str, list[tuple[SavedDataset, PublicationStatus]]] = {}
+    for saved, status in statuses_of(store, datasets):
+        by_name.setdefault(status.name, []).append((saved, status))
+    return tuple(_lag(store, name, by_name[name], now) for name in sorted(by_name))
+
+
+def _lag(
+    store: Store, name: str, entries: Iterable[tuple[SavedDataset, PublicationStatus]], now: datetime
+) -> PublishLag:
+    behind = [
+        (saved, status)
+        for saved, status in entries
+        if status.newest is not None and status.state is not PublicationState.PUBLISHED
+    ]
+    moments = [moment for saved, status in behind if (moment := _behind_since(store, saved, status)) is not None]
+    oldest = min(moments, default=None)
+    seconds = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    tries = sum(status.publication.attempts for _, status in behind if status.publication is not None)
+    return PublishLag(name, len(behind), oldest, seconds, tries)
+
+
+def _behind_since(store: Store, saved: SavedDataset, status: PublicationStatus) -> datetime | None:
+    """When the oldest version was made that the destination lacks.
+
+    Before the first is there, it is the newest, or the first that failed: older ones may be from before the dataset
+    was published.
+    """
+    there = status.publication.run_id if status.publication is not None else ""
+    if there and there != status.newest_run:
+        missed = store.runs.first_version_after(saved, there)
+        if missed is not None:
+            return missed
+    (newest,) = store.runs.good(saved)
+    return min(filter(None, (newest.finished_at, status.failing_since)), default=None)
+
+
 def failing(store: Store, datasets: Iterable[SavedDataset]) -> Iterator[tuple[SavedDataset, PublicationStatus]]:
     """Those of the datasets that could not be published to a destination lately, and how they are there."""
     return (each for each in statuses_of(store, datasets) if each[1].failing_since is not None)
@@ -173,12 +226,13 @@ class Due:
 def due(store: Store, now: datetime) -> Iterator[Due]:
     """What is to be published now. A new version is tried at once, even if the one before waits for its next try."""
     for saved, status in statuses_of(store, store.datasets.list()):
-        if status.destination is not None and _is_due(status, now):
+        if status.destination is not None and is_due(status, now):
             yield Due(saved, status, status.destination)
 
 
-def _is_due(status: PublicationStatus, now: datetime) -> bool:
-    if status.newest is None or status.state is PublicationState.PUBLISHED:
+def is_due(status: PublicationStatus, now: datetime) -> bool:
+    """Whether a worker publishes it next."""
+    if status.destination is None or status.newest is None or status.state is PublicationState.PUBLISHED:
         return False
     publication = status.publication
     if publication is None or publication.next_at is None or publication.next_at <= now:

@@ -7,12 +7,13 @@ Whichever server is asked gives the same numbers; nothing is lost when one resta
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from adreel.clock import wall_clock
+from adreel.destinations.status import PublishLag, publish_lags
 from adreel.settings import Settings
 from adreel.store import RunState, RunTotal, Store
 from adreel.store.totals import MOST_SECONDS, NEVER_STARTED
@@ -56,6 +57,7 @@ class _Collector:
         yield from self._queue()
         yield from self._requests()
         yield from self._state()
+        yield from self._publishing()
 
     def _program(self) -> Iterator[Metric]:
         facts = {"version": version("adreel"), "python": platform.python_version()}
@@ -129,6 +131,30 @@ class _Collector:
             (("last_run", state.value if state else "none"),): last_runs.get(state, 0) for state in (*RunState, None)
         }
         yield _gauge("adreel_datasets", "Datasets by the state of their last run.", datasets)
+
+    def _publishing(self) -> Iterator[Metric]:
+        lags = publish_lags(self._store, self._store.datasets.list(), self._now)
+        figures: tuple[tuple[str, str, Callable[[PublishLag], float]], ...] = (
+            (
+                "adreel_publish_lag_seconds",
+                "Age in seconds of the oldest version that a destination was not given.",
+                lambda lag: lag.lag_seconds,
+            ),
+            (
+                "adreel_publish_datasets_behind",
+                "Datasets whose newest version a destination does not have.",
+                lambda lag: lag.datasets,
+            ),
+            (
+                "adreel_publish_failed_tries",
+                "Failed tries to publish since the last success, and since a person asked for a try.",
+                lambda lag: lag.failed_tries,
+            ),
+        )
+        for name, text, figure in figures:
+            samples = {(("destination", lag.destination),): figure(lag) for lag in lags}
+            if samples:
+                yield _gauge(name, text, samples)
 
 
 def _gauge(name: str, help_text: str, samples: _Samples) -> Metric:

@@ -14,7 +14,7 @@ from adreel.access import Guard, RoleRight
 from adreel.clock import wall_clock
 from adreel.connections import app_id_in_use
 from adreel.datasets.status import Standing, standings
-from adreel.destinations.status import failing
+from adreel.destinations.status import PublishLag, failing, publish_lags
 from adreel.errors import ForbiddenError
 from adreel.language import integer, phrase, phrases, shown_time
 from adreel.pipeline.backfills import commands
@@ -152,7 +152,10 @@ class AppBudget:
 
 @dataclass(frozen=True, slots=True)
 class HomeStatus:
-    """The state at the time `at`; `workers` is None for who may not see them."""
+    """The state at the time `at`; `workers` is None for who may not see them.
+
+    `publishing` are the destinations that are behind.
+    """
 
     at: datetime
     running: tuple[RunningRun, ...]
@@ -161,6 +164,7 @@ class HomeStatus:
     failing: tuple[FailingDataset, ...]
     backfills: tuple[WaitingBackfill, ...]
     publications: tuple[FailingPublication, ...]
+    publishing: tuple[PublishLag, ...]
     accounts: tuple[AccountTrouble, ...]
     workers: tuple[WorkerLoad, ...] | None
     apps: tuple[AppBudget, ...]
@@ -188,6 +192,7 @@ def home_status(store: Store, guard: Guard, settings: Settings, now: datetime) -
         failing=tuple(_failing(standings(store, guard, now))),
         backfills=tuple(_backfills(store, visible)),
         publications=tuple(_publications(store, visible, now)),
+        publishing=tuple(lag for lag in publish_lags(store, visible.values(), now) if lag.datasets),
         accounts=tuple(_accounts(guard)),
         workers=workers if _sees_workers(guard) else None,
         apps=tuple(_apps(store, guard, settings, now)),

@@ -60,8 +60,9 @@ class Publication:
     """What a destination has of a dataset: a version, of a run, None and empty if nothing was published yet.
 
     `mode` says what was sent for it, with the rows `written` and `removed`, in `seconds`. `failure` says why the latest
-    try, of the version of `tried_run`, failed: `attempts` times since the last success, the first `failing_since`; it
-    is tried again at `next_at`. `reload`: a person asked to load the table anew.
+    try, of the version of `tried_run`, failed: `attempts` times since the last success, and since a person asked for a
+    try. `failing_since` is the first failed try since the last success. It is tried again at `next_at`. `reload`: a
+    person asked to load the table anew.
     """
 
     dataset_id: int
@@ -259,7 +260,7 @@ class Publications:
 
     def ask(self, saved: SavedDataset, destination: Destination, table_name: str, *, reload: bool) -> None:
         """Tries at once, and with `reload` loads the table anew; `table_name` is for one that was never tried."""
-        values: dict[str, Any] = {"next_at": None}
+        values: dict[str, Any] = {"next_at": None, "attempts": 0}
         if reload:
             values["reload"] = True
         self._save(saved, destination, values, {"table_name": table_name})
@@ -268,7 +269,7 @@ class Publications:
         """Tries at once what waits for its next try, as after the destination was mended."""
         mine = publications.c.destination_id == destination.id
         with self._database.write() as connection:
-            connection.execute(update(publications).where(mine).values(next_at=None))
+            connection.execute(update(publications).where(mine).values(next_at=None, attempts=0))
 
     def forget(self, saved: SavedDataset, kept: Iterable[int]) -> None:
         """Forgets what the dataset published elsewhere than at the destinations of these ids."""

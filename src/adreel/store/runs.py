@@ -384,6 +384,18 @@ class Runs:
             rows = connection.execute(_good(dataset).limit(limit)).all()
         return tuple(as_run(row) for row in rows)
 
+    def first_version_after(self, dataset: SavedDataset, run_id: str) -> datetime | None:
+        """When the first version of a dataset since that of a run was made; None without a later one."""
+        that = select(runs.c.seq).where(runs.c.id == run_id).scalar_subquery()
+        statement = (
+            select(runs.c.finished_at)
+            .where(runs.c.dataset_id == dataset.id, runs.c.version.is_not(None), runs.c.seq > that)
+            .order_by(runs.c.seq)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.execute(statement).scalar()
+
     def newest(self, dataset: SavedDataset) -> tuple[Run | None, Run | None, Run | None]:
         """The latest run that says how the dataset stands, that made a version, and that read its own dates and made
         one, as all were at the same moment.

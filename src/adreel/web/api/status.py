@@ -75,6 +75,18 @@ class FailingPublicationAnswer(Answer):
     words: str = Field(description="The reason.", examples=["The Postgres database could not be reached."])
 
 
+class PublishLagAnswer(Answer):
+    """A destination that does not have the newest version of all datasets."""
+
+    destination: str = Field(examples=["warehouse"])
+    datasets: int = Field(description="Datasets whose newest version it does not have.", examples=[2])
+    oldest_at: datetime | None = Field(description="When the oldest version was made that it was not given.")
+    lag_seconds: float = Field(description="The age of that version.", examples=[420.0])
+    failed_tries: int = Field(
+        description="Failed tries since the last success, and since a person asked for a try.", examples=[2]
+    )
+
+
 class AccountTroubleAnswer(Answer):
     """An account that needs attention."""
 
@@ -125,6 +137,7 @@ class StatusAnswer(Answer):
     failing: list[FailingDatasetAnswer] = Field(description="Most urgent first.")
     backfills: list[WaitingBackfillAnswer] = Field(description="Paused backfills that wait for you.")
     publications: list[FailingPublicationAnswer] = Field(description="Publishing that fails for a day or longer.")
+    publishing: list[PublishLagAnswer] = Field(description="Destinations that are behind.")
     accounts: list[AccountTroubleAnswer]
     workers: list[WorkerAnswer] | None = Field(description="null for users who are not administrators.")
     apps: list[AppBudgetAnswer] = Field(description="The apps of the accounts that you see.")

@@ -13,7 +13,7 @@ from adreel.access import DatasetRight, RoleRight
 from adreel.datasets.layouts import WarehouseLayout, read_layout
 from adreel.destinations import service
 from adreel.destinations.kinds import LONGEST_ADDRESS, DestinationKind, read_address
-from adreel.destinations.status import PublicationStatus, publishers, statuses, statuses_of
+from adreel.destinations.status import PublicationStatus, is_due, publishers, statuses, statuses_of
 from adreel.errors import AdreelError, DatasetError
 from adreel.language import phrase
 from adreel.store import Destination, SavedDataset
@@ -64,11 +64,15 @@ class DestinationsPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class DatasetDestinationsPage(Page):
-    """Where a dataset publishes to, and destinations that it could publish to as well."""
+    """Where a dataset publishes to, and destinations that it could publish to as well.
+
+    `in_progress`: a worker publishes there next, or does so now.
+    """
 
     template: ClassVar[str] = "dataset_destinations.html"
     saved: SavedDataset
     statuses: tuple[PublicationStatus, ...]
+    in_progress: bool
     others: tuple[Destination, ...]
     may_edit: bool
     may_run: bool
@@ -216,13 +220,14 @@ def _row(deps: Deps, who: Visitor, destination: Destination) -> DestinationRow:
 def _dataset_page(
     deps: Deps, who: Visitor, saved: SavedDataset, typed: FormFields = _NOTHING, problem: str = ""
 ) -> DatasetDestinationsPage:
-    listed = statuses(deps.store, saved)
+    listed, now = statuses(deps.store, saved), deps.clock()
     taken = {status.destination.id for status in listed if status.destination is not None}
     may_edit = who.guard.may(DatasetRight.EDIT, saved)
     others = deps.store.destinations.list() if may_edit else ()
     return DatasetDestinationsPage(
         saved=saved,
         statuses=listed,
+        in_progress=any(is_due(status, now) for status in listed),
         others=tuple(destination for destination in others if destination.id not in taken),
         may_edit=may_edit,
         may_run=who.guard.may(DatasetRight.RUN, saved),
