@@ -26,7 +26,7 @@ from adreel.store import Store
 # Nothing of a test has to outlive the machine's power.
 OPTIONS = (
     *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=16MB"),
-    *("max_connections=200", "unix_socket_directories=", "listen_addresses=127.0.0.1", "wal_level=minimal"),
+    *("max_connections=200", "listen_addresses=127.0.0.1", "wal_level=minimal"),
     *("max_wal_senders=0", "log_min_messages=panic"),
 )
 TEMPLATE = "adreel_template"
@@ -56,7 +56,7 @@ class PostgresServer:
 
     def start(self) -> None:
         command = [_programs() / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
-        options = [word for option in OPTIONS for word in ("-c", option)]
+        options = [word for option in (*OPTIONS, f"unix_socket_directories={self.folder}") for word in ("-c", option)]
         self.process = subprocess.Popen(
             [*map(str, command), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_user()
         )

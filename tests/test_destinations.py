@@ -170,6 +170,12 @@ def test_an_address_with_a_password_is_no_argument_and_is_shown_nowhere(home: Ho
         with psycopg.connect(url) as connection:
             (values,) = connection.execute(f"select {FIGURES} from tiktok.spend").fetchall()
         assert [Decimal(str(value)) for value in values] == [Decimal(str(value)) for value in lakes.values()]
+        socket = (
+            f"postgresql://postgres:very-secret@/{url.rpartition('/')[2]}?host={postgres.folder}&port={postgres.port}"
+        )
+        home.good("destinations", "add", "socket", stdin=f"{socket}\n")
+        (shown,) = [row["address"] for row in home.json("destinations", "list") if row["name"] == "socket"]
+        assert shown == f"postgresql://postgres@/{url.rpartition('/')[2]}?host={postgres.folder}"
     # The database is gone now.
     home.good("run", "spend")
     code, later_output = home.bad("publish", "spend")
@@ -186,6 +192,7 @@ def test_an_address_with_a_password_is_no_argument_and_is_shown_nowhere(home: Ho
         ("oracle://host/db", "This is not the address of a destination."),
         ("duckdb:warehouse", "has its whole path"),
         ("postgresql://host", "has a host and a database"),
+        ("postgresql:///db?host=not-a-folder", "has a host and a database"),
         ("postgresql://host:port/db", "This is not the address of a destination."),
         ("postgresql://host/db?password=very-secret", "Put the password before the host"),
         ("duckdb:///nowhere/at/all.duckdb", "The folder /nowhere/at does not exist"),

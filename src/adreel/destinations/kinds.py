@@ -218,7 +218,8 @@ def read_address(text: str) -> DestinationAddress:
         if parts.netloc or not parts.path.strip("/"):
             raise _like(kind)
         return DestinationAddress(kind, full, f"{kind}://{parts.path}")
-    if not parts.hostname or (kind not in _WITHOUT_DATABASE and not parts.path.strip("/")):
+    socket = parse_qs(parts.query).get("host", [""])[-1] if kind is DestinationKind.POSTGRES else ""
+    if not (parts.hostname or socket.startswith("/")) or (kind not in _WITHOUT_DATABASE and not parts.path.strip("/")):
         raise InputError(
             phrase(
                 "The address of a %(kind)s database has a host and a database, as in: %(example)s",
@@ -229,9 +230,11 @@ def read_address(text: str) -> DestinationAddress:
     if "password" in parse_qs(parts.query):
         raise InputError(phrase("Put the password before the host, as in: %(example)s", example=kind.example))
     user = f"{parts.username}@" if parts.username else ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name
     port = f":{parts.port}" if has_port else ""
-    return DestinationAddress(kind, full, f"{full.partition(':')[0]}://{user}{host}{port}{parts.path}")
+    at = "" if parts.hostname else f"?host={socket}"
+    return DestinationAddress(kind, full, f"{full.partition(':')[0]}://{user}{host}{port}{parts.path}{at}")
 
 
 def _file(kind: DestinationKind, parts: SplitResult) -> DestinationAddress:

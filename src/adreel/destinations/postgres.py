@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -177,8 +177,8 @@ def open_postgres(url: str) -> Iterator[PostgresSession]:
 
 
 def _with_options(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(query=urlencode(_OPTIONS | dict(parse_qsl(parts.query)))))
+    # Not put together by urlunsplit, which takes away the slashes of an address without a host.
+    return f"{url.partition('?')[0]}?{urlencode(_OPTIONS | dict(parse_qsl(urlsplit(url).query)))}"
 
 
 @contextmanager
