@@ -189,6 +189,13 @@ def _publishing() -> Iterator[str]:
     yield from ("", "### Publishing", "", *publishing.lines())
 
 
+def _spark() -> Iterator[str]:
+    from bench import spark
+
+    table = list(spark.lines())
+    yield from ("", "### Spark", "", *table) if table else ()
+
+
 def _scaling() -> ModuleType:
     # The server of the tests is Postgres.
     sys.path.append(str(ROOT / "tests"))
@@ -209,6 +216,7 @@ SECTIONS = {
     "rows": _rows,
     "takeover": _takeover,
     "publishing": _publishing,
+    "spark": _spark,
 }
 
 

@@ -210,6 +210,7 @@ def test_files_that_are_wrong_change_nothing_and_each_problem_has_file_and_line(
         {"kind": "destination", "name": "x", "address": "postgresql://adreel:${NAME}@db.example.org/w"},
         {"kind": "job", "name": "x"},
         {**SPEND, "name": "Spend"},
+        {"kind": "destination", "name": "y", "address": "postgresql://adreel:${env:NOT_SET_HERE}@db.example.org/w"},
     )
     token = "motherduck:///warehouse?token=hunter2"
     write(folder, "token.yaml", {"kind": "destination", "name": "duck", "address": token})
@@ -226,6 +227,7 @@ def test_files_that_are_wrong_change_nothing_and_each_problem_has_file_and_line(
         "wrong.yaml, line 21, address: a reference is not valid; write ${env:NAME}",
         "wrong.yaml, line 23, kind: 'job' is not a kind; choose from account, destination, notification",
         "wrong.yaml, line 26, name: 'Spend' is defined twice; also in spend.yaml, line 1.",
+        "NOT_SET_HERE",
     ):
         assert expected in output, output
     assert "hunter2" not in output

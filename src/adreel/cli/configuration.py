@@ -33,9 +33,10 @@ def apply(
     """Plans what the files of a folder say, asks, and does it. Exits with `CHANGES` for a plan with changes."""
     if deletions.keep_tables and not deletions.delete:
         raise InputError("--keep-tables is for --delete.")
-    documents = read_documents(dict(_texts(folder)))
+    problems: list[str] = []
+    documents = read_documents(dict(_texts(folder)), problems)
     with open_home(session) as home:
-        desired = resolve(documents, session.environ, folder, lambda: _stored_urls(home))
+        desired = resolve(documents, session.environ, folder, lambda: _stored_urls(home), problems)
         configuring = _configuring(home, desired, deletions)
         plan, outside = configuring.planned()
         if outside.changed:
@@ -135,7 +136,10 @@ def export_config(session: CommandContext, folder: Path) -> None:
             (folder / name).unlink()
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}.") from error
-    say(f"Wrote {counted(len(exported.files), 'file')} to {folder}.")
+    say(
+        f"Wrote {counted(len(exported.files), 'file')} to {folder}, without dashboards, presets, saved queries, "
+        "pauses, retention and settings of the workspace."
+    )
     for secret in exported.secrets:
         say(f"Set before adreel apply: {secret.variable}, the {secret.meaning}")
 

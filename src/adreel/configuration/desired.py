@@ -32,13 +32,18 @@ class Desired:
 
 
 def resolve(
-    documents: Iterable[Document], environ: Mapping[str, str], folder: Path, stored_urls: Callable[[], Collection[str]]
+    documents: Iterable[Document],
+    environ: Mapping[str, str],
+    folder: Path,
+    stored_urls: Callable[[], Collection[str]],
+    problems: Iterable[str] = (),
 ) -> Desired:
     """The documents of the files of a folder with the secrets that they name. Nothing is sent.
 
-    `stored_urls` are the addresses of notifications that are here, which need no check. InputError with every problem.
+    `stored_urls` are the addresses of notifications that are here, which need no check. InputError with every problem,
+    those of reading the files among them.
     """
-    faults: list[str] = []
+    faults = list(problems)
     every = tuple(documents)
     secrets = _Secrets(environ, folder, faults)
     notifications = _of(every, NotificationDocument)

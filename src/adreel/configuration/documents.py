@@ -150,9 +150,8 @@ class NotificationDocument:
 Document = DatasetDocument | AccountDocument | DestinationDocument | NotificationDocument
 
 
-def read_documents(texts: Mapping[str, str]) -> tuple[Document, ...]:
-    """The documents of files by their paths. InputError with every problem, each with its file and line."""
-    problems: list[str] = []
+def read_documents(texts: Mapping[str, str], problems: list[str]) -> tuple[Document, ...]:
+    """The documents of files by their paths; those that are wrong become problems, each with its file and line."""
     documents: list[Document] = []
     for file, text in texts.items():
         try:
@@ -165,8 +164,6 @@ def read_documents(texts: Mapping[str, str]) -> tuple[Document, ...]:
             if document is not None:
                 documents.append(document)
     problems += _duplicates(documents)
-    if problems:
-        raise InputError("\n".join(problems))
     return tuple(documents)
 
 

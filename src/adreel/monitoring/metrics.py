@@ -152,7 +152,7 @@ class _Collector:
             ),
         )
         for name, text, figure in figures:
-            samples = {(("destination", lag.destination),): figure(lag) for lag in lags}
+            samples: _Samples = {(("destination", lag.destination),): figure(lag) for lag in lags}
             if samples:
                 yield _gauge(name, text, samples)
 
