@@ -95,7 +95,7 @@ def figures(
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ColumnFigure:
     """SQL that gives one figure of a column, and how those of parts of the rows become that of all."""
 
     sql: str
@@ -105,12 +105,12 @@ class _Part:
 _Columns = dict[str, tuple[Any, ...]]
 
 
-def _no_rows(parts: Mapping[str, tuple[_Part, ...]]) -> _Columns:
+def _no_rows(parts: Mapping[str, tuple[_ColumnFigure, ...]]) -> _Columns:
     """The figures of a table without rows: no values, and no sums or ends."""
     return {name: (Decimal(0), *(None for _ in several[1:])) for name, several in parts.items()}
 
 
-def _columns(parts: Mapping[str, tuple[_Part, ...]], schema: Any, values: Sequence[Any]) -> _Columns:
+def _columns(parts: Mapping[str, tuple[_ColumnFigure, ...]], schema: Any, values: Sequence[Any]) -> _Columns:
     remaining = iter(values)
     return {
         name: tuple(_plain(next(remaining), schema.field(name).type) for _ in several)
@@ -118,7 +118,7 @@ def _columns(parts: Mapping[str, tuple[_Part, ...]], schema: Any, values: Sequen
     }
 
 
-def _merged(parts: Mapping[str, tuple[_Part, ...]], some: _Columns, others: _Columns) -> _Columns:
+def _merged(parts: Mapping[str, tuple[_ColumnFigure, ...]], some: _Columns, others: _Columns) -> _Columns:
     return {
         name: tuple(
             second if first is None else first if second is None else part.merge(first, second)
@@ -137,21 +137,21 @@ def _add(first: Any, second: Any) -> Any:
     return _EXACT.add(first, second) if both_exact else float(first) + float(second)
 
 
-def _parts(kind: Any, column: str, words: SqlWords) -> tuple[_Part, ...]:
+def _parts(kind: Any, column: str, words: SqlWords) -> tuple[_ColumnFigure, ...]:
     """The figures of one column; the first counts its values."""
-    count = _Part(f"count({column})", _add)
-    least, most = _Part(f"min({column})", min), _Part(f"max({column})", max)
+    count = _ColumnFigure(f"count({column})", _add)
+    least, most = _ColumnFigure(f"min({column})", min), _ColumnFigure(f"max({column})", max)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind):
-        return count, _Part(f"sum({column})", _add)
+        return count, _ColumnFigure(f"sum({column})", _add)
     if pa.types.is_timestamp(kind) and kind.tz:
         # Drivers give times with a zone in that of the machine, or need a library for them.
         return count, *(replace(end, sql=words.utc.format(end.sql)) for end in (least, most))
     if _is_time(kind):
         return count, least, most
     if pa.types.is_boolean(kind):
-        return count, _Part(f"sum(CASE WHEN {words.truth.format(column)} THEN 1 ELSE 0 END)", _add)
+        return count, _ColumnFigure(f"sum(CASE WHEN {words.truth.format(column)} THEN 1 ELSE 0 END)", _add)
     if pa.types.is_string(kind) and words.length is not None:
-        return count, _Part(f"sum({words.length.format(column)})", _add)
+        return count, _ColumnFigure(f"sum({words.length.format(column)})", _add)
     return (count,)
 
 

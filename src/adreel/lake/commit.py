@@ -281,10 +281,10 @@ class Landing:
         ranges = [as_days(file.ranges.get(day)) for file in incoming if file.rows]
         if write.method is Method.PARTITION:
             ranges += [(window.start, window.end) for window in write.windows]
-        known = [ends for ends in ranges if ends is not None]
-        if not known or len(known) < len(ranges):
+        bounded = [ends for ends in ranges if ends is not None]
+        if not bounded or len(bounded) < len(ranges):
             return None
-        return min(first for first, _ in known), max(last for _, last in known)
+        return min(first for first, _ in bounded), max(last for _, last in bounded)
 
     def _take_in(self, table: TableState | None, schema: Any, writer: FileWriter) -> tuple[int, int, Mapping[str, int]]:
         """Writes the new rows; how many came, how many are of days to keep, and the values kept by unasked column."""

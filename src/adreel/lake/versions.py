@@ -97,8 +97,8 @@ def versions_between(storage: Storage, slug: str, first: int, last: int) -> Mapp
     """The versions from one number to another that runs made and that can be read, by their numbers."""
     with storage.guard(phrase("the table %(table)s", table=slug)):
         commits = read_commits(storage, slug, tuple(range(first, last + 1)))
-    made = {number: _version(number, commit_info(actions)) for number, actions in commits.items()}
-    return {number: version for number, version in made.items() if version is not None}
+    by_number = {number: _version(number, commit_info(actions)) for number, actions in commits.items()}
+    return {number: version for number, version in by_number.items() if version is not None}
 
 
 def newest_version(storage: Storage, slug: str) -> Version | None:
