@@ -285,6 +285,11 @@ def test_passing_the_limit_of_a_minute_blocks_the_app_for_five() -> None:
 def test_creating_tasks_has_a_limit_of_its_own() -> None:
     sim = Sim(world(qps=50))
     assert [sim.post("report/task/create/", **sim.basic())["code"] for _ in range(3)] == [0, 0, 40100]
+    codes = []
+    for _ in range(499):
+        sim.ticks += 2
+        codes.append(sim.post("report/task/create/", **sim.basic())["code"])
+    assert (set(codes[:-1]), codes[-1]) == ({0}, 40133)
 
 
 def test_the_limits_come_before_anything_else() -> None:

@@ -581,6 +581,119 @@ def test_a_task_that_is_not_in_order_is_refused(changes: dict[str, object]) -> N
     assert make_task(SIM, **changes)["code"] == 40002
 
 
+MANY_IDS = [str(number) for number in range(10_001)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"report_type": "PLAYABLE_MATERIAL"},
+        {"report_type": "BC"},
+        {"report_type": "TT_SHOP"},
+        {"filtering": [{"field_name": "campaign_status", "filter_type": "IN", "filter_value": '["STATUS_ALL"]'}]},
+        {"filtering": [{"field_name": "buying_type", "filter_type": "IN", "filter_value": '["AUCTION"]'}]},
+        {"filtering": [{"field_name": "campaign_ids", "filter_type": "NOT_IN", "filter_value": '["1"]'}]},
+        {"filtering": [*ids_filter("ad_ids", MANY_IDS), *ids_filter("campaign_ids", MANY_IDS)]},
+        {"advertiser_ids": ["1"] * 6},
+    ],
+)
+def test_a_task_has_fewer_reports_and_filters_than_a_synchronous_report(changes: dict[str, object]) -> None:
+    assert make_task(SIM, **changes)["code"] == 40002
+
+
+def task_text(sim: Sim, **changes: object) -> str:
+    """The file of a task, with untranslated headings."""
+    sim.door("POST", "tasks", polls=0)
+    params = {"enable_report_title_translation": False} | changes
+    task = {"advertiser_id": sim.ids[0], "task_id": make_task(sim, **params)["data"]["task_id"]}
+    return sim.send("GET", BASE + "report/task/download/", params=task, headers={"Access-Token": sim.token}).text
+
+
+def test_a_task_ignores_pages_totals_and_modes_and_leaves_out_deleted_entities() -> None:
+    sim = Sim()
+    paged = task_text(sim, page=2, page_size=1, enable_total_metrics=True, query_mode="CHUNK", metrics=["spend"])
+    assert len(paged.splitlines()) == 1 + len(sim.rows(metrics=["spend"]))
+    everything = [{"field_name": "campaign_status", "filter_type": "IN", "filter_value": '["STATUS_ALL"]'}]
+    assert len(paged.splitlines()) < 1 + len(sim.rows(metrics=["spend"], filtering=everything))
+    for statuses, rows in (("ignore", 0), ("accept", 1)):
+        sim.door("POST", "tasks", statuses=statuses)
+        text = sim.post("report/task/create/", **{**sim.basic(), "metrics": ["spend"], "filtering": everything})
+        assert text["code"] == 0
+        task = {"advertiser_id": sim.ids[0], "task_id": text["data"]["task_id"]}
+        for _ in range(3):
+            sim.get("report/task/check/", **task)
+        file = sim.send("GET", BASE + "report/task/download/", params=task, headers={"Access-Token": sim.token}).text
+        assert (len(file.splitlines()) > len(paged.splitlines())) == bool(rows)
+
+
+def test_a_task_has_the_figures_of_some_hours_before_it_was_created() -> None:
+    sim = Sim()
+    today = {"start_date": f"{TODAY}", "end_date": f"{TODAY}", "metrics": ["impressions"]}
+
+    def of_task() -> int:
+        return sum(int(line.rpartition(",")[2]) for line in task_text(sim, **today).splitlines()[1:])
+
+    def of_pages() -> int:
+        return sum(int(row["metrics"]["impressions"]) for row in sim.rows(**today))
+
+    sim.door("POST", "now", hour=20)
+    before = of_task()
+    assert 0 < before < of_pages()
+    sim.door("POST", "now", hour=22)
+    assert before < of_task() < of_pages()
+
+
+def test_a_task_and_its_file_are_kept_for_thirty_days() -> None:
+    sim = Sim()
+    sim.door("POST", "tasks", polls=0)
+    task = {"advertiser_id": sim.ids[0], "task_id": make_task(sim)["data"]["task_id"]}
+    for days, code in ((29, 0), (1, 40007)):
+        sim.door("POST", "now", days=days)
+        assert sim.code("report/task/check/", **task) == code
+    other = {"advertiser_id": sim.ids[0], "task_id": make_task(sim)["data"]["task_id"]}
+    sim.door("POST", "tasks", polls=0, expired=True)
+    assert sim.code("report/task/check/", **other) == 40007
+
+
+def test_a_task_that_fails_says_why() -> None:
+    sim = Sim()
+    sim.door("POST", "tasks", polls=0, fails=True, message="Too many rows.")
+    task = {"advertiser_id": sim.ids[0], "task_id": make_task(sim)["data"]["task_id"]}
+    assert sim.get("report/task/check/", **task)["data"] == {"status": "FAILED", "message": "Too many rows."}
+
+
+def test_a_task_over_several_ad_accounts_may_have_their_id_beside_another_one() -> None:
+    sim = Sim()
+    dimensions = ["advertiser_id", "campaign_id", "stat_time_day"]
+    text = task_text(sim, advertiser_ids=sim.ids[:2], dimensions=dimensions, metrics=["currency", "impressions"])
+    heading, *rows = text.splitlines()
+    assert heading == "advertiser_id,campaign_id,stat_time_day,currency,impressions"
+    assert {row.split(",")[0] for row in rows} == set(sim.ids[:2])
+
+
+def test_a_task_may_be_bound_to_the_ranges_of_a_synchronous_report() -> None:
+    sim = Sim()
+    sim.door("POST", "tasks", ranged=True)
+    assert make_task(sim, start_date="2025-01-01")["code"] == 40002
+    response = sim.send("POST", "/_simulator/tasks", json={"bounded": True})
+    assert "no behavior of tasks" in response.json()["error"]
+
+
+def test_the_file_of_a_task_can_be_spoilt() -> None:
+    sim = Sim()
+    whole = task_text(sim).splitlines()
+    for kind, more, changed in (
+        ("drop", {"rows": 2}, whole[:-2]),
+        ("repeat", {"rows": 1}, [*whole, whole[1]]),
+        ("value", {"field": "spend", "value": "x"}, None),
+        ("truncate", {"change": 1}, whole),
+        ("data", {"value": "a,b"}, ["a,b"]),
+    ):
+        sim.door("POST", "trouble", kind=kind, path="task/download", **more)
+        lines = task_text(sim).splitlines()
+        assert lines == changed or (changed is None and ",x" in lines[-1]), kind
+
+
 def test_countries_of_a_task_come_as_country_name() -> None:
     sim = Sim()
     answer = make_task(sim, dimensions=["campaign_id", "country_code"], enable_report_title_translation=False)
@@ -590,3 +703,4 @@ def test_countries_of_a_task_come_as_country_name() -> None:
         sim.get("report/task/check/", **task)
     text = sim.send("GET", BASE + "report/task/download/", params=task, headers={"Access-Token": sim.token}).text
     assert text.startswith("campaign_id,country_name,")
+    assert "United States" in text

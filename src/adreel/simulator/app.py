@@ -35,7 +35,7 @@ from adreel.simulator.api.params import Params, read_body
 from adreel.simulator.control.frontpage import advance_one_day, show_front
 from adreel.simulator.control.sidedoor import side_door
 from adreel.simulator.control.state import Entry, Simulator
-from adreel.simulator.control.trouble import PAGE_KINDS, Trouble, spoil
+from adreel.simulator.control.trouble import FILE_KINDS, PAGE_KINDS, Trouble, spoil, spoil_file
 from adreel.simulator.world.config import WorldConfig
 
 BASE = "/open_api/v1.3/"
@@ -230,7 +230,9 @@ def _read_params(request: Request, content: bytes) -> tuple[Params, ApiError | N
 def _accept(simulator: Simulator, reply: Reply, trouble: Trouble | None) -> AnswerBody:
     request_id = simulator.request_id()
     if reply.raw is not None:
-        return AnswerBody(reply.raw, headers=(*reply.headers, _log_id(request_id)))
+        spoiled = trouble is not None and trouble.kind in FILE_KINDS
+        raw = spoil_file(reply.raw, trouble) if trouble is not None and spoiled else reply.raw
+        return AnswerBody(raw, headers=(*reply.headers, _log_id(request_id)))
     data = reply.data
     if trouble is not None and trouble.kind in PAGE_KINDS:
         data = spoil(data, trouble)

@@ -31,6 +31,10 @@ class Params:
         """The same, with pages of so many rows at most, as the default of 10 where none is asked for."""
         return Params({**self._query, "page_size": str(min(rows, self.number("page_size", 10, 1, 1000)))}, self._body)
 
+    def replaced(self, name: str, value: object) -> Params:
+        """The same with another value of a parameter."""
+        return Params({**self._query, name: orjson.dumps(value).decode()}, self._body)
+
     def has(self, name: str) -> bool:
         """Whether the parameter has a value."""
         return self._query.get(name, "") != "" or self._body.get(name) not in (None, "")

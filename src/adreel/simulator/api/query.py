@@ -32,6 +32,7 @@ _IDS: Mapping[Level, tuple[str, ...]] = {
 _TIMES: Mapping[str, Time] = {"stat_time_day": "day", "stat_time_hour": "hour"}
 _CATALOGUE = frozenset({"catalog_id", "product_set_id", "product_id", "sku_id"})
 _REPORTS = ("BASIC", "AUDIENCE", "CATALOG", "PLAYABLE_MATERIAL", "BC", "TT_SHOP")
+_TASK_REPORTS = ("BASIC", "AUDIENCE", "CATALOG")
 _SIMULATED = frozenset({"BASIC", "AUDIENCE", "CATALOG"})
 _PEOPLE = frozenset(
     [
@@ -106,6 +107,22 @@ _STATUS_FILTERS: Mapping[str, Level] = {
     "ad_status": "ad",
 }
 _MOST_IDS = 100
+_MOST_IDS_OF_TASKS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBehavior:
+    """What sources on TikTok's tasks disagree about; each way can be ordered through the side door.
+
+    `statuses` says what a task makes of a filter of statuses, which one page of TikTok both names and excludes: it
+    refuses, ignores or accepts it. With `ranged` the longest ranges of synchronous reports hold, and with `clipped` the
+    days after them are left out without a word. Figures are `stale_hours` old when a task is created.
+    """
+
+    statuses: str = "refuse"
+    ranged: bool = False
+    clipped: bool = False
+    stale_hours: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +162,18 @@ class Query:
     synchronous: bool
 
 
-def read_query(params: Params, *, several: bool, synchronous: bool = True) -> Query:
-    """The request in `params`; `several` says that it uses `advertiser_ids`. Raises ApiError with TikTok's code."""
+def read_query(params: Params, *, several: bool, task: TaskBehavior | None = None) -> Query:
+    """The request in `params`; `several` says that it uses `advertiser_ids`. Raises ApiError with TikTok's code.
+
+    `task` is how tasks behave, for the request of one.
+    """
+    synchronous = task is None
     params.require("report_type", "dimensions")
-    report = params.word("report_type", _REPORTS, "")
+    report = params.word("report_type", _REPORTS if synchronous else _TASK_REPORTS, "")
     if report not in _SIMULATED:
         raise NotSimulatedError(f"report_type {report}")
     params.require("data_level")
-    _check_service(params)
+    _check_service(params, synchronous=synchronous)
     level = _LEVELS[params.word("data_level", tuple(_LEVELS), "")]
     dimensions = params.strings("dimensions") or ()
     identity, time, breakdown = _read_grouping(report, level, dimensions)
@@ -162,11 +183,11 @@ def read_query(params: Params, *, several: bool, synchronous: bool = True) -> Qu
     lifetime = params.flag("query_lifetime")
     _check_metrics(report, level, dimensions, identity, metrics)
     _check_lifetime(report, time, breakdown, lifetime=lifetime)
-    start, end = (0, 0) if lifetime else _read_range(params, time, synchronous=synchronous)
-    page = params.number("page", 1, 1, 1 << 31)
-    page_size = params.number("page_size", 10, 1, 1000)
+    start, end = (0, 0) if lifetime else _read_range(params, time, task)
+    page = params.number("page", 1, 1, 1 << 31) if synchronous else 1
+    page_size = params.number("page_size", 10, 1, 1000) if synchronous else _ALL_ROWS
     order = _read_order(params, report, level)
-    filters = read_filters(params.json("filtering"), level, dimensions, synchronous=synchronous)
+    filters = read_filters(params.json("filtering"), level, dimensions, task)
     return Query(
         report=report,
         level=level,
@@ -183,17 +204,20 @@ def read_query(params: Params, *, several: bool, synchronous: bool = True) -> Qu
         descending=params.word("order_type", ("ASC", "DESC"), "DESC") == "DESC",
         page=page,
         page_size=page_size,
-        totals=_read_totals(params, report, breakdown, time),
+        totals=synchronous and _read_totals(params, report, breakdown, time),
         several=several,
-        in_utc=several and params.flag("multi_adv_report_in_utc_time"),
+        in_utc=synchronous and several and params.flag("multi_adv_report_in_utc_time"),
         synchronous=synchronous,
     )
 
 
-def _check_service(params: Params) -> None:
+_ALL_ROWS = 1 << 40
+
+
+def _check_service(params: Params, *, synchronous: bool) -> None:
     if params.text("service_type", "AUCTION") != "AUCTION":
         raise bad("service_type: RESERVATION is deprecated. Use the filter buying_type with service_type AUCTION.")
-    if params.text("query_mode", "REGULAR") != "REGULAR":
+    if synchronous and params.text("query_mode", "REGULAR") != "REGULAR":
         raise NotSimulatedError("query_mode CHUNK")
 
 
@@ -289,12 +313,14 @@ def _check_lifetime(report: str, time: Time, others: tuple[str, ...], *, lifetim
         raise bad("query_lifetime: not supported for this report_type or with these dimensions.")
 
 
-def _read_range(params: Params, time: Time, *, synchronous: bool) -> tuple[int, int]:
+def _read_range(params: Params, time: Time, task: TaskBehavior | None) -> tuple[int, int]:
     params.require("start_date", "end_date")
     start, end = day_number(params.day("start_date")), day_number(params.day("end_date"))
     if start > end:
         raise bad("start_date: The start date must not be later than the end date.")
-    if synchronous and end - start + 1 > _LONGEST[time]:
+    if task is not None and task.clipped:
+        end = min(end, start + _LONGEST[time] - 1)
+    if (task is None or task.ranged) and end - start + 1 > _LONGEST[time]:
         raise bad(f"The date range must not be longer than {_LONGEST[time]} day(s) for these dimensions.")
     return start, end
 
@@ -317,8 +343,11 @@ def _read_totals(params: Params, report: str, others: tuple[str, ...], time: Tim
     return True
 
 
-def read_filters(value: object, level: Level, dimensions: tuple[str, ...], *, synchronous: bool = True) -> Filters:
-    """The report filters: a list of objects, every `filter_value` a string (doc 1751443975608321)."""
+def read_filters(value: object, level: Level, dimensions: tuple[str, ...], task: TaskBehavior | None = None) -> Filters:
+    """The report filters: a list of objects, every `filter_value` a string (doc 1751443975608321).
+
+    Those of a task are ids only: campaigns, ad groups and ads, of which there are 20,000 at most together.
+    """
     if value is None:
         return Filters()
     if not isinstance(value, list):
@@ -327,13 +356,17 @@ def read_filters(value: object, level: Level, dimensions: tuple[str, ...], *, sy
     statuses: dict[Level, frozenset[str]] = {}
     single: dict[str, frozenset[str]] = {}
     for item in value:
-        name, chosen = _read_filter(item, synchronous=synchronous)
+        name, chosen = _read_filter(item, synchronous=task is None)
+        if task is not None and _is_ignored(name, task):
+            continue
         if name in _ID_FILTERS:
             ids[_ID_FILTERS[name]] = chosen
         elif name in _STATUS_FILTERS:
             statuses[_STATUS_FILTERS[name]] = chosen
         else:
             single[name] = chosen
+    if sum(map(len, ids.values())) > _MOST_IDS_OF_TASKS:
+        raise bad(f"filtering.filter_value: at most {_MOST_IDS_OF_TASKS} ids.")
     if "ad_ids_v2" in single and (level != "ad" or "ad_id_v2" not in dimensions):
         raise conflict()
     if "ad" in ids and "ad_id_v2" in dimensions:
@@ -348,11 +381,21 @@ def read_filters(value: object, level: Level, dimensions: tuple[str, ...], *, sy
     )
 
 
+def _is_ignored(name: str, task: TaskBehavior) -> bool:
+    """Whether a task takes no notice of a filter, which is refused unless it is one of ids, or of statuses."""
+    if name in _STATUS_FILTERS and task.statuses != "refuse":
+        return task.statuses == "ignore"
+    if name not in {*_ID_FILTERS, "ad_ids_v2"}:
+        raise bad(f"filtering.field_name: The value '{name}' is not supported for asynchronous reports.")
+    return False
+
+
 def _read_filter(item: object, *, synchronous: bool) -> tuple[str, frozenset[str]]:
     if not isinstance(item, dict):
         raise bad("filtering: Not a valid object.")
     name, kind, text = item.get("field_name"), item.get("filter_type"), item.get("filter_value")
-    if not isinstance(name, str) or not isinstance(kind, str) or kind not in _FILTER_TYPES:
+    types = _FILTER_TYPES if synchronous else _FILTER_TYPES - {"NOT_IN", "CONTAIN_ANY_OF"}
+    if not isinstance(name, str) or not isinstance(kind, str) or kind not in types:
         raise bad("filtering: field_name or filter_type is not valid.")
     if not isinstance(text, str):
         raise bad("filtering.filter_value: Not a valid string.")
@@ -376,7 +419,7 @@ def _filter_values(name: str, text: str, *, synchronous: bool) -> frozenset[str]
     if not values:
         raise bad(f"filtering.filter_value: {name} needs at least one value.")
     if name.endswith(("_ids", "_ids_v2")):
-        most = _MOST_IDS if synchronous or name == "ad_ids_v2" else 20_000
+        most = _MOST_IDS if synchronous or name == "ad_ids_v2" else _MOST_IDS_OF_TASKS
         if len(values) > most:
             raise bad(f"filtering.filter_value: {name} takes at most {most} ids.")
     elif wrong := [value for value in values if value not in _choices(name)]:

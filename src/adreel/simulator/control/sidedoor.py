@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,10 +14,12 @@ from adreel.simulator.api.errors import ApiError
 from adreel.simulator.api.gmv_query import GmvBehavior
 from adreel.simulator.api.grants import access_token
 from adreel.simulator.api.params import read_body
-from adreel.simulator.control.state import Simulator
+from adreel.simulator.api.query import TaskBehavior
+from adreel.simulator.control.state import Simulator, TaskOrders
 from adreel.simulator.control.trouble import read_trouble
 
 Order = Callable[[Simulator, Mapping[str, object]], object]
+Behavior = TypeVar("Behavior", GmvBehavior, TaskBehavior)
 
 
 def _whole(body: Mapping[str, object], name: str, default: int) -> int:
@@ -84,9 +87,18 @@ def _remove(simulator: Simulator, body: Mapping[str, object]) -> object:
 
 
 def _tasks(simulator: Simulator, body: Mapping[str, object]) -> object:
-    """Tasks created from now on are ready after `polls` questions, or fail."""
-    simulator.task_polls = None if body.get("fails") is True else _whole(body, "polls", 2)
-    return {"polls": simulator.task_polls}
+    """Tasks created from now on are ready after `polls` questions, or fail (`fails`, for the reason `message`).
+
+    With `expired` those that are there are over. What sources disagree about is set by the names of `TaskBehavior`.
+    """
+    changed = {name: value for name, value in body.items() if name not in ("polls", "fails", "message", "expired")}
+    simulator.task_behavior = _changed(simulator.task_behavior, changed, "tasks")
+    failure = str(body.get("message") or "The task failed.") if body.get("fails") is True else ""
+    simulator.task_orders = TaskOrders(_whole(body, "polls", 2), failure)
+    if body.get("expired") is True:
+        for task in simulator.tasks.values():
+            task.expired = True
+    return {**asdict(simulator.task_orders), **asdict(simulator.task_behavior)}
 
 
 def _gmv_max(simulator: Simulator, body: Mapping[str, object]) -> object:
@@ -99,12 +111,17 @@ def _gmv_max(simulator: Simulator, body: Mapping[str, object]) -> object:
             raise ValueError("store_id and advertiser_id must be a shop and an advertiser of this world.")
         simulator.shop_owners[str(store)] = simulator.world.by_id[str(owner)].index
     changed = {name: value for name, value in body.items() if name not in ("store_id", "advertiser_id")}
-    kinds = {kind.name: type(kind.default) for kind in fields(GmvBehavior)}
+    simulator.gmv = _changed(simulator.gmv, changed, "GMV Max")
+    return asdict(simulator.gmv)
+
+
+def _changed(behavior: Behavior, changed: Mapping[str, object], of: str) -> Behavior:
+    """The behavior with other values; ValueError for a name or a type that it does not have."""
+    kinds = {kind.name: type(kind.default) for kind in fields(behavior)}
     for name, value in changed.items():
         if name not in kinds or type(value) is not kinds[name]:
-            raise ValueError(f"{name}={value!r} is no behavior of GMV Max; known are {', '.join(kinds)}.")
-    simulator.gmv = replace(simulator.gmv, **changed)  # type: ignore[arg-type]  # checked one by one above
-    return asdict(simulator.gmv)
+            raise ValueError(f"{name}={value!r} is no behavior of {of}; known are {', '.join(kinds)}.")
+    return replace(behavior, **changed)  # type: ignore[arg-type]  # checked one by one above
 
 
 def _reset(simulator: Simulator, body: Mapping[str, object]) -> object:

@@ -13,7 +13,7 @@ from adreel.simulator.api.grants import Grant, read_token
 from adreel.simulator.api.limits import Throttle
 from adreel.simulator.api.params import Params
 from adreel.simulator.api.part import ReportMemory, Scene
-from adreel.simulator.api.query import Query
+from adreel.simulator.api.query import Query, TaskBehavior
 from adreel.simulator.control.trouble import Trouble
 from adreel.simulator.world.advertisers import SimulatedAdvertiser, World
 from adreel.simulator.world.calendar import noon
@@ -41,27 +41,48 @@ class Entry:
     at: float
 
 
+TASK_LIFE = timedelta(days=30)
+"""How long a task and its output are kept (doc 1740302808815618)."""
+
+
 @dataclass(slots=True)
 class Task:
-    """An asynchronous report: it is ready once it was `asked` after for `polls` times; None: it fails."""
+    """An asynchronous report of the figures at `clock`, created at `at` monotonic seconds.
+
+    It is ready once it was `asked` after for `polls` times; one with a `failure` fails then, for that reason.
+    """
 
     token: str = field(repr=False)
     advertisers: tuple[SimulatedAdvertiser, ...]
     params: Params
     name: str
     format: str
-    polls: int | None
+    polls: int
+    failure: str
+    behavior: TaskBehavior
+    clock: Clock
+    created: datetime
+    at: float
     asked: int = 0
     canceled: bool = False
+    expired: bool = False
 
     @property
     def status(self) -> str:
         """As the API names it."""
         if self.canceled:
             return "CANCELED"
-        if self.asked < (2 if self.polls is None else self.polls):
+        if self.asked < self.polls:
             return "PROCESSING" if self.asked else "QUEUING"
-        return "FAILED" if self.polls is None else "SUCCESS"
+        return "FAILED" if self.failure else "SUCCESS"
+
+
+@dataclass(slots=True)
+class TaskOrders:
+    """What tasks created from now on do: how many questions they take, and why they fail, if they do."""
+
+    polls: int = 2
+    failure: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +108,8 @@ class Simulator:
     removed: dict[str, bool] = field(init=False)
     troubles: list[Trouble] = field(init=False)
     tasks: dict[str, Task] = field(init=False)
-    task_polls: int | None = field(init=False)
+    task_orders: TaskOrders = field(init=False)
+    task_behavior: TaskBehavior = field(init=False)
     log: deque[Entry] = field(init=False)
     follows_wall: bool = field(init=False)
     shift: timedelta = field(init=False)
@@ -120,7 +142,7 @@ class Simulator:
         self.revoked, self.used_codes, self.removed = set(), set(), {}
         self.troubles, self.tasks, self.log = [], {}, deque(maxlen=_LOG)
         self.consents = self.requests = self.arrivals = 0
-        self.task_polls = 2
+        self.task_orders, self.task_behavior = TaskOrders(), TaskBehavior()
         self.latency, self.jitter = config.latency_ms / 1000, config.jitter_ms / 1000
 
     def set_now(self, now: datetime) -> None:
@@ -160,6 +182,15 @@ class Simulator:
     def scene(self, query: Query) -> Scene:
         """What a report is made from."""
         return Scene(self.world, self.clock, self.lags, query, self.reports)
+
+    def task_scene(self, task: Task, query: Query) -> Scene:
+        """What the report of a task is made from: the figures as they were when it was created, or before."""
+        return Scene(self.world, task.clock, self.lags, query, ReportMemory(_REPORT_BYTES))
+
+    def task_clock(self) -> Clock:
+        """The time of the figures that a task created now has."""
+        then = self.clock.now - timedelta(hours=self.task_behavior.stale_hours)
+        return Clock.at(then, self.world.first_day, self.config.restate_days, late=self.config.uses_late_figures)
 
     def request_id(self) -> str:
         """The next request id: it begins with the world's time, as TikTok's do."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
@@ -23,11 +25,15 @@ Kind = Literal[
     "data",
     "mark",
     "cap",
+    "truncate",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 PAGE_KINDS = frozenset({"drop", "repeat", "total", "uncounted", "value"})
 """What happens to a page of rows, and to no other answer."""
+
+FILE_KINDS = frozenset({"drop", "repeat", "value", "data", "truncate"})
+"""What happens to the file of a task."""
 
 _PLACE = "~ the value of a trouble ~"
 
@@ -40,7 +46,8 @@ class Trouble:
     `status` the HTTP status, `seconds` how long it hangs, `rows` how many rows are dropped, repeated or given another
     value, or to how many rows a page is capped, `change` what is added to total_number. `value` is JSON as it is
     written, right or not: the data of the answer, or what stands in `field` (`metrics.spend`, `budget`) of the rows;
-    nothing takes the field away. An answer with a mark begins with the byte order mark of UTF-8.
+    nothing takes the field away. A file of a task loses, repeats or changes rows as a page does, and is truncated by
+    `change` characters, as if it were complete. An answer with a mark begins with the byte order mark of UTF-8.
     """
 
     kind: Kind
@@ -132,6 +139,25 @@ def spoil(data: bytes, trouble: Trouble) -> bytes:
         info["total_number"] += trouble.change
         info["total_page"] = -(-info["total_number"] // info["page_size"])
     return orjson.dumps(page).replace(orjson.dumps(_PLACE), trouble.value.encode())
+
+
+def spoil_file(content: bytes, trouble: Trouble) -> bytes:
+    """The file of a task with rows lost, repeated or changed, another text in its place, or without its end."""
+    if trouble.kind == "truncate":
+        return content[: max(0, len(content) - trouble.change)]
+    if trouble.kind == "data":
+        return trouble.value.encode()
+    heading, *rows = csv.reader(io.StringIO(content.decode()))
+    if trouble.kind == "drop":
+        rows = rows[: max(0, len(rows) - trouble.rows)]
+    elif trouble.kind == "repeat":
+        rows += rows[: trouble.rows]
+    elif trouble.kind == "value" and trouble.field in heading:
+        for row in rows[-trouble.rows :]:
+            row[heading.index(trouble.field)] = trouble.value
+    file = io.StringIO()
+    csv.writer(file).writerows([heading, *rows])
+    return file.getvalue().encode()
 
 
 def _set_field(row: dict[str, Any], trouble: Trouble) -> None:
