@@ -519,6 +519,7 @@ def test_menus_that_few_people_change_are_folded_with_their_values_in_sight() ->
         "targeting_dimension",
         "include_deleted",
         "excludes_gmv_max",
+        "reading",
     ]
     page = shown(form)
     for words in (">Ad service type: Auction<", ">Targeting dimension: None<", ">Skip failing ad accounts: Off<"):

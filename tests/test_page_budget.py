@@ -17,7 +17,8 @@ from adreel.connections import account_access, connected, covered
 from adreel.datasets.files import read
 from adreel.datasets.validation import parse
 from adreel.lake import Lake
-from adreel.pipeline.extract import Extraction, PageBudget, Parts
+from adreel.pipeline.extract import Extraction, PageBudget
+from adreel.pipeline.parts import Parts
 from adreel.pipeline.plan import make_plan
 from adreel.pipeline.verify import ReadOutcome
 from adreel.store import Store

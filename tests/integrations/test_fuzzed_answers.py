@@ -21,8 +21,9 @@ from adreel.datasets.files import read
 from adreel.datasets.validation import parse
 from adreel.errors import AdreelError
 from adreel.lake import Lake
-from adreel.pipeline.extract import Extraction, Parts
+from adreel.pipeline.extract import Extraction
 from adreel.pipeline.load import Committed, commit_run
+from adreel.pipeline.parts import Parts
 from adreel.pipeline.plan import Plan, make_plan
 from adreel.store import Store
 from home import SPEND, Home, make_home

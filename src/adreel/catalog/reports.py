@@ -230,6 +230,23 @@ _PERFORMANCE = (
         when=(_BASIC, When("time_dimension", ("none",))),
     ),
     DATES,
+    Menu(
+        "reading",
+        Phrase("Reading"),
+        "choices",
+        Phrase("How past days are read: in pages, or with asynchronous report tasks, which take fewer requests."),
+        default="automatic",
+        when=(_AUCTION, _BASIC, When("time_dimension", ("day",))),
+        choices=(
+            Choice("automatic", Phrase("Automatic"), Phrase("Report tasks where they save many requests.")),
+            Choice("pages", Phrase("Pages"), Phrase("Pages only.")),
+            Choice(
+                "tasks",
+                Phrase("Report tasks"),
+                Phrase("Report tasks where they save any request; days that they lack are read in pages."),
+            ),
+        ),
+    ),
     RESET_SCHEMA,
 )
 

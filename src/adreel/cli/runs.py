@@ -155,6 +155,8 @@ def _print_plan(planned: Planned) -> None:
         [(estimate.requests_text, estimate.time_text, planned.level, plan.page_size, plan.chunk_count)],
     )
     say(estimate.basis_text)
+    if estimate.choice.text:
+        say(estimate.choice.text)
     if planned.lookback:
         say(planned.lookback.text)
     for note in plan.notes:

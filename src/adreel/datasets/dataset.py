@@ -68,7 +68,7 @@ class Dataset:
     retries; only manual datasets have a `stale_after`. `source` is the file that it was read from, which is what the
     store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
     (all, product or live), are those of reports with GMV Max; no shops stands for all of the ad accounts.
-    One that `excludes_gmv_max` lacks its cost on purpose.
+    One that `excludes_gmv_max` lacks its cost on purpose. `reading` is automatic, pages or tasks.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Dataset:
     shops: tuple[str, ...] = ()
     promotion: str = "all"
     lifetime: bool = False
+    reading: str = "automatic"
     dates: Dates | None = None
     null_columns: tuple[str, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)

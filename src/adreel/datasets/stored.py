@@ -103,7 +103,7 @@ def asks_the_same(spec: str, other: str) -> bool:
     return bool(first == second)
 
 
-_UNASKED = frozenset({"name", "description", "tags", "publish", "excludes_gmv_max", *TIMING_KEYS})
+_UNASKED = frozenset({"name", "description", "tags", "publish", "excludes_gmv_max", "reading", *TIMING_KEYS})
 
 _COLUMN_LISTS = frozenset({"metrics", "fields", "info_fields"})
 """Keys of columns that are asked for: in which order they are listed matters to readers alone."""

@@ -636,6 +636,7 @@ def _dataset(
         id_dimension=_one(chosen, "id_dimension"),
         shops=chosen.get("shops", ()),
         promotion=_one(chosen, "promotion_type") or "all",
+        reading=_one(chosen, "reading") or "automatic",
         time=_one(chosen, "time_dimension") or "none",
         breakdowns=breakdowns,
         metrics=chosen.get("metrics", ()),

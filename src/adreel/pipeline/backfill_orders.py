@@ -20,6 +20,7 @@ from adreel.errors import BusyError, DatasetError, InputError, NotFoundError, Pr
 from adreel.lake import Lake
 from adreel.language import in_english, integer, phrase, phrases, shown_day
 from adreel.pipeline.backfills import days_to_accept, is_read, run_of
+from adreel.pipeline.estimate import Estimate
 from adreel.pipeline.orders import DateRange, Orders
 from adreel.pipeline.preview import Asking
 from adreel.pipeline.progress import duration_text
@@ -32,6 +33,9 @@ SLICE_SECONDS = 300.0
 
 SLICE_DAYS = (90, 60, 30, 14, 7, 3, 1)
 """The lengths that a slice may have, the longest first: up to 30 days take no more requests than one."""
+
+TASK_SLICE_DAYS = (720, 360, 180)
+"""Longer slices, for report tasks: one reads so many days for each ad account."""
 
 UNKNOWN_DAYS = 7
 """The length of a slice where no ad account is known yet, so that nothing can be estimated."""
@@ -357,16 +361,25 @@ class BackfillOrders:
 
     def _slices(self, saved: SavedDataset, days: Span) -> tuple[int, float, float]:
         """How many days a slice has, and the requests and seconds that it takes: the longest of some minutes."""
-        lengths = list(dict.fromkeys(min(length, days.days) for length in SLICE_DAYS))
-        prices = [(length, *price) for length in lengths if (price := self._price(saved, days, length)) is not None]
+        lengths = dict.fromkeys(min(length, days.days) for length in (*TASK_SLICE_DAYS, *SLICE_DAYS))
+        estimates = {length: self._estimate(saved, days, length) for length in lengths}
+        prices = [
+            (
+                length,
+                float(estimate.requests),
+                estimate.seconds if estimate.most_seconds is None else estimate.most_seconds,
+            )
+            for length, estimate in estimates.items()
+            if estimate is not None and (length <= SLICE_DAYS[0] or estimate.choice.tasks)
+        ]
         if not prices:
             return min(UNKNOWN_DAYS, days.days), 0.0, 0.0
         shortest = prices[-1][2]
         fitting = (price for price in prices if price[2] <= max(SLICE_SECONDS, WORTH_IT * shortest))
         return next(fitting, prices[-1])
 
-    def _price(self, saved: SavedDataset, days: Span, length: int) -> tuple[float, float] | None:
-        """The requests and seconds of the latest slice of that length; None if no ad account is known."""
+    def _estimate(self, saved: SavedDataset, days: Span, length: int) -> Estimate | None:
+        """The estimate of the latest slice of that length; None if no ad account is known."""
         account = self.orders.account(saved)
         advertisers = self._store.accounts.advertisers(account)
         if not advertisers:
@@ -374,9 +387,7 @@ class BackfillOrders:
         last = replace(days, start=days.end - timedelta(days=length - 1))
         dataset = dataset_of(saved, self.orders.clock(), _written(last))
         asking = Asking(self.orders.settings, self._store, self.orders.clock)
-        estimate = asking.planned(dataset, account, advertisers, saved, other_days=True).estimate
-        seconds = estimate.seconds if estimate.most_seconds is None else estimate.most_seconds
-        return float(estimate.requests), seconds
+        return asking.planned(dataset, account, advertisers, saved, other_days=True).estimate
 
 
 def visible(guard: Guard) -> Iterator[tuple[Backfill, SavedDataset]]:

@@ -18,7 +18,7 @@ import orjson
 from adreel.advertisers import Advertiser, Shop
 from adreel.datasets.lookback import FirstDays
 from adreel.datasets.schema import columns
-from adreel.pipeline.extract import Parts
+from adreel.pipeline.parts import Parts
 from adreel.pipeline.plan import Plan
 from adreel.pipeline.verify import ReadOutcome
 from adreel.tiktok.client import together
@@ -38,7 +38,7 @@ class RunStart:
 
     `plan` is the fingerprint of the plan, `first_days` those of the table for the look-back window. `shops`
     are those of a report with GMV Max by advertiser, with what is said of those that are left out; `unread_shops` are
-    those of the table that cannot be read.
+    those of the table that cannot be read. `tasks` says whether the run may use report tasks.
     """
 
     plan: str
@@ -50,6 +50,7 @@ class RunStart:
     shop_notes: tuple[str, ...] = ()
     shop_warnings: tuple[str, ...] = ()
     unread_shops: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tasks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from adreel.enumerations import TextEnum
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.plan import Plan, comparisons, least_seconds
 from adreel.pipeline.progress import duration_text
+from adreel.pipeline.reading import PAGES, ReadingChoice, choose
 from adreel.store import Account, AccountAdvertiser, RunSize, Store
 from adreel.tiktok.client import LONGEST_ADVERTISER_BATCH
 from adreel.tiktok.rate_limit import RateLimits
@@ -53,7 +54,8 @@ class Estimate:
 
     The numbers are expected ones if `requests` and `most` are equal; else at least `requests`, and at most `most` if
     that is not None. `account_requests` of them read the list of ad accounts. `unread_advertisers` were in no run that
-    the estimate is based on, and count as one page for each request.
+    the estimate is based on, and count as one page for each request. The `choice` of the way of reading is that of the
+    run, and the numbers are those of this way.
     """
 
     requests: int
@@ -64,6 +66,7 @@ class Estimate:
     basis_text: str
     unread_advertisers: int = 0
     account_requests: int = 0
+    choice: ReadingChoice = PAGES
 
     @property
     def expected(self) -> bool:
@@ -155,7 +158,7 @@ def estimate(
     plan: Plan, sizes: Sequence[RunSize], entities: Sequence[RunSize], account_requests: int, limits: RateLimits
 ) -> Estimate:
     """The estimate from runs of the plan's shape, the dataset's own first, else from lists of its entities."""
-    least = plan.request_count
+    least, rows = plan.request_count, None
     ids = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
     used = [(size, covered_ids) for size, covered_ids in _shared_out(sizes, ids) if covered_ids]
     unread = len(ids) - sum(len(covered_ids) for _, covered_ids in used)
@@ -170,12 +173,17 @@ def estimate(
         requests, most = least, _most_requests(plan, entities)
         basis = Basis.UNKNOWN if most is None else Basis.EXACT if most == least else Basis.ENTITY_COUNTS
         unread = 0
+    choice = choose(plan, rows, None if rows is None or most is None else requests, limits)
+    if choice.tasks:
+        requests = choice.requests or requests
+        most = choice.requests
+    waits = (choice.seconds or 0.0) - _seconds(requests, limits) if choice.tasks and choice.requests else 0.0
     requests, most = requests + account_requests, None if most is None else most + account_requests
     return Estimate(
         requests=requests,
         most=most,
-        seconds=_seconds(requests, limits),
-        most_seconds=None if most is None else _seconds(most, limits),
+        seconds=waits + _seconds(requests, limits),
+        most_seconds=None if most is None else waits + _seconds(most, limits),
         basis=basis,
         basis_text=" ".join(
             (
@@ -186,6 +194,7 @@ def estimate(
         ),
         unread_advertisers=unread,
         account_requests=account_requests,
+        choice=choice,
     )
 
 
@@ -286,7 +295,7 @@ def _may_grow(plan: Plan, rows: Mapping[str, tuple[int, int]]) -> bool:
 def _entity_dataset(dataset: Dataset) -> Dataset | None:
     """The list of the entities that the dataset's rows are of, with deleted ones; None if a row is of more than one."""
     level = dataset.level or ""
-    if dataset.report != "performance" or dataset.breakdowns or dataset.id_dimension != _IDS.get(level):
+    if dataset.report != "performance" or dataset.breakdowns or dataset.id_dimension != _IDS.get(level, ""):
         return None
     return Dataset(dataset.name, dataset.account, _ENTITY_REPORTS[level])
 

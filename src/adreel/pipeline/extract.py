@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -23,11 +23,10 @@ from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE
 from adreel.catalog import smart_plus
 from adreel.datasets.freshness import last_complete_day, report_delay
-from adreel.datasets.schema import Column, arrow_schema, columns, key
+from adreel.datasets.schema import Column, columns, key
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
-    DamagedError,
     ProofError,
     RequestError,
     RetryError,
@@ -35,13 +34,14 @@ from adreel.errors import (
     ThrottledError,
     lacks_scope,
 )
-from adreel.lake import Lake
 from adreel.lake.columns import conform
 from adreel.language import phrase
 from adreel.pipeline.gmv_max import ShopLinks, ShopSteps, shop_error, shop_page
-from adreel.pipeline.normalize import as_records, key_texts, page_table, row_type, sums, widened
+from adreel.pipeline.normalize import as_records, key_texts, page_table, sums, widened
 from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of
+from adreel.pipeline.parts import PageType, Parts
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
+from adreel.pipeline.report_tasks import TaskReads
 from adreel.pipeline.smart_plus import compared
 from adreel.pipeline.verify import (
     ROUNDS,
@@ -62,7 +62,7 @@ from adreel.pipeline.verify import (
     verified,
 )
 from adreel.tiktok.client import Client, together
-from adreel.tiktok.response import ListPage, Reader, reader_of
+from adreel.tiktok.response import ListPage
 
 PREVIEW_REQUESTS = 5
 
@@ -84,91 +84,6 @@ Twice what a request can have: 20,000 ids on 30 days. With one such request at a
 
 CAMPAIGNS_AT_ONCE = 30
 """Most campaign ids that TikTok advises in one filter ("Run a synchronous report", filtering)."""
-
-_Answer = TypeVar("_Answer")
-
-
-class Parts:
-    """The pages and notes of a run, stored under the lake's root so that any process can resume the run."""
-
-    def __init__(self, lake: Lake, run_id: str) -> None:
-        self._lake = lake
-        self._run_id = run_id
-
-    async def work(self, call: Callable[..., _Answer], *arguments: Any) -> _Answer:
-        """Calls a function that reads or writes parts, in a thread if the lake is an object store.
-
-        On a disk a page takes a few milliseconds, and threads would only compete for the interpreter.
-        """
-        return call(*arguments) if self._lake.is_folder else await asyncio.to_thread(call, *arguments)
-
-    def of(self, chunk: str, request: str) -> dict[int, Part]:
-        """The stored pages of a request, by number; one that a power failure damaged is removed."""
-        parts = []
-        for name in self._lake.list_parts(self._run_id, f"{chunk}/{request}/"):
-            try:
-                parts.append(Part(**self._lake.part(self._run_id, name).facts))
-            except DamagedError:
-                self._lake.drop_parts(self._run_id, name)
-        return {part.number: part for part in parts}
-
-    def sizes(self, chunk: str) -> dict[str, int]:
-        """The bytes of each stored part of a chunk, by its name in the chunk; of all chunks for an empty name."""
-        return self._lake.part_sizes(self._run_id, f"{chunk}/" if chunk else "")
-
-    def noted(self, name: str) -> tuple[str, ...]:
-        """The chunks that have a note of that name."""
-        notes = self._lake.list_notes(self._run_id)
-        return tuple(note.removesuffix(f"/{name}") for note in notes if note.endswith(f"/{name}"))
-
-    def write(self, chunk: str, request: str, part: Part, table: pa.Table) -> None:
-        """Stores a page, replacing the same one."""
-        self._lake.write_part(self._run_id, f"{chunk}/{request}/{part.number:06}", table, part.facts())
-
-    def keys(self, chunk: str, request: str, number: int, key: tuple[str, ...]) -> pa.Array:
-        """The primary keys of a stored page, as texts."""
-        reader = self._lake.read_parts(self._run_id, f"{chunk}/{request}/{number:06}", columns=key)
-        return key_texts(reader.read_all(), key)
-
-    def read(self, chunk: str, names: tuple[str, ...]) -> pa.Table:
-        """Columns of all stored pages of a chunk."""
-        return self._lake.read_parts(self._run_id, f"{chunk}/", columns=names).read_all()
-
-    def drop(self, chunk: str, request: str) -> None:
-        """Removes the stored pages of a request."""
-        self._lake.drop_parts(self._run_id, f"{chunk}/{request}/")
-
-    def forget(self, chunk: str, request: str) -> None:
-        """Removes the stored pages of a request and of the requests that it was split into."""
-        for end in "/-":
-            self._lake.drop_parts(self._run_id, f"{chunk}/{request}{end}")
-
-    def drop_all(self) -> None:
-        """Removes all parts and notes of the run."""
-        self._lake.drop_run(self._run_id)
-
-    def note(self, chunk: str, name: str) -> Any:
-        """The value of a note; None if there is no readable one."""
-        return self._lake.read_note(self._run_id, f"{chunk}/{name}" if chunk else name)
-
-    def write_note(self, chunk: str, name: str, value: Any) -> None:
-        """Stores a note, which is a value of JSON."""
-        self._lake.write_note(self._run_id, f"{chunk}/{name}" if chunk else name, value)
-
-
-@dataclass(frozen=True, slots=True)
-class _PageType:
-    """The columns of a page, their schema, the type of its rows, and the reader that decodes these."""
-
-    columns: tuple[Column, ...]
-    schema: pa.Schema
-    row: type[Any]
-    reader: Reader
-
-    @classmethod
-    def of(cls, page_columns: tuple[Column, ...]) -> _PageType:
-        row = row_type(page_columns)
-        return cls(page_columns, arrow_schema(page_columns), row, reader_of(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +124,7 @@ class Extraction:
 
     `arrived` is called with each page that is read, and its request. `failed` has the advertisers that were skipped
     before the run was resumed, with the reasons; they are not read. `pages_held` bounds the memory: see `PAGES_HELD`.
+    `log` takes sentences for the log of the run.
     """
 
     def __init__(
@@ -219,6 +135,7 @@ class Extraction:
         arrived: Callable[[Request, Part], None],
         failed: Mapping[str, str],
         pages_held: int = PAGES_HELD,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._plan = plan
         self._client = client
@@ -227,10 +144,11 @@ class Extraction:
         self._columns = columns(plan.dataset)
         self._key = key(plan.dataset)
         batches = (batch_columns(plan, number) for number in range(len(plan.batches)))
-        self._page_types = tuple(_PageType.of(page_columns) for page_columns in batches)
+        self._page_types = tuple(PageType.of(page_columns) for page_columns in batches)
         self._failed = dict(failed)
         self._readable: set[str] = set()
         self._budget = PageBudget(pages_held)
+        self._tasks = TaskReads(plan, client, parts, self._page_types[0], arrived, log) if plan.tasks else None
 
     async def chunk(self, chunk: Chunk) -> ReadOutcome:
         """Reads all requests of the chunk, stores their pages and verifies them.
@@ -239,6 +157,8 @@ class Extraction:
         the outcome names the advertiser as failed instead.
         """
         if len(self._plan.batches) == 1:
+            if self._tasks is not None:
+                await self._read_by_tasks(chunk, self._tasks)
             outcomes = await together(self._request(chunk.name, request) for request in chunk.requests)
             outcome = sum(outcomes, ReadOutcome())
             return await self._parts.work(self._once, chunk, outcome) if outcome.campaigns else outcome
@@ -265,6 +185,31 @@ class Extraction:
             overlaps=overlap.costs,
             faults=(*outcome.faults, *faults),
         )
+
+    async def _read_by_tasks(self, chunk: Chunk, tasks: TaskReads) -> None:
+        """Stores what report tasks have of the chunk, after the first pages; what they lack is read in pages."""
+        requests = [
+            request
+            for request in chunk.requests
+            if tasks.may_read(request) and self._parts.note(chunk.name, request.name) is None
+        ]
+        try:
+            firsts = await together(self._first_page(chunk.name, request) for request in requests)
+        except (AdvertiserError, RequestError, RetryError, ProofError, SplitError):
+            # The request is read again as without tasks, where the error is dealt with.
+            return
+        pages = {request.name: part for request, part in zip(requests, firsts, strict=True) if part is not None}
+        await tasks.read(chunk.name, requests, pages)
+
+    async def _first_page(self, chunk: str, request: Request) -> Part | None:
+        """The first page of a request; None if TikTok cut the report, or others are stored already."""
+        if request.advertisers[0].id in self._failed:
+            return None
+        stored = await self._parts.work(self._parts.of, chunk, request.name)
+        if stored:
+            return stored.get(1) if len(stored) == 1 else None
+        read = await self._page(chunk, request, 1)
+        return None if read is None else read.part
 
     async def _batches(self, chunk: str, requests: Sequence[Request]) -> ReadOutcome:
         """Reads the batches of metrics of the same rows, again while their numbers of rows differ."""
@@ -399,6 +344,8 @@ class Extraction:
                 return None
             read_now.append(read)
         first = stored.get(1) or read_now[0].part
+        if any(part.of_task for part in stored.values()):
+            return await self._parts.work(self._verified, chunk, request, stored, read_now)
         async with self._budget.hold(first.total_pages - 1):
             missing = (number for number in range(2, first.total_pages + 1) if number not in stored)
             while numbers := list(islice(missing, PAGES_AT_ONCE)):
@@ -476,7 +423,7 @@ class Extraction:
             return replace(page, rows=as_records(page.rows, page_type.row))
         return await self._client.page(request.path, params, number, request.page_size, page_type.reader)
 
-    async def _advertisers(self, request: Request, page_type: _PageType) -> ListPage:
+    async def _advertisers(self, request: Request, page_type: PageType) -> ListPage:
         """The details of the request's advertisers; AdvertiserError for those that the token may not read."""
         ids = [advertiser.id for advertiser in request.advertisers]
         rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
@@ -665,7 +612,7 @@ def batch_columns(plan: Plan, batch: int) -> tuple[Column, ...]:
 
 async def preview_rows(plan: Plan, client: Client, most_rows: int) -> pa.Table:
     """The first typed rows of the plan, at most `most_rows`, from at most `PREVIEW_REQUESTS` requests."""
-    page_type = _PageType.of(columns(plan.dataset))
+    page_type = PageType.of(columns(plan.dataset))
     tables = [page_type.schema.empty_table()]
     wide: set[str] = set()
     request_count = 0
@@ -687,7 +634,7 @@ async def preview_rows(plan: Plan, client: Client, most_rows: int) -> pa.Table:
 
 
 async def _preview_pages(
-    plan: Plan, client: Client, request: Request, most_rows: int, page_type: _PageType
+    plan: Plan, client: Client, request: Request, most_rows: int, page_type: PageType
 ) -> list[Sequence[Any]]:
     """The first rows of a request; of a shop those of its first parts, after the steps that they need."""
     if request.shop is None:

@@ -100,7 +100,8 @@ class Plan:
     """The requests of a run at the aware time `now`, and notes about them for a person.
 
     `shops` are the shops to read by the id of their advertiser, in a report with GMV Max; None if they are not known
-    yet, where each advertiser counts as one with one shop.
+    yet, where each advertiser counts as one with one shop. With `tasks` the pages after the first of settled days may
+    come from report tasks (`report_tasks.py`).
     """
 
     dataset: Dataset
@@ -110,6 +111,7 @@ class Plan:
     notes: tuple[str, ...]
     now: datetime
     shops: Mapping[str, tuple[Shop, ...]] | None = None
+    tasks: bool = False
 
     @property
     def request_count(self) -> int:

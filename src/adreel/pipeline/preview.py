@@ -80,6 +80,7 @@ class Planned:
             "advertisers": self.advertisers,
             "metric_batches": len(plan.batches),
             "notes": list(plan.notes),
+            "reading": estimate.choice.as_json(),
             "lookback": asdict(self.lookback) if self.lookback else None,
         }
 

@@ -51,6 +51,10 @@ class PageProgress:
             self._unread -= 1
             self._begun += 1
 
+    def spare(self, pages: int) -> None:
+        """So many pages of a request that was begun need not be read: a report task has their rows."""
+        self._known -= pages
+
     def finish(self, chunk: Chunk) -> None:
         """The chunk is complete; its requests that were split or skipped have no pages of their own."""
         names = {request.name for request in chunk.requests}

@@ -19,8 +19,9 @@ from adreel.errors import ProofError
 from adreel.lake import Lake
 from adreel.lake.columns import joined
 from adreel.language import phrase
-from adreel.pipeline.extract import Extraction, Parts
+from adreel.pipeline.extract import Extraction
 from adreel.pipeline.load import Committed, combined, commit_run, warnings_of
+from adreel.pipeline.parts import Parts
 from adreel.pipeline.plan import Plan, least_seconds, make_plan, paths_of, report_limits
 from adreel.pipeline.run import CHUNKS_AT_ONCE, DEADLINE_FACTOR, SHORTEST_DEADLINE
 from adreel.pipeline.shops import ShopsRead, read_shops

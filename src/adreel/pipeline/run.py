@@ -41,13 +41,15 @@ from adreel.lake import Lake, Version
 from adreel.language import Phrase, integer, phrase, phrases, shown_day, shown_time
 from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
-from adreel.pipeline.estimate import earlier_runs, estimated, size_of_run
-from adreel.pipeline.extract import Extraction, Parts
+from adreel.pipeline.estimate import Estimate, earlier_runs, estimated, predicted_requests, size_of_run
+from adreel.pipeline.extract import Extraction
 from adreel.pipeline.gmv_max_costs import KEY, ask_costs, concerns, earlier_answer, sentences_of_costs, unread
 from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
+from adreel.pipeline.parts import Parts
 from adreel.pipeline.plan import GMV_MAX_PATH, Chunk, Plan, Request, make_plan, paths_of, report_limits
 from adreel.pipeline.progress import READING, VERIFIED, WRITTEN, PageProgress
+from adreel.pipeline.report_tasks import cancel_tasks, refusal
 from adreel.pipeline.shops import read_shops
 from adreel.pipeline.verify import Part, ReadOutcome
 from adreel.settings import Settings
@@ -67,6 +69,7 @@ from adreel.store import (
 )
 from adreel.store.locks import Held
 from adreel.tiktok.client import Client, first_failure
+from adreel.tiktok.rate_limit import TASK_PATH
 
 logger = logger_of(__name__)
 
@@ -75,6 +78,9 @@ CHUNKS_AT_ONCE = 16
 
 PATIENCE = 60.0
 """The longest wait for what a run asks for besides its rows, in seconds."""
+
+CANCEL_SECONDS = 10.0
+"""The longest wait for TikTok to cancel the tasks of a run that a person has cancelled."""
 
 TICK = 0.5
 """Seconds between two writes of the progress, each of which also checks for a request to cancel."""
@@ -228,6 +234,7 @@ class _RunInProgress:
         self._notes: list[str] = []
         self._other_costs: dict[str, Any] | None = None
         self._beside = 0
+        self._tasks = False
 
     def finish(self) -> RunReport:
         """Works until the run ends, stores how it ended, and returns the report or raises the error."""
@@ -380,12 +387,22 @@ class _RunInProgress:
             await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not self._committing:
                 cancelled.result()
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                await self._cancel_tasks()
                 raise CancelledError(phrase("Run %(id)s was cancelled. The table is unchanged.", id=self._run.id))
             return await work
         finally:
             cancelled.cancel()
             work.cancel()
             await asyncio.gather(work, cancelled, return_exceptions=True)
+
+    async def _cancel_tasks(self) -> None:
+        """Cancels the run's report tasks at TikTok, of which nothing depends on."""
+        if self._tasks:
+            with suppress(AdreelError):
+                async with self._client_until(CANCEL_SECONDS):
+                    await cancel_tasks(self._client, self._parts)
 
     async def _until_cancelled(self) -> None:
         """Returns when a person has cancelled the run."""
@@ -405,6 +422,7 @@ class _RunInProgress:
         self._newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
         async with self._client_until(SHORTEST_DEADLINE):
             start, plan = await self._start()
+        self._tasks = plan.tasks
         self._notes.extend(f"note: {note}" for note in (*plan.notes, *start.shop_notes))
         limits = report_limits(self._dataset, self._runner.settings.tiktok_level)
         least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
@@ -424,6 +442,9 @@ class _RunInProgress:
         # Another process sent a part of the requests of a resumed run, and some in vain.
         whole = counts.requests - counts.retried - self._beside
         requests = outcome.pages * plan.requests_per_page if self._resumed else whole
+        if plan.tasks:
+            # What pages would have taken, which estimates start from.
+            requests = predicted_requests(plan, _rows_of(plan, outcome.rows_of))
         own_dates = self._run.dates is None
         return size_of_run(plan, self._saved.id, self._run.id, requests, outcome.rows_of, own_dates=own_dates)
 
@@ -443,7 +464,10 @@ class _RunInProgress:
             refused=log,
             deadline=deadline,
             waits=waits,
-            paths=(GMV_MAX_PATH,) if concerns(self._dataset) else paths_of(self._dataset),
+            paths=(
+                *_task_paths(self._dataset),
+                *((GMV_MAX_PATH,) if concerns(self._dataset) else paths_of(self._dataset)),
+            ),
         ) as self._client:
             self._before = self._progress
             try:
@@ -458,7 +482,8 @@ class _RunInProgress:
         self._progress = replace(self._progress, chunks_total=plan.chunk_count, chunks_done=len(finished))
         self._enter(Phase.ROWS, self._run.share if finished else 0.0)
         failed = {name: reason for record in finished.values() for name, reason in record.outcome.failed.items()}
-        extraction = Extraction(plan, self._client, self._parts, self._arrived, failed)
+        log = self._lines.append
+        extraction = Extraction(plan, self._client, self._parts, self._arrived, failed, log=log)
         slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
         async def read(chunk: Chunk) -> ReadOutcome:
@@ -509,7 +534,7 @@ class _RunInProgress:
         if start is not None:
             plan = make_plan(self._dataset, start.advertisers, start.now, start.first_days, start.shops)
             if fingerprint(plan) == start.plan:
-                return start, plan
+                return start, replace(plan, tasks=start.tasks)
             self._notes.append(phrase("note: Another version of adreel started this run, so it restarts."))
         now, covering = self._runner.clock(), await self._covered()
         first = await asyncio.to_thread(self._first_days, now)
@@ -517,12 +542,23 @@ class _RunInProgress:
         read = await read_shops(self._client, self._dataset, covering.advertisers, now, earlier)
         advertisers = tuple(who for who in covering.advertisers if who.id not in read.unreadable)
         plan = make_plan(self._dataset, advertisers, now, first, read.shops)
-        unreadable = covering.unreadable | read.unreadable
+        choice = self._estimate(plan).choice
         start = RunStart(
-            fingerprint(plan), now, advertisers, unreadable, first, read.shops, read.notes, read.warnings, read.kept
+            fingerprint(plan),
+            now,
+            advertisers,
+            covering.unreadable | read.unreadable,
+            first,
+            read.shops,
+            read.notes,
+            read.warnings,
+            read.kept,
+            choice.tasks,
         )
         self._checkpoints.write_start(start)
-        return start, plan
+        if choice.text:
+            self._notes.append(f"note: {choice.text}")
+        return start, replace(plan, tasks=choice.tasks)
 
     def _first_days(self, now: datetime) -> FirstDays | None:
         """The first days of the table for the look-back window; None for a run of other days than the dataset's."""
@@ -570,19 +606,26 @@ class _RunInProgress:
         refuse_unreadable(covering, advertisers, self._account, skip_failing=self._dataset.skip_failing)
         return covering
 
-    def _expected(self, plan: Plan) -> int | None:
-        """The requests that reading the plan takes; None if it is not known."""
+    def _estimate(self, plan: Plan) -> Estimate:
+        """The estimate of the plan, which also chooses the way of reading."""
         runner = self._runner
         limits, now = report_limits(self._dataset, runner.settings.tiktok_level), runner.clock()
         advertisers = runner.store.accounts.advertisers(self._account)
         earlier = earlier_runs(runner.store, self._account, plan.dataset)
-        estimate = estimated(self._account, plan, earlier, advertisers, now, limits)
+        return estimated(self._account, plan, earlier, advertisers, now, limits)
+
+    def _expected(self, plan: Plan) -> int | None:
+        """The requests that reading the plan takes; None if it is not known."""
+        estimate = self._estimate(plan)
         return estimate.requests - estimate.account_requests if estimate.expected else None
 
     def _arrived(self, request: Request, part: Part) -> None:
         # Later batches of metrics are joined to the rows of the first.
         self._progress = replace(self._progress, rows=self._progress.rows + (0 if request.batch else part.rows))
-        if self._reading is not None:
+        if self._reading is not None and part.of_task:
+            # The first of them is number 2.
+            self._reading.spare(part.total_pages - 1 if part.number == 2 else 0)
+        elif self._reading is not None:
             self._reading.page(request, part.number, part.total_pages)
         self._count()
 
@@ -712,6 +755,16 @@ class _RunInProgress:
                     time=f"{start.now:%H:%M}",
                 )
             )
+
+
+def _task_paths(dataset: Dataset) -> tuple[str, ...]:
+    """The path of report tasks, if a run may use them."""
+    return () if dataset.reading == "pages" or refusal(dataset, 1) else (TASK_PATH,)
+
+
+def _rows_of(plan: Plan, rows: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """The rows of each advertiser, and the days that they span."""
+    return {advertiser.id: (rows.get(advertiser.id, 0), span.days) for advertiser, span in plan.days()}
 
 
 def _named(run: Run) -> dict[str, str]:

@@ -172,7 +172,8 @@ class Part:
 
     `total_rows`, `total_pages` and `totals` are TikTok's counts and totals of the whole request; `rows`, `rows_of` (by
     advertiser) and `sums` are those of the page's rows. `left_out` rows that TikTok counts are not selected.
-    `campaigns` are those of rows of a shop.
+    `campaigns` are those of rows of a shop. Parts `of_task` have, together, the rows of all pages but the first, from
+    the file of a report task.
     """
 
     number: int
@@ -187,6 +188,7 @@ class Part:
     left_out: int = 0
     without_details: int = 0
     campaigns: list[str] = field(default_factory=list)
+    of_task: bool = False
 
     def facts(self) -> dict[str, Any]:
         """The fields by name, to be stored beside the rows; not copied, as `asdict` would."""

@@ -226,6 +226,15 @@ class Client:
         self.counts.pages += 1
         return answer_page
 
+    async def file(self, path: str, params: Mapping[str, Value]) -> bytes:
+        """The text of a file that TikTok sends as it is, such as the CSV of a report task."""
+        request = make_request(self._base_url, "GET", path, params, None, file=True)
+        return bytes((await self._answer(request, _as_it_is)).body)
+
+    async def pause(self, seconds: float) -> None:
+        """Waits for something that TikTok works on."""
+        await self._sleep(seconds)
+
     async def exchange(self, auth_code: str) -> TokenGrant:
         """The grant for a code of the consent page; works once for each code.
 

@@ -47,6 +47,8 @@ LEVELS: Mapping[str, RateLimits] = MappingProxyType(
 )
 """What TikTok grants an app, by its level (page "Rate limits"); a new app is basic."""
 
+TASK_PATH = "/report/task/create/"
+
 PATHS: Mapping[str, Mapping[str, RateLimits]] = MappingProxyType(
     {
         "/gmv_max/report/get/": MappingProxyType(
@@ -56,10 +58,14 @@ PATHS: Mapping[str, Mapping[str, RateLimits]] = MappingProxyType(
                 "premium": RateLimits(20, 600, 50_000),
                 "ultimate": RateLimits(20, 600, 50_000),
             }
-        )
+        ),
+        TASK_PATH: MappingProxyType(dict.fromkeys(LEVELS, RateLimits(1, 60, 4_500))),
     }
 )
-"""The limits that a path has beside those of the app, by the app's level (page "Rate limits")."""
+"""The limits that a path has beside those of the app, by the app's level (page "Rate limits").
+
+Tasks may be created at two a second by that page, and at one by "Create an asynchronous report task".
+"""
 
 _DAY = 86_400
 

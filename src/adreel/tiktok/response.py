@@ -137,6 +137,17 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> ApiAnsw
     return ApiAnswer(data, request_id or "", headers, CUT_HEADER in headers)
 
 
+def read_file_answer(status: int, headers: Mapping[str, str], body: bytes) -> ApiAnswer | FailedAnswer:
+    """What an answer means that is a file; TikTok's envelope, with or without an error, is none."""
+    first = body.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    if status == 200 and first not in {b"{", b"[", b"<"}:
+        return ApiAnswer(msgspec.Raw(body), headers.get("X-Tt-Logid") or "", headers, cut=False)
+    answer = read_answer(status, headers, body)
+    if isinstance(answer, FailedAnswer):
+        return answer
+    return FailedAnswer(phrase("TikTok sent no file."), Action.STOP, None, answer.request_id)
+
+
 def _object(data: msgspec.Raw) -> msgspec.Raw | None:
     """The text of an object; an empty one for what stands for no data, None for anything else."""
     text = memoryview(data)

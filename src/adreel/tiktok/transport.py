@@ -16,7 +16,7 @@ import orjson
 from adreel.errors import Action, InputError, ReconnectError
 from adreel.language import phrase
 from adreel.settings import LOOPBACK, SIMULATOR_PORT
-from adreel.tiktok.response import ApiAnswer, FailedAnswer, read_answer
+from adreel.tiktok.response import ApiAnswer, FailedAnswer, read_answer, read_file_answer
 
 Value = str | int | bool | Sequence[Any] | Mapping[str, Any] | None
 """A parameter: lists and objects travel as JSON texts, booleans as true and false, None not at all."""
@@ -28,13 +28,17 @@ _IDLE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request as it is sent, and its name in messages; `url` and `body` may hold the app's secret."""
+    """One request as it is sent, and its name in messages; `url` and `body` may hold the app's secret.
+
+    The answer to one for a `file` is a text of its own form, without TikTok's envelope.
+    """
 
     where: str
     method: str
     url: str = field(repr=False)
     body: bytes | None = field(repr=False)
     path: str = ""
+    file: bool = False
 
     @property
     def key(self) -> int:
@@ -43,17 +47,24 @@ class ApiRequest:
 
 
 def make_request(
-    base_url: str, method: str, path: str, params: Mapping[str, Value], body: Mapping[str, Any] | None
+    base_url: str,
+    method: str,
+    path: str,
+    params: Mapping[str, Value],
+    body: Mapping[str, Any] | None,
+    *,
+    file: bool = False,
 ) -> ApiRequest:
-    """The request for a path of the API, its parameters in the query."""
+    """The request for a path of the API, its parameters in the query; the body names it too, if it has them."""
     texts = {name: _query_text(value) for name, value in params.items() if value is not None}
     query = urlencode(texts, quote_via=quote)
     return ApiRequest(
-        where=_where(method, path, params),
+        where=_where(method, path, {**(body or {}), **params}),
         method=method,
         url=f"{base_url}{path}?{query}" if query else f"{base_url}{path}",
         body=None if body is None else orjson.dumps(body, default=_plain),
         path=path,
+        file=file,
     )
 
 
@@ -135,7 +146,8 @@ class Wire:
             return FailedAnswer(phrase("the request is too long for a URL."), Action.SPLIT)
         except httpx2.HTTPError as error:
             return _lost(error, self._base_url, by_proxy=self._proxy is not None)
-        return read_answer(response.status_code, response.headers, content)
+        read = read_file_answer if request.file else read_answer
+        return read(response.status_code, response.headers, content)
 
     async def close(self) -> None:
         """Closes the connections."""

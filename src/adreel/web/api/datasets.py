@@ -190,6 +190,17 @@ class Lookback(Answer):
     text: str = Field(description="What is read again, why, and what it costs.", examples=["Look-back is off."])
 
 
+class PlannedReading(Answer):
+    """How a run reads: in pages, or settled days with report tasks, and why."""
+
+    way: Literal["pages", "tasks"] = Field(examples=["pages"])
+    text: str = Field(description="Why; empty if there was nothing to choose.", examples=[""])
+    page_requests: int | None = Field(description="With pages alone; null if it is not known.", examples=[1460])
+    page_minutes: float | None = Field(examples=[2.43])
+    task_requests: int | None = Field(description="With report tasks; null if it is not known.", examples=[360])
+    task_minutes: float | None = Field(examples=[3.6])
+
+
 class PlanAnswer(Answer):
     """The estimate of a run."""
 
@@ -205,6 +216,7 @@ class PlanAnswer(Answer):
     advertisers: int = Field(examples=[3])
     metric_batches: int = Field(examples=[1])
     notes: list[str] = Field(examples=[[]])
+    reading: PlannedReading = Field(description="The way of reading that the numbers are of.")
     lookback: Lookback | None = Field(
         description="Earlier days that runs read again; null without dates, and for other dates than the dataset's."
     )
