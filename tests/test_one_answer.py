@@ -38,6 +38,7 @@ WHOLE: dict[str, Any] = SPEND | {
     "service_type": "auction",
     "report_type": "basic",
     "id_dimension": "ad_id",
+    "reading": "automatic",
     "dates": {"period": "last_30_days"},
 }
 """With everything that the form says, too."""

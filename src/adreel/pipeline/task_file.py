@@ -24,6 +24,8 @@ from adreel.language import integer, phrase
 DAY = "stat_time_day"
 
 _ROWS_AT_ONCE = 10_000
+_ENDS = ("\r\n", "\n", "\r")
+_QUOTING: tuple[Literal[0, 1], ...] = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
 _DAYS = r"^\d{4}-\d{2}-\d{2}( 00:00:00)?$"
 
 
@@ -56,7 +58,8 @@ def read_file(content: bytes, names: Sequence[str], days: Span) -> TaskFile:
 def _table(text: str, names: Sequence[str]) -> tuple[pa.Table, bool]:
     """The rows of a text, and whether its last line was left out because it has no end."""
     records = _records(text)
-    heading, _ = next(records, ([], ""))
+    heading, line = next(records, ([], ""))
+    end = next((end for end in _ENDS if line.endswith(end)), "")
     if sorted(heading) != sorted(names):
         raise ProofError(
             phrase(
@@ -67,12 +70,10 @@ def _table(text: str, names: Sequence[str]) -> tuple[pa.Table, bool]:
         )
     tables, rows, cut = [], [], False
     for number, (row, line) in enumerate(records, 2):
-        cut = not line.endswith(("\n", "\r"))
+        cut = not line.endswith(_ENDS)
         if cut:
             break
-        if not line.strip("\r\n"):
-            continue
-        if len(row) != len(heading) or not _is_well_quoted(row, line):
+        if len(row) != len(heading) or not _is_well_written(row, line, end):
             raise ProofError(phrase("row %(number)s of the file cannot be read.", number=integer(number)))
         rows.append(row)
         if len(rows) == _ROWS_AT_ONCE:
@@ -96,18 +97,21 @@ def _records(text: str) -> Iterator[tuple[list[str], str]]:
         lines.clear()
 
 
-def _is_well_quoted(row: Sequence[str], line: str) -> bool:
+def _is_well_written(row: Sequence[str], line: str, end: str) -> bool:
     """Whether a writer that quotes what needs it, or everything, writes the row like that.
 
-    Else a quote may be a part of a name, as from a writer that quotes nothing.
+    Else a quote or the end of a line may be a part of a name, as from a writer that quotes nothing.
     """
-    return '"' not in line or line.rstrip("\r\n") in (_written(row, csv.QUOTE_MINIMAL), _written(row, csv.QUOTE_ALL))
+    text = line.removesuffix(end)
+    if '"' not in line:
+        return text != line and not text.endswith(_ENDS)
+    return any(text == _written(row, quoting, other) for quoting in _QUOTING for other in _ENDS[:2])
 
 
-def _written(row: Sequence[str], quoting: Literal[0, 1]) -> str:
+def _written(row: Sequence[str], quoting: Literal[0, 1], end: str) -> str:
     file = io.StringIO(newline="")
-    csv.writer(file, quoting=quoting, lineterminator="\n").writerow(row)
-    return file.getvalue().removesuffix("\n")
+    csv.writer(file, quoting=quoting, lineterminator=end).writerow(row)
+    return file.getvalue().removesuffix(end)
 
 
 def _columns(rows: Sequence[Sequence[str]], names: Sequence[str]) -> pa.Table:
