@@ -34,7 +34,7 @@ def test_a_run_that_is_killed_while_a_task_is_queued_continues_with_the_same_tas
         file = home.file(reading="tasks", **KEYS, dates={"start": "today-100", "end": "yesterday"})
         parts = home.path / "lake" / "_runs"
         with outside.start("run", "-f", file) as process:
-            until(lambda: len(list(parts.glob("*/*/task-*"))) == 3 or process.poll() is not None, every=0.01)
+            until(lambda: len(list(parts.glob("*/*/task-*.json"))) == 3 or process.poll() is not None, every=0.01)
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL

@@ -49,7 +49,7 @@ from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.pipeline.parts import Parts
 from adreel.pipeline.plan import GMV_MAX_PATH, Chunk, Plan, Request, make_plan, paths_of, report_limits
 from adreel.pipeline.progress import READING, VERIFIED, WRITTEN, PageProgress
-from adreel.pipeline.report_tasks import cancel_tasks, refusal
+from adreel.pipeline.report_tasks import cancel_tasks
 from adreel.pipeline.shops import read_shops
 from adreel.pipeline.verify import Part, ReadOutcome
 from adreel.settings import Settings
@@ -465,7 +465,7 @@ class _RunInProgress:
             deadline=deadline,
             waits=waits,
             paths=(
-                *_task_paths(self._dataset),
+                *((TASK_PATH,) if self._tasks else ()),
                 *((GMV_MAX_PATH,) if concerns(self._dataset) else paths_of(self._dataset)),
             ),
         ) as self._client:
@@ -755,11 +755,6 @@ class _RunInProgress:
                     time=f"{start.now:%H:%M}",
                 )
             )
-
-
-def _task_paths(dataset: Dataset) -> tuple[str, ...]:
-    """The path of report tasks, if a run may use them."""
-    return () if dataset.reading == "pages" or refusal(dataset, 1) else (TASK_PATH,)
 
 
 def _rows_of(plan: Plan, rows: Mapping[str, int]) -> dict[str, tuple[int, int]]:
