@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adreel.datasets.files import DEEPEST, MOST_BYTES, MOST_DATASETS, MOST_VALUES, read, read_all
+from adreel.datasets.files import read, read_all
 from adreel.datasets.validation import check, parse
 from adreel.errors import DatasetError
 from adreel.web.api.bodies import fault_of
+from adreel.yaml_files import DEEPEST, MOST_BYTES, MOST_DATASETS, MOST_VALUES
 from api_home import API
 from home import make_home
 from web_home import Site, Visit, open_site, words_of

@@ -1,8 +1,8 @@
 """Backups of a home in one file, made while it works, and homes restored from one.
 
 The file is a tar archive: `backup.json` says what it is, `store/` has the store's tables as compressed lines of JSON,
-`lake/` the files of the dataset tables, and `checksums.json`, the last, the size and SHA-256 of all others. A file
-without it was cut off, and is no backup.
+`lake/` the files of the dataset tables, `catalog.yaml` what the home adds to the catalogue, and `checksums.json`, the
+last, the size and SHA-256 of all others. A file without it was cut off, and is no backup.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import orjson
 import pyarrow as pa
 
 from adreel.access import Guard, RoleRight
+from adreel.catalog_file import FILE_NAME as ADDITIONS_FILE
 from adreel.errors import InputError, RetryError, StorageError
 from adreel.lake import Lake
 from adreel.settings import Settings
@@ -47,11 +48,11 @@ PIECE = 1 << 20
 MOST_SMALL = 1 << 28
 """Bytes of a member that is read as a whole: a part of the store is some megabytes."""
 
-OWN_FILES = frozenset({"adreel.env", KEY_FILE, "lake", "locks", "tmp", RESTORING, "pace.db"})
+OWN_FILES = frozenset({"adreel.env", ADDITIONS_FILE, KEY_FILE, "lake", "locks", "tmp", RESTORING, "pace.db"})
 """What may be in a home before a restore; a lake must be empty."""
 
 _NAME = re.compile(
-    r"(store/[a-z_]+/[0-9]{6}\.jsonl\.zst|lake/[A-Za-z0-9._=/-]+|backup\.json|checksums\.json|secret\.key)"
+    r"(store/[a-z_]+/[0-9]{6}\.jsonl\.zst|lake/[A-Za-z0-9._=/-]+|backup\.json|checksums\.json|secret\.key|catalog\.yaml)"
 )
 
 Say = Callable[[str], None]
@@ -103,6 +104,9 @@ def back_up(
             count = _add_lake(writer, guard.store, lake, dump.last_versions(), say) if tables else 0
             if keys is not None:
                 writer.add(KEY_FILE, keys)
+            additions = _additions(settings.home)
+            if additions is not None:
+                writer.add(ADDITIONS_FILE, additions)
             writer.finish()
     return BackupSize(rows, count, target.stat().st_size)
 
@@ -126,6 +130,17 @@ def _keys(settings: Settings) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist, as no token was ever encrypted here. Leave out --with-key.") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _additions(home: Path) -> bytes | None:
+    """The additions to the catalogue, without which some datasets do not hold; None if there are none."""
+    path = home / ADDITIONS_FILE
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -394,7 +409,9 @@ def _fill(settings: Settings, lake: Lake, source: Path, info: BackupInfo, say: S
                     slugs.add(path.split("/")[0])
                     say(f"Tables: {len(slugs):,}, {size / 1e6:,.1f} MB.")
             elif name == KEY_FILE:
-                _keep_keys(settings.home, stream.read(MOST_SMALL), say)
+                _keep(settings.home / KEY_FILE, stream.read(MOST_SMALL), "for the keys of the backup", say)
+            elif name == ADDITIONS_FILE:
+                _keep(settings.home / name, stream.read(MOST_SMALL), "for the catalogue of the backup", say)
             size += stream.size
         load.finish(info.sequences)
         load.place(settings)
@@ -403,13 +420,12 @@ def _fill(settings: Settings, lake: Lake, source: Path, info: BackupInfo, say: S
     return BackupSize(rows, len(slugs), size)
 
 
-def _keep_keys(home: Path, keys: bytes, say: Say) -> None:
-    path = home / KEY_FILE
-    if path.exists() and path.read_bytes() != keys:
-        say(f"warning: {path} exists already and was kept. Move it away and restore again for the keys of the backup.")
+def _keep(path: Path, content: bytes, purpose: str, say: Say) -> None:
+    if path.exists() and path.read_bytes() != content:
+        say(f"warning: {path} exists already and was kept. Move it away and restore again {purpose}.")
         return
     with private_file(path).open("wb") as file:
-        file.write(keys)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

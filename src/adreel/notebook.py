@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import httpx2
 
 from adreel.access import DatasetRight, guard_of
+from adreel.catalog_file import follow
 from adreel.clock import HomeClock
 from adreel.datasets.dataset import Source
 from adreel.datasets.stored import dataset_of
@@ -140,7 +141,8 @@ class Home:
         clock: Callable[[], datetime] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        """`clock` gives aware times; `transport` replaces the network. Raises as `Store.open`."""
+        """`clock` gives aware times; `transport` replaces the network. Raises as `Store.open` and `follow`."""
+        follow(settings.home)
         self._settings = settings
         home_clock = HomeClock()
         self._clock = clock or home_clock

@@ -1,4 +1,4 @@
-"""Reads the CSV files beside this module into records, once per process.
+"""Reads the CSV files beside this module into records, once per process, with what the home adds to them.
 
 Each metric, dimension or field is one line of its file. Titles, meanings and labels are translated when shown. A list
 is names separated by blanks, a flag is `yes` or empty. Empty `levels` means all, empty `unit` the type's usual one.
@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
+from adreel.catalog.additions import in_force, per_catalogue
 from adreel.catalog.calculated import CalculatedMetric, unit_of
 from adreel.catalog.formulas import parse
 from adreel.catalog.records import LEVELS, Dimension, DimensionKind, Event, Field, Level, Metric, ValueType
@@ -101,7 +102,7 @@ def _allowed(cell: str) -> frozenset[str]:
     groups = {name[1:] for name in names if name.startswith("@")}
     if not groups:
         return names
-    group_metrics = {metric.name for metric in metrics().values() if metric.group in groups}
+    group_metrics = {metric.name for metric in own_metrics().values() if metric.group in groups}
     return frozenset(group_metrics | {name for name in names if not name.startswith("@")})
 
 
@@ -109,7 +110,7 @@ def _allowed(cell: str) -> frozenset[str]:
 def _refusing() -> Mapping[str, frozenset[str]]:
     """The metrics that cannot be combined with a dimension, by dimension."""
     refusing: dict[str, set[str]] = defaultdict(set)
-    for metric in metrics().values():
+    for metric in own_metrics().values():
         for dimension in metric.refuses:
             refusing[dimension].add(metric.name)
     return {dimension: frozenset(names) for dimension, names in refusing.items()}
@@ -134,9 +135,16 @@ def _dimension(row: Mapping[str, str]) -> Dimension:
     )
 
 
-@cache
+@per_catalogue()
 def metrics() -> Mapping[str, Metric]:
-    """Every known metric of TikTok's reports by its API name, in the order of the file."""
+    """Every known metric of TikTok's reports by its API name, in the order of the file; added ones come last."""
+    added = in_force().metrics
+    return MappingProxyType({**own_metrics(), **added}) if added else own_metrics()
+
+
+@cache
+def own_metrics() -> Mapping[str, Metric]:
+    """The metrics without those that the home adds."""
     rows = _rows("metrics.csv")
     twins = _twins(rows)
     levels = {row["metric"]: _names(row["levels"]) for row in _rows("gmv_max.csv")}
@@ -155,7 +163,7 @@ def synonyms() -> Mapping[str, Mapping[str, int]]:
     return MappingProxyType({name: MappingProxyType(phrases) for name, phrases in by_metric.items()})
 
 
-@cache
+@per_catalogue()
 def events() -> Mapping[str, Event]:
     """Every event that is counted on several surfaces, such as `purchase count`, by name, with its metrics."""
     by_event: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -179,9 +187,16 @@ def _calculated(row: Mapping[str, str]) -> CalculatedMetric:
     return CalculatedMetric(row["name"], title, row["formula"], unit, meaning, expression)
 
 
-@cache
+@per_catalogue()
 def dimensions() -> Mapping[str, Dimension]:
-    """Every known dimension of TikTok's reports by its API name, in the order of the file."""
+    """Every known dimension of TikTok's reports by its API name, in the order of the file; added ones come last."""
+    added = in_force().dimensions
+    return MappingProxyType({**own_dimensions(), **added}) if added else own_dimensions()
+
+
+@cache
+def own_dimensions() -> Mapping[str, Dimension]:
+    """The dimensions without those that the home adds."""
     return MappingProxyType({row["name"]: _dimension(row) for row in _rows("dimensions.csv")})
 
 
@@ -194,9 +209,20 @@ def fields() -> Mapping[str, tuple[Field, ...]]:
     return MappingProxyType({report: tuple(columns) for report, columns in by_report.items()})
 
 
-@cache
+@per_catalogue()
 def value_labels() -> Mapping[str, Mapping[str, str]]:
     """The display names of TikTok's constants: by column, the label of each value."""
+    own, added = own_value_labels(), in_force().values
+    if not added:
+        return own
+    return MappingProxyType(
+        {column: MappingProxyType({**own.get(column, {}), **added.get(column, {})}) for column in {**own, **added}}
+    )
+
+
+@cache
+def own_value_labels() -> Mapping[str, Mapping[str, str]]:
+    """The display names without those that the home adds."""
     by_column: dict[str, dict[str, str]] = defaultdict(dict)
     for row in _rows("labels.csv"):
         label = Phrase(row["label"])

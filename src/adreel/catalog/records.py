@@ -68,7 +68,7 @@ class Metric:
     `reports` are TikTok's report types, `needs_any` dimensions of which one is required, `refuses` dimensions that it
     cannot be combined with. `gmv_max` are the levels of GMV Max reports that have it. `doubtful` names reports, levels
     and dimensions that are allowed although sources differ; `sure` is False if the sources on the metric as a whole are
-    unreliable or outdated.
+    unreliable or outdated. An `added` one is of the home's own file.
     """
 
     name: str
@@ -93,6 +93,7 @@ class Metric:
     surface: str = ""
     event: str = ""
     gmv_max: frozenset[str] = frozenset()
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Dimension:
     `times` are the granularities (none, day, hour) that it supports, `pairs` the other breakdowns that it can be
     combined with, `lifetime` whether it supports lifetime data. If `metrics` is not empty, it supports these only;
     `refuses` are metrics that it does not support. `doubtful` names levels, times and `lifetime` that are allowed
-    although sources differ or say nothing; `sure` is False if the sources on the dimension are unreliable.
+    although sources differ or say nothing; `sure` is False if the sources on the dimension are unreliable. An `added`
+    one is of the home's own file.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Dimension:
     meaning: str
     sure: bool
     doubtful: frozenset[str] = frozenset()
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ app = typer.Typer(
     help="TikTok Ads reports as verified, versioned tables on your own machine.",
     epilog="Try it: adreel demo. With your own app: adreel accounts connect NAME.",
 )
-catalog_commands = typer.Typer(no_args_is_help=True, help="Compare the catalogue with what TikTok answers.")
+catalog_commands = typer.Typer(no_args_is_help=True, help="Add to the catalogue, and compare it with TikTok.")
 account_commands = typer.Typer(no_args_is_help=True, help="Connect and manage TikTok for Business accounts.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit and delete datasets.")
 schedule_commands = typer.Typer(help="Show what is due next; set, pause and resume the schedules of datasets.")
@@ -1076,11 +1076,11 @@ def templates(
 
 
 @app.command("metrics", rich_help_panel="Look up")
-def metrics(words: Words = None, as_json: Json = False) -> None:
+def metrics(ctx: typer.Context, words: Words = None, as_json: Json = False) -> None:
     """Search the metrics by name, title, synonyms and meaning."""
     from adreel.cli import catalog
 
-    catalog.metrics(words or [], as_json=as_json)
+    catalog.metrics(ctx.obj, words or [], as_json=as_json)
 
 
 @app.command("calculated-metrics", rich_help_panel="Look up")
@@ -1092,11 +1092,11 @@ def calculated_metrics(words: Words = None, as_json: Json = False) -> None:
 
 
 @app.command("dimensions", rich_help_panel="Look up")
-def dimensions(words: Words = None, as_json: Json = False) -> None:
+def dimensions(ctx: typer.Context, words: Words = None, as_json: Json = False) -> None:
     """Search the dimensions by name, title and meaning."""
     from adreel.cli import catalog
 
-    catalog.dimensions(words or [], as_json=as_json)
+    catalog.dimensions(ctx.obj, words or [], as_json=as_json)
 
 
 @dataset_commands.command("create")
@@ -1339,6 +1339,17 @@ def run(
     from adreel.cli import runs
 
     runs.run(ctx.obj, name, file, (start, end), yes=yes, as_json=as_json)
+
+
+@catalog_commands.command("additions")
+def catalog_additions(ctx: typer.Context, as_json: Json = False) -> None:
+    """Check the file catalog.yaml of the home, and list what it adds to the catalogue.
+
+    The file adds metrics, dimensions and values of TikTok's that this release of adreel does not know yet.
+    """
+    from adreel.cli import catalog
+
+    catalog.additions(ctx.obj, as_json=as_json)
 
 
 @catalog_commands.command("check")

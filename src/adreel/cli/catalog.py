@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 import typer
 
-from adreel import catalog
+from adreel import catalog, catalog_file
+from adreel.catalog.additions import Additions, in_force
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
+from adreel.catalog_file import follow
 from adreel.cli import CommandContext
 from adreel.cli.context import settings_of
 from adreel.cli.output import print_json, print_table, say
@@ -19,7 +21,7 @@ from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.datasets.stored import as_file
 from adreel.datasets.templates import file_of, template_named, template_values
 from adreel.errors import NotFoundError, did_you_mean
-from adreel.settings import FILE_NAME
+from adreel.settings import FILE_NAME, Settings
 
 MOST_NAMED = 5
 """Calculated metrics that are named below the metrics."""
@@ -96,8 +98,9 @@ def templates(name: str | None, *, as_json: bool) -> None:
         typer.echo(as_file(file_of(template, ACCOUNT)), nl=False)
 
 
-def metrics(words: list[str], *, as_json: bool) -> None:
+def metrics(session: CommandContext, words: list[str], *, as_json: bool) -> None:
     """Prints the metrics that match all the words, the best first, and the ready-made calculated ones."""
+    follow(Settings.load(session.environ).home)
     matching = search_metrics(" ".join(words))
     if as_json:
         print_json([_as_json(metric) for metric in matching])
@@ -139,8 +142,9 @@ def _calculated_as_json(metric: CalculatedMetric) -> dict[str, Any]:
     return facts | {"parts": list(metric.parts)}
 
 
-def dimensions(words: list[str], *, as_json: bool) -> None:
+def dimensions(session: CommandContext, words: list[str], *, as_json: bool) -> None:
     """Prints the dimensions that match all the words."""
+    follow(Settings.load(session.environ).home)
     matching = menus.matching_dimensions(words)
     if as_json:
         print_json([_as_json(dimension) for dimension in matching])
@@ -156,6 +160,43 @@ def dimensions(words: list[str], *, as_json: bool) -> None:
     say(f"{len(matching)} of {len(catalog.dimensions())} dimensions.")
 
 
+def additions(session: CommandContext, *, as_json: bool) -> None:
+    """Prints what the home adds to the catalogue, and notes on entries without effect. Raises as `follow`."""
+    path = settings_of(session).home / catalog_file.FILE_NAME
+    added = in_force()
+    if as_json:
+        print_json(
+            {
+                "file": str(path) if path.exists() else None,
+                "metrics": [_as_json(metric) for metric in added.metrics.values()],
+                "dimensions": [_as_json(dimension) for dimension in added.dimensions.values()],
+                "values": added.values,
+                "notes": added.notes,
+            }
+        )
+        return
+    rows = [
+        *(("metric", metric.name, _summed(metric), _meaning(metric)) for metric in added.metrics.values()),
+        *(("dimension", record.name, record.type, _meaning(record)) for record in added.dimensions.values()),
+        *(("value", f"{column}: {value}", "", label) for column, value, label in _added_values(added)),
+    ]
+    if rows:
+        print_table(("kind", "name", "type", "meaning"), rows, hidden_first=("type",))
+    for note in added.notes:
+        say(note)
+    if not rows and not added.notes:
+        say(f"No additions. Write them to {path}.")
+
+
+def _summed(metric: Metric) -> str:
+    return f"{metric.type}, {'summable' if metric.additive else 'not summable'}"
+
+
+def _added_values(added: Additions) -> Iterator[tuple[str, str, str]]:
+    for column, labels in added.values.items():
+        yield from ((column, value, label) for value, label in labels.items())
+
+
 def _no_match(kind: str, words: Iterable[str], names: Iterable[str]) -> str:
     """A search without a hit, with the nearest names."""
     searched = " ".join(words)
@@ -165,7 +206,8 @@ def _no_match(kind: str, words: Iterable[str], names: Iterable[str]) -> str:
 
 def _meaning(record: Metric | Dimension) -> str:
     doubt = "" if record.sure else " (From one source, or inferred.)"
-    return f"{record.title}: {record.meaning}{doubt}"
+    added = " (Added here.)" if record.added else ""
+    return f"{record.title}: {record.meaning}{doubt}{added}"
 
 
 def _twins(metric: Metric) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adreel.access import Guard, guard_of
+from adreel.catalog_file import follow
 from adreel.cli import CommandContext
 from adreel.cli.output import say
 from adreel.clock import HomeClock
@@ -38,11 +39,15 @@ class OpenHome:
 
 
 def settings_of(session: CommandContext) -> Settings:
-    """The settings, after printing their warnings."""
+    """The settings, after printing their warnings; the home's additions to the catalogue are in force from then on.
+
+    Raises InputError as `follow`.
+    """
     settings = Settings.load(session.environ)
     for warning in settings.warnings:
         say(f"warning: {warning}")
     find_temporary_folder(settings.home)
+    follow(settings.home)
     return settings
 
 

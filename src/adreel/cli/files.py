@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from adreel.datasets.file_kinds import text_of
-from adreel.datasets.files import MOST_BYTES
 from adreel.errors import InputError, StorageError
+from adreel.yaml_files import MOST_BYTES
 
 
 def read_text(file: Path) -> str:

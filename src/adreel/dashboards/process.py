@@ -10,6 +10,7 @@ import adreel.own_process  # noqa: F401 # isort: skip - before Arrow is imported
 import os
 import sys
 
+from adreel.catalog_file import follow_or_log
 from adreel.clock import HomeClock, wall_clock
 from adreel.dashboards.sending import deliver
 from adreel.lake import Lake
@@ -28,6 +29,7 @@ def main() -> None:
     settings = Settings.load(os.environ)
     set_up_logs(settings, sys.stderr)
     find_temporary_folder(settings.home)
+    follow_or_log(settings.home)
     clock = HomeClock()
     with Store.open(settings, clock=clock) as store, acting(SYSTEM):
         clock.follow(store.accounts)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import cache
 
 from adreel import catalog
 from adreel.catalog import all_spend, gmv_max, smart_plus
+from adreel.catalog.additions import per_catalogue
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report, When
 from adreel.language import Phrase, either, language, phrase, within_sentence
 
@@ -97,13 +98,18 @@ def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
     grouping = grouping_of(report, chosen)
     if menu.source == "dimensions":
         dimensions = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
-        return tuple(Offer(d.name, d.title, d.meaning, dimension_refusal(d, grouping, chosen)) for d in dimensions)
+        return tuple(Offer(d.name, _shown(d), d.meaning, dimension_refusal(d, grouping, chosen)) for d in dimensions)
     if menu.source == "metrics":
         return _metric_offers(grouping, language())
     return ()
 
 
-@lru_cache(maxsize=8)
+def _shown(dimension: Dimension) -> str:
+    """The title, which says of a dimension of the home's own file that it is one."""
+    return phrase("%(title)s (added here)", title=dimension.title) if dimension.added else dimension.title
+
+
+@per_catalogue()
 def _metric_offers(grouping: ReportGrouping, _language: str) -> tuple[Offer, ...]:
     """Kept by language, since a page of a dataset asks up to eight times for the same, at 2 ms each; 0.3 MB each."""
     return tuple(Offer(m.name, m.title, m.meaning, metric_refusal(m, grouping)) for m in catalog.metrics().values())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import islice, product
 
 from adreel import catalog
+from adreel.catalog.additions import per_catalogue
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.catalog.records import Metric
 from adreel.datasets.presets import GROUP_TITLES
@@ -105,7 +105,7 @@ def _completed(search: _Search, code: str) -> _Search:
     return replace(search, phrases=(*search.phrases, *begun)) if len(begun) <= MOST_COMPLETED else search
 
 
-@cache
+@per_catalogue()
 def _synonyms(code: str) -> tuple[str, ...]:
     return tuple(sorted({synonym for entry in _entries(code).values() for synonym in entry.phrases}))
 
@@ -129,7 +129,7 @@ def _length(metric: Metric) -> int:
     return len(metric.title.partition(" (")[0])
 
 
-@cache
+@per_catalogue()
 def _entries(code: str) -> Mapping[str, _SearchedMetric]:
     """What is searched, in English and in the language of that code."""
     with speaking(code):
@@ -143,12 +143,12 @@ def _entry(metric: Metric) -> _SearchedMetric:
     return _SearchedMetric(plain(metric.name), tuple(map(plain, titles)), plain(names), plain(text), synonyms)
 
 
-@cache
+@per_catalogue()
 def _texts(code: str) -> tuple[str, ...]:
     return tuple(entry.text for entry in _entries(code).values())
 
 
-@cache
+@per_catalogue()
 def _vocabulary(code: str) -> frozenset[str]:
     """Words that a typo may be of: those of names, titles and synonyms."""
     return frozenset(

@@ -253,6 +253,7 @@ GROUP_TITLES: Mapping[str, str] = MappingProxyType(
         "product": Phrase("Catalog products"),
         "playable": Phrase("Playable ads"),
         "gmv_max": Phrase("GMV Max"),
+        "added": Phrase("Added here"),
     }
 )
 """Titles of the metric groups."""

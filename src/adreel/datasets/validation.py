@@ -16,6 +16,7 @@ from typing import Any
 from adreel import catalog
 from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.records import Menu, Report
+from adreel.catalog_file import FILE_NAME as ADDITIONS_FILE
 from adreel.datasets import calculated, lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
 from adreel.datasets.files import MOST_PROBLEMS
@@ -154,6 +155,11 @@ class _Problems:
         problem = Problem(_cut(menu), reason if reason.endswith(".") else f"{reason}.", nearest, line, _cut(advice))
         if problem not in self._found:
             self._found.append(problem)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the values are of the store or of a form; those of files have lines."""
+        return not self._source.lines
 
     @property
     def may_search(self) -> bool:
@@ -395,6 +401,9 @@ def _add_unknown_value(menu: Menu, value: str, offers: Sequence[menus.Offer], pr
         reason = phrase("%(value)s is not available", value=repr(value))
     nearest = synonym or problems.nearest(value, available)
     search = _search(menu, value, lists=not nearest) if problems.may_search else ""
+    if menu.source in ("metrics", "dimensions") and problems.is_saved and not synonym:
+        hint = phrase("If %(file)s of the home added it, put its entry back, or remove it here.", file=ADDITIONS_FILE)
+        search = f"{search} {hint}".strip()
     problems.add(menu.name, reason, nearest, search)
 
 

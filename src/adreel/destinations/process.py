@@ -11,6 +11,7 @@ import adreel.own_process  # noqa: F401 # isort: skip - before Arrow is imported
 import os
 import sys
 
+from adreel.catalog_file import follow_or_log
 from adreel.clock import HomeClock
 from adreel.destinations.service import publish_due
 from adreel.errors import BusyError
@@ -29,6 +30,7 @@ def main() -> None:
     settings = Settings.load(os.environ)
     set_up_logs(settings, sys.stderr)
     find_temporary_folder(settings.home)
+    follow_or_log(settings.home)
     # As runs do: the server takes precedence.
     if hasattr(os, "nice"):
         os.nice(10)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import httpx2
 
+from adreel.catalog_file import follow
 from adreel.clock import HomeClock
 from adreel.datasets.restatement import compare
 from adreel.errors import AdreelError, BusyError, NotFoundError, disk_faults_raised
@@ -81,6 +82,7 @@ def _work(
     runner = Runner(settings, store, clock=clock, transport=transport)
     saved = None
     try:
+        follow(settings.home)
         if run.dataset_id is None:
             raise NotFoundError(
                 phrase("Dataset %(dataset)s was deleted before the run started.", dataset=repr(run.dataset_name))

@@ -12,6 +12,7 @@ import httpx2
 from fastapi import Depends, Request
 
 from adreel.access import Actor, Guard
+from adreel.catalog_file import follow
 from adreel.lake import Lake
 from adreel.language import phrase
 from adreel.pipeline.backfill_orders import BackfillOrders
@@ -150,10 +151,14 @@ async def acting_visitor(request: Request, who: Annotated[Visitor | None, Depend
     return who
 
 
-async def visitor(who: Annotated[Visitor | None, Depends(acting_visitor)]) -> Visitor:
-    """Who is signed in. Raises SignInNeededError. A request with a bearer token is judged by that alone."""
+async def visitor(request: Request, who: Annotated[Visitor | None, Depends(acting_visitor)]) -> Visitor:
+    """Who is signed in. Raises SignInNeededError. A request with a bearer token is judged by that alone.
+
+    The home's additions to the catalogue are in force from then on; raises InputError if they cannot be used.
+    """
     if who is None:
         raise SignInNeededError
+    follow(deps_of(request).settings.home)
     return who
 
 

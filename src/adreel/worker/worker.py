@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from adreel.catalog_file import follow_or_log
 from adreel.errors import AdreelError, error_id_of
 from adreel.logs import log_fields, logger_of
 from adreel.notify.ticking import deliver, tick
@@ -150,6 +151,7 @@ class Worker:
 
     def look(self) -> None:
         """Does everything once that it is time for."""
+        follow_or_log(self._settings.home)
         now = self._clock()
         if now < self._latest - CLOCK_BACK:
             log.warning("The clock went back from %s to %s: schedules are corrected.", self._latest, now)

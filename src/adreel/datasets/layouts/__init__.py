@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from adreel.catalog.additions import per_catalogue
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.stored import parsed
 from adreel.enumerations import TextEnum
@@ -96,7 +96,7 @@ def saved_table(layout: str, saved: SavedDataset) -> str | None:
     return _saved_table(layout, saved.spec, saved.account_name)
 
 
-@lru_cache(maxsize=512)
+@per_catalogue(512)
 def _saved_table(layout: str, spec: str, account: str) -> str | None:
     # Workers ask this of every dataset that publishes, every few seconds.
     dataset = parsed(spec, account)

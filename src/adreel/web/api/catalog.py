@@ -120,6 +120,7 @@ class MetricAnswer(Answer):
     synonyms: list[str] = Field(description="What marketers call it.", examples=[["ad spend", "amount spent"]])
     meaning: str = Field(examples=["What was paid."])
     sure: bool = Field(description="False if sources do not confirm it.", examples=[True])
+    added: bool = Field(description="Whether catalog.yaml of the home added it.", examples=[False])
 
 
 class CalculatedMetricAnswer(Answer):
@@ -168,6 +169,7 @@ class DimensionAnswer(Answer):
     refuses: Names = Field(description="Metrics that are not available with it.", examples=[[]])
     meaning: str = Field(examples=["The user's country."])
     sure: bool = Field(examples=[True])
+    added: bool = Field(description="Whether catalog.yaml of the home added it.", examples=[False])
 
 
 class DimensionList(Paged[DimensionAnswer]):

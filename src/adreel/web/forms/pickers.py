@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 
 from adreel import catalog
+from adreel.catalog.additions import per_catalogue
 from adreel.catalog.records import Field, Metric
 from adreel.datasets.menus import MOST_METRICS, Offer
 from adreel.datasets.metric_search import search_metrics
@@ -213,7 +213,7 @@ def metric_picker(
     )
 
 
-@cache
+@per_catalogue()
 def _groups() -> tuple[str, ...]:
     return tuple(dict.fromkeys(metric.group for metric in catalog.metrics().values()))
 
