@@ -377,7 +377,15 @@ _MATERIALS = (
     RESET_SCHEMA,
 )
 
-_ENTITIES = (ADVERTISERS, SKIP_FAILING, FIELDS, INCLUDE_DELETED, RESET_SCHEMA)
+OTHER_FIELDS = Menu(
+    "other_fields",
+    Phrase("Other fields"),
+    "switch",
+    Phrase("On: the column other_fields has what TikTok sends and adreel's catalogue lacks, as JSON."),
+    default=False,
+)
+
+_ENTITIES = (ADVERTISERS, SKIP_FAILING, FIELDS, OTHER_FIELDS, INCLUDE_DELETED, RESET_SCHEMA)
 
 _AUDIENCES = Menu(
     "audiences",
@@ -496,13 +504,13 @@ _ALL = (
         "custom_audiences",
         Phrase("Custom audience list"),
         Phrase("Custom audiences of the ad accounts."),
-        (ADVERTISERS, SKIP_FAILING, RESET_SCHEMA),
+        (ADVERTISERS, SKIP_FAILING, OTHER_FIELDS, RESET_SCHEMA),
     ),
     Report(
         "custom_audience_details",
         Phrase("Custom audience details"),
         Phrase("Custom audiences with their details and history."),
-        (ADVERTISERS, SKIP_FAILING, _AUDIENCES, RESET_SCHEMA),
+        (ADVERTISERS, SKIP_FAILING, _AUDIENCES, OTHER_FIELDS, RESET_SCHEMA),
     ),
     _old("ad_audience", Phrase("Ad audience (deprecated)"), None),
     _old("ad_performance", Phrase("Ad performance (deprecated)"), "ad"),

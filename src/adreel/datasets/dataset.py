@@ -68,7 +68,8 @@ class Dataset:
     retries; only manual datasets have a `stale_after`. `source` is the file that it was read from, which is what the
     store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
     (all, product or live), are those of reports with GMV Max; no shops stands for all of the ad accounts.
-    One that `excludes_gmv_max` lacks its cost on purpose. `reading` is automatic, pages or tasks.
+    One that `excludes_gmv_max` lacks its cost on purpose. `reading` is automatic, pages or tasks. `other_fields`
+    keeps the fields of a list that the catalogue lacks.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Dataset:
     metrics: tuple[str, ...] = ()
     calculated: tuple[CalculatedMetric, ...] = ()
     fields: tuple[str, ...] = ()
+    other_fields: bool = False
     material_type: str = "video"
     audiences: tuple[str, ...] = ()
     shops: tuple[str, ...] = ()

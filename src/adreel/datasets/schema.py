@@ -133,7 +133,8 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
         return _unique(
             (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
         )
-    return _unique((_ADVERTISER_ID, *_fields(dataset, "entity")))
+    others = (_OTHER_FIELDS,) if dataset.other_fields else ()
+    return _unique((_ADVERTISER_ID, *_fields(dataset, "entity"), *others))
 
 
 def calculated_columns(dataset: Dataset) -> tuple[Column, ...]:
@@ -183,6 +184,16 @@ _CONTEXT = (
         Phrase("Time zone"),
         Phrase("The ad account's fixed offset from UTC, used for its days."),
     ),
+)
+OTHER_FIELDS = "other_fields"
+"""The column of the fields of a list that the catalogue lacks."""
+
+_OTHER_FIELDS = Column(
+    OTHER_FIELDS,
+    "string",
+    "entity",
+    Phrase("Other fields"),
+    Phrase("What TikTok sends and adreel's catalogue lacks, as a JSON object; empty if there is nothing."),
 )
 _HOUR_UTC = Column(
     "stat_time_hour_utc",

@@ -618,6 +618,7 @@ def _shared(chosen: menus.Chosen) -> dict[str, Any]:
         "excludes_gmv_max": _one(chosen, "excludes_gmv_max") == "true",
         "reset_schema": _one(chosen, "reset_schema") == "true",
         "lifetime": _one(chosen, "lifetime") == "true",
+        "other_fields": _one(chosen, "other_fields") == "true",
     }
 
 

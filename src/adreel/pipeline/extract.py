@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -37,7 +37,7 @@ from adreel.errors import (
 from adreel.lake.columns import conform
 from adreel.language import phrase
 from adreel.pipeline.gmv_max import ShopLinks, ShopSteps, shop_error, shop_page
-from adreel.pipeline.normalize import as_records, key_texts, page_table, sums, widened
+from adreel.pipeline.normalize import Row, as_records, key_texts, page_table, sums, widened, with_other_fields
 from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of
 from adreel.pipeline.parts import PageType, Parts
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
@@ -414,14 +414,22 @@ class Extraction:
         if self._plan.dataset.report == "custom_audience_details":
             page = await self._client.page(request.path, params, number, request.page_size)
             details, left_out, missing = await self._details(request, page.rows)
-            rows = as_records(details, page_type.row)
+            rows = self._entity_records(details, page_type)
             return replace(page, rows=rows, left_out=left_out, without_details=missing)
+        if self._plan.dataset.other_fields:
+            page = await self._client.page(request.path, params, number, request.page_size)
+            return replace(page, rows=self._entity_records(page.rows, page_type))
         if request.shop is not None:
             page = shop_page(
                 await self._client.page(request.path, params, number, request.page_size), request, self._plan
             )
             return replace(page, rows=as_records(page.rows, page_type.row))
         return await self._client.page(request.path, params, number, request.page_size, page_type.reader)
+
+    def _entity_records(self, rows: Iterable[Mapping[str, Any]], page_type: PageType) -> list[Row]:
+        """Rows of a list as records, with the fields that the catalogue lacks if the dataset keeps them."""
+        dataset = self._plan.dataset
+        return as_records(with_other_fields(rows, dataset.report) if dataset.other_fields else rows, page_type.row)
 
     async def _advertisers(self, request: Request, page_type: PageType) -> ListPage:
         """The details of the request's advertisers; AdvertiserError for those that the token may not read."""
@@ -456,7 +464,9 @@ class Extraction:
         params = {"advertiser_id": request.advertisers[0].id, "custom_audience_ids": list(by_id)}
         for row in await self._client.listed("/dmp/custom_audience/get/", params):
             details = row.get("audience_details")
-            audience = {**(details if isinstance(details, Mapping) else {}), **row}
+            if isinstance(details, Mapping):
+                row = {**details, **{name: value for name, value in row.items() if name != "audience_details"}}
+            audience = dict(row)
             if str(audience.get("audience_id")) in by_id:
                 by_id[str(audience["audience_id"])] = audience
                 missing.discard(str(audience["audience_id"]))

@@ -19,10 +19,11 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.arrow import pc
 from adreel.catalog import all_spend
-from adreel.datasets.schema import ARROW_TYPES, DECIMAL, Column
+from adreel.datasets.schema import ARROW_TYPES, DECIMAL, OTHER_FIELDS, Column
 from adreel.errors import ProofError
 from adreel.language import phrase
 from adreel.pipeline.plan import Request
@@ -42,6 +43,7 @@ _SMALLEST = -30
 _LONGEST_EXAMPLE = 80
 _MANY = 2**40
 _JSON = msgspec.json.Encoder(decimal_format="number")
+_SORTED_JSON = msgspec.json.Encoder(decimal_format="number", order="sorted")
 _EPOCH = date(1970, 1, 1)
 _FIRST_DAY, _LAST_DAY = (date.min - _EPOCH).days, (date.max - _EPOCH).days
 _DAY = 86_400_000_000
@@ -124,6 +126,20 @@ def _field(number: int) -> str:
 def as_records(rows: Iterable[Mapping[str, Any]], kind: type[Any]) -> list[Row]:
     """Dictionaries as records of a type of `row_type`."""
     return msgspec.convert(list(rows), list[kind])  # type: ignore[valid-type]  # made at run time
+
+
+def with_other_fields(rows: Iterable[Mapping[str, Any]], report: str) -> list[dict[str, Any]]:
+    """The rows of a list, each with the fields that the catalogue lacks as one JSON text; null if there are none.
+
+    The keys are sorted, so that another order of TikTok's is no other value.
+    """
+    own = {field.name for field in catalog.fields()[report]}
+
+    def text(row: Mapping[str, Any]) -> str | None:
+        others = {name: value for name, value in row.items() if name not in own}
+        return _SORTED_JSON.encode(others).decode() if others else None
+
+    return [{**row, OTHER_FIELDS: text(row)} for row in rows]
 
 
 def page_table(rows: Sequence[Row], columns: Sequence[Column], schema: pa.Schema, request: Request) -> Typed:

@@ -451,7 +451,9 @@ def _path_and_params(
     if buying:
         filtering["buying_types"] = [buying]
     key = key_columns(dataset)
-    params["fields"] = list(dict.fromkeys((*key, *dataset.fields)))
+    if not dataset.other_fields:
+        # Without a list of fields, TikTok sends all.
+        params["fields"] = list(dict.fromkeys((*key, *dataset.fields)))
     return _ENTITY_PATHS[dataset.report], params | ({"filtering": filtering} if filtering else {})
 
 

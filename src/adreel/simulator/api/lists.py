@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Collection, Mapping, Sized
 from typing import Literal
 
 import numpy as np
@@ -64,13 +64,14 @@ def _list(call: Call, level: Level) -> Reply:
     advertiser = call.advertiser()
     table = call.simulator.world.table(advertiser)
     entities = Entities(advertiser, table, call.simulator.clock)
-    fields = _read_fields(call.params, level)
+    new_fields = call.simulator.new_fields.get(level, {})
+    fields = _read_fields(call.params, level, new_fields)
     entity_filter = _EntityFilter(entities, level, _filtering(call.params))
     page = call.params.number("page", 1, 1, 1 << 31)
     size = call.params.number("page_size", 10, 1, entity_filter.longest_page)
     indexes = np.flatnonzero(entity_filter.mask())[::-1]
     make: Callable[[int], Record] = getattr(entities, level)
-    rows = [_complete(make(int(index)), level) for index in indexes[(page - 1) * size : page * size]]
+    rows = [_complete(make(int(index)), level) | new_fields for index in indexes[(page - 1) * size : page * size]]
     if "NULL_FIELD" in (call.params.strings("exclude_field_types_in_response") or ()):
         rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     if fields is not None:
@@ -89,9 +90,9 @@ def _fields(level: Level) -> list[str]:
     return [field.name for field in catalog.fields()[_REPORTS[level]]]
 
 
-def _read_fields(params: Params, level: Level) -> tuple[str, ...] | None:
+def _read_fields(params: Params, level: Level, new_fields: Collection[str]) -> tuple[str, ...] | None:
     fields = params.strings("fields")
-    if fields is not None and (wrong := [name for name in fields if name not in _fields(level)]):
+    if fields is not None and (wrong := [name for name in fields if name not in (*_fields(level), *new_fields)]):
         raise bad(f"fields: Invalid fields: {wrong!r}.")
     return fields
 

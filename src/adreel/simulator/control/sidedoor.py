@@ -124,6 +124,17 @@ def _changed(behavior: Behavior, changed: Mapping[str, object], of: str) -> Beha
     return replace(behavior, **changed)  # type: ignore[arg-type]  # checked one by one above
 
 
+def _fields(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """Fields that all entities of a `level` (campaign, adgroup, ad) have from now on, which TikTok added: their values
+    by name.
+    """
+    level, values = _text(body, "level"), body.get("fields")
+    if level not in ("campaign", "adgroup", "ad") or not isinstance(values, dict):
+        raise ValueError("level must be campaign, adgroup or ad, and fields an object.")
+    simulator.new_fields[level] = values
+    return {"level": level, "fields": values}
+
+
 def _reset(simulator: Simulator, body: Mapping[str, object]) -> object:
     del body
     simulator.reset()
@@ -200,6 +211,7 @@ ORDERS: Mapping[str, tuple[str, Order]] = {
     "remove": ("POST", _remove),
     "tasks": ("POST", _tasks),
     "gmv-max": ("POST", _gmv_max),
+    "fields": ("POST", _fields),
     "reset": ("POST", _reset),
     "token": ("POST", _token),
     "state": ("GET", _state),
