@@ -10,6 +10,7 @@ import pytest
 
 from adreel.catalog.additions import NONE, put_in_force
 from adreel.catalog_file import FILE_NAME, follow, read_additions
+from adreel.datasets.lookback import is_attributed
 from adreel.errors import ExitCode, InputError
 from adreel.store import RunState
 from api_home import program
@@ -75,6 +76,18 @@ def test_an_added_metric_is_read_verified_and_marked_and_summed_only_if_it_may_b
     assert ("minis_saves" in offered, "minis_users" in offered) == (True, False)
     form = site.visit("admin").good("/datasets/new?report=performance&data_level=ad")
     assert "Kind of mini (added here)" in words_of(form)
+
+
+def test_an_added_metric_counts_as_late_and_as_restated(home: Home) -> None:
+    write(home, FILE)
+    home.now = home.now.replace(hour=9)
+    update = {"method": "upsert"}
+    spend = home.json("plan", "-f", home.file(metrics=["spend"], update=update))
+    saves = home.json("plan", "-f", home.file(metrics=["spend", "minis_saves"], update=update))
+    assert "Saves of minis" in str(saves["notes"])
+    assert "Saves of minis" not in str(spend["notes"])
+    follow(home.path)
+    assert (is_attributed("minis_saves"), is_attributed("spend")) == (True, False)
 
 
 def test_what_the_file_adds_is_listed(home: Home) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.catalog import all_spend, gmv_max, smart_plus
+from adreel.catalog.additions import in_force
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span, today_at
 from adreel.language import integer, phrase, phrases, shown_day
@@ -67,7 +68,19 @@ def report_delay(dataset: Dataset) -> timedelta:
         return SLOWEST_DELAY
     if dataset.report_type == "audience":
         return USUAL_DELAY if breakdowns and breakdowns <= PROMPT_AUDIENCE else SLOW_DELAY
-    return SLOW_DELAY if dataset.report_type == "dsa" or breakdowns & SLOW_BREAKDOWNS else USUAL_DELAY
+    is_slow = dataset.report_type == "dsa" or breakdowns & (SLOW_BREAKDOWNS | in_force().dimensions.keys())
+    return SLOW_DELAY if is_slow else USUAL_DELAY
+
+
+def _metric_delay(name: str) -> timedelta:
+    """The delay of a metric that is late in reports whose other figures are not; none for others.
+
+    An added metric counts as late, as nobody knows.
+    """
+    metric = catalog.metrics().get(name)
+    if metric is not None and metric.added and not metric.attribute:
+        return SLOW_DELAY
+    return _SLOW_METRICS.get(name, timedelta())
 
 
 def complete_at(day: date, offset: timedelta, delay: timedelta) -> datetime:
@@ -113,9 +126,9 @@ def incomplete_days(
         return ()
     delay, reads = report_delay(dataset), tuple(days)
     parts: list[tuple[tuple[str, ...], timedelta]] = [((), delay)]
-    for late in sorted({_SLOW_METRICS[name] for name in dataset.metrics if name in _SLOW_METRICS}):
-        if late > delay:
-            parts.append((tuple(name for name in dataset.metrics if _SLOW_METRICS.get(name) == late), late))
+    delays = {name: _metric_delay(name) for name in dataset.metrics}
+    for late in sorted({late for late in delays.values() if late > delay}):
+        parts.append((tuple(name for name in dataset.metrics if delays[name] == late), late))
     incomplete: list[IncompleteDay] = []
     for metrics, late in parts:
         whole = {day.day: day for day in incomplete if not day.metrics}

@@ -90,7 +90,8 @@ def is_attributed(metric: str) -> bool:
     record = catalog.metrics().get(metric)
     if record is None or record.attribute or metric.startswith("real_time_"):
         return False
-    if record.group in _ATTRIBUTED_GROUPS:
+    if record.added or record.group in _ATTRIBUTED_GROUPS:
+        # Of an added metric nobody knows, and a window that is too long costs requests only.
         return True
     return record.group == "core" and any(word in metric for word in _ATTRIBUTED_WORDS)
 
