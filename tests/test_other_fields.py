@@ -53,6 +53,8 @@ def test_fields_that_the_catalogue_lacks_are_one_json_column_by_choice_only(home
     rows = home.rows("SELECT * FROM whole")
     assert len(rows) == home.rows("SELECT count(*) AS rows FROM plain")[0]["rows"]
     assert set(rows[0]) == {"advertiser_id", "campaign_id", "campaign_name", "other_fields"}
+    previewed = home.json("preview", "whole")
+    assert all(row["other_fields"] for row in previewed)
     for row in rows:
         assert row["other_fields"] == (
             '{"a_price":0.1,"brand_new":{"a":["x",null],"z":"1"},"other_fields":"TikTok\'s own"}'

@@ -401,8 +401,13 @@ def _not_covered(by_id: Mapping[str, AccountAdvertiser]) -> str:
     return phrase("the account does not cover it; it covers %(ad_accounts)s", ad_accounts=first_of(names, MOST_NAMED))
 
 
-def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...] | None) -> Covered:
-    """The advertisers to read: those of `selection`, or all of the account; without a zone they cannot be read."""
+def covered(
+    advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...] | None, *, all_needed: bool = True
+) -> Covered:
+    """The advertisers to read: those of `selection`, or all of the account; without a zone they cannot be read.
+
+    Those that cannot be read are not told of unless `all_needed`, or unless there is no other.
+    """
     by_id = {advertiser.advertiser_id: advertiser for advertiser in advertisers if not advertiser.gone}
     readable: list[Advertiser] = []
     unreadable: dict[str, str] = {}
@@ -420,7 +425,7 @@ def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...]
             continue
         name = advertiser.name or advertiser_id
         readable.append(Advertiser(advertiser_id, name, advertiser.currency, offset))
-    return Covered(tuple(readable), unreadable)
+    return Covered(tuple(readable), unreadable if all_needed or not readable else {})
 
 
 def refuse_unreadable(

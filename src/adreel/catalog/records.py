@@ -30,6 +30,13 @@ _SPELLED: Mapping[str, str] = MappingProxyType(
 _WHOLE: Mapping[str, str] = MappingProxyType(
     {
         "audience_sub_type": "Audience subtype",
+        "bc_id": "Business Center ID",
+        "bc_name": "Business Center",
+        "valid_account_balance": "Available account balance",
+        "valid_cash_balance": "Available cash balance",
+        "grant_balance": "Ad credit balance",
+        "valid_grant_balance": "Available ad credit balance",
+        "budget_cost": "Cost of the budget",
         "contacter": "Contact",
         "cover_num": "People matched",
         "create_time": "Created",

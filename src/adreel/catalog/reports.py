@@ -387,6 +387,14 @@ OTHER_FIELDS = Menu(
 
 _ENTITIES = (ADVERTISERS, SKIP_FAILING, FIELDS, OTHER_FIELDS, INCLUDE_DELETED, RESET_SCHEMA)
 
+_BUSINESS_CENTERS = Menu(
+    "business_centers",
+    Phrase("Business Centers"),
+    "ids",
+    Phrase("IDs of Business Centers; all of the account if none is given."),
+    many=True,
+)
+
 _AUDIENCES = Menu(
     "audiences",
     Phrase("Audiences"),
@@ -499,6 +507,12 @@ _ALL = (
     ),
     Report(
         "advertisers", Phrase("Ad accounts"), Phrase("The ad accounts that authorized the app."), (FIELDS, RESET_SCHEMA)
+    ),
+    Report(
+        "balances",
+        Phrase("Balances"),
+        Phrase("Balances and budgets of the ad accounts of Business Centers on the day of each run."),
+        (_BUSINESS_CENTERS, FIELDS, RESET_SCHEMA),
     ),
     Report(
         "custom_audiences",

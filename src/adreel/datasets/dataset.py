@@ -15,6 +15,9 @@ from adreel.scheduling import Schedule
 from adreel.scheduling.schedule import Retry
 from adreel.update_methods import Method
 
+BALANCES = "balances"
+"""The report of the balances that Business Centers have of ad accounts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
@@ -69,7 +72,7 @@ class Dataset:
     store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
     (all, product or live), are those of reports with GMV Max; no shops stands for all of the ad accounts.
     One that `excludes_gmv_max` lacks its cost on purpose. `reading` is automatic, pages or tasks. `other_fields`
-    keeps the fields of a list that the catalogue lacks.
+    keeps the fields of a list that the catalogue lacks. `business_centers` are those of balances; none stands for all.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Dataset:
     audiences: tuple[str, ...] = ()
     shops: tuple[str, ...] = ()
     promotion: str = "all"
+    business_centers: tuple[str, ...] = ()
     lifetime: bool = False
     reading: str = "automatic"
     dates: Dates | None = None
@@ -109,6 +113,11 @@ class Dataset:
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: Source = field(default_factory=lambda: Source({}, {}), compare=False, repr=False)
+
+    @property
+    def needs_advertisers(self) -> bool:
+        """Whether a run needs all of its ad accounts; balances are those of Business Centers."""
+        return self.report != BALANCES
 
 
 def key_columns(dataset: Dataset) -> tuple[str, ...]:
@@ -122,6 +131,8 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
         "custom_audience_details": "audience_id",
         "creatives": f"{_MATERIAL_KEYS.get(dataset.material_type, 'material')}_id",
     }.get(dataset.report)
+    if dataset.report == BALANCES:
+        return ("bc_id", "advertiser_id", "balance_date")
     if dataset.report == gmv_max.REPORT:
         return _gmv_max_key(dataset)
     if dataset.report == all_spend.REPORT:

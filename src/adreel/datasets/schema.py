@@ -11,7 +11,7 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.records import ValueType
-from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.dataset import BALANCES, Dataset, key_columns
 from adreel.language import Phrase, phrase
 
 DECIMAL = pa.decimal128(24, 6)
@@ -133,6 +133,9 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
         return _unique(
             (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
         )
+    if dataset.report == BALANCES:
+        # The ad account is that of the row, and need not be one of the connection.
+        return _unique(_fields(dataset, "entity"))
     others = (_OTHER_FIELDS,) if dataset.other_fields else ()
     return _unique((_ADVERTISER_ID, *_fields(dataset, "entity"), *others))
 

@@ -287,7 +287,7 @@ def _of_advertisers(
     stored = guard.store.accounts.advertisers(account)
     if not stored:
         return [], ()
-    covering = covered(stored, dataset.advertisers or account.selection)
+    covering = covered(stored, dataset.advertisers or account.selection, all_needed=dataset.needs_advertisers)
     notes = unreadable_notes(covering, skip_failing=dataset.skip_failing)
     future = _future(covering, dataset, now)
     faults = [Problem("dates", future.fault, line=source.lines.get("dates"))] if future.fault else []

@@ -645,6 +645,7 @@ def _dataset(
         level=_one(chosen, "data_level") or _one(chosen, "gmv_max_level"),
         id_dimension=_one(chosen, "id_dimension"),
         shops=chosen.get("shops", ()),
+        business_centers=chosen.get("business_centers", ()),
         promotion=_one(chosen, "promotion_type") or "all",
         reading=_one(chosen, "reading") or "automatic",
         time=_one(chosen, "time_dimension") or "none",

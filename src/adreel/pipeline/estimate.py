@@ -18,7 +18,7 @@ import orjson
 from adreel import catalog
 from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.connections import is_fresh
-from adreel.datasets.dataset import Dataset, reads_shops
+from adreel.datasets.dataset import BALANCES, Dataset, reads_shops
 from adreel.enumerations import TextEnum
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.plan import Plan, comparisons, least_seconds
@@ -213,6 +213,8 @@ def shape(dataset: Dataset) -> str:
         parts += [dataset.level, dataset.time, sorted(dataset.breakdowns), dataset.lifetime]
     elif dataset.report == "creatives":
         parts += [dataset.material_type, dataset.lifetime]
+    elif dataset.report == BALANCES:
+        parts += [sorted(dataset.business_centers)]
     elif dataset.report == "custom_audience_details":
         parts += [sorted(dataset.audiences)]
     return orjson.dumps(parts).decode()
@@ -303,6 +305,8 @@ def _entity_dataset(dataset: Dataset) -> Dataset | None:
 def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
     """The most requests that the plan's rows can take; None if the rows have no bound."""
     dataset = plan.dataset
+    if dataset.report == BALANCES:
+        return None
     if dataset.report == "advertisers":
         return plan.request_count
     periods = {"day": 1, "hour": 24}.get(dataset.time)
@@ -316,6 +320,8 @@ def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
 
 
 def _shop_sentence(plan: Plan, basis: Basis) -> tuple[str, ...]:
+    if plan.dataset.report == BALANCES and not plan.dataset.business_centers and basis is Basis.UNKNOWN:
+        return (phrase("Counted with one Business Center. A run reads all of the account."),)
     if not reads_shops(plan.dataset) or plan.shops is not None or basis is not Basis.UNKNOWN:
         return ()
     return (phrase("Counted with one shop for each ad account. A run reads all of its shops."),)

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE
 from adreel.catalog import smart_plus
+from adreel.datasets.dataset import BALANCES
 from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import Column, columns, key
 from adreel.errors import (
@@ -36,11 +37,18 @@ from adreel.errors import (
 )
 from adreel.lake.columns import conform
 from adreel.language import phrase
+from adreel.pipeline.business_centers import (
+    BALANCE_LIST,
+    balance_error,
+    balance_request,
+    balance_rows,
+    read_business_centers,
+)
 from adreel.pipeline.gmv_max import ShopLinks, ShopSteps, shop_error, shop_page
 from adreel.pipeline.normalize import Row, as_records, key_texts, page_table, sums, widened, with_other_fields
 from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of
 from adreel.pipeline.parts import PageType, Parts
-from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
+from adreel.pipeline.plan import BALANCE_PATH, MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.pipeline.report_tasks import TaskReads
 from adreel.pipeline.smart_plus import compared
 from adreel.pipeline.verify import (
@@ -92,6 +100,9 @@ class _PageRead:
 
     part: Part
     keys: pa.Array
+
+
+_BALANCES = reader_of(dict[str, Any], BALANCE_LIST)
 
 
 class PageBudget:
@@ -235,6 +246,8 @@ class Extraction:
         if len(request.advertisers) == 1 and first in self._failed:
             return ReadOutcome(failed={first: self._failed[first]})
         try:
+            if self._plan.dataset.report == BALANCES:
+                return await self._balances(chunk, request)
             if request.shop is not None:
                 return await self._shop(chunk, request)
             outcome = await self._read(chunk, request, 0)
@@ -242,10 +255,22 @@ class Extraction:
                 return outcome
             return await compared(self._plan, self._client, request, outcome)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
+            if self._plan.dataset.report == BALANCES:
+                raise
             alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
             if alone or (error.passes and not self._plan.dataset.skip_failing):
                 return self._skipped(request, error)
             return await self._one_by_one(chunk, request)
+
+    async def _balances(self, chunk: str, request: Request) -> ReadOutcome:
+        """Reads the balances of each Business Center. Raises AdvertiserError if TikTok refuses those of one."""
+        outcomes: list[ReadOutcome] = []
+        for center in await read_business_centers(self._client, self._plan.dataset.business_centers):
+            try:
+                outcomes.append(await self._read(chunk, balance_request(request, center), 0))
+            except AdvertiserError as error:
+                raise balance_error(center, error) from error
+        return sum(outcomes, ReadOutcome())
 
     async def _shop(self, chunk: str, request: Request) -> ReadOutcome:
         """Reads the rows of a shop after the steps that they need, and all again while their costs do not agree."""
@@ -416,6 +441,9 @@ class Extraction:
             details, left_out, missing = await self._details(request, page.rows)
             rows = self._entity_records(details, page_type)
             return replace(page, rows=rows, left_out=left_out, without_details=missing)
+        if request.path == BALANCE_PATH:
+            page = await self._client.page(request.path, params, number, request.page_size, _BALANCES)
+            return replace(page, rows=as_records(balance_rows(page.rows, request, self._plan.now), page_type.row))
         if self._plan.dataset.other_fields:
             page = await self._client.page(request.path, params, number, request.page_size)
             return replace(page, rows=self._entity_records(page.rows, page_type))
@@ -647,6 +675,11 @@ async def _preview_pages(
     plan: Plan, client: Client, request: Request, most_rows: int, page_type: PageType
 ) -> list[Sequence[Any]]:
     """The first rows of a request; of a shop those of its first parts, after the steps that they need."""
+    if request.path == BALANCE_PATH:
+        return await _preview_balances(plan, client, request, page_type)
+    if plan.dataset.other_fields:
+        page = await client.page(request.path, request.params, 1, most_rows)
+        return [as_records(with_other_fields(page.rows, plan.dataset.report), page_type.row)]
     if request.shop is None:
         page = await client.page(request.path, request.params, 1, min(most_rows, request.page_size), page_type.reader)
         return [page.rows]
@@ -657,6 +690,20 @@ async def _preview_pages(
         for part in islice(parts, PREVIEW_REQUESTS)
     ]
     return [as_records(page.rows, page_type.row) for page in pages]
+
+
+async def _preview_balances(plan: Plan, client: Client, request: Request, page_type: _PageType) -> list[Sequence[Any]]:
+    """The first page of the first Business Centers."""
+    centers = await read_business_centers(client, plan.dataset.business_centers)
+    previewed: list[Sequence[Any]] = []
+    for center in centers[:PREVIEW_REQUESTS]:
+        of_center = balance_request(request, center)
+        try:
+            page = await client.page(of_center.path, of_center.params, 1, of_center.page_size, _BALANCES)
+        except AdvertiserError as error:
+            raise balance_error(center, error) from error
+        previewed.append(as_records(balance_rows(page.rows, of_center, plan.now), page_type.row))
+    return previewed
 
 
 async def _unread(_request: Request) -> ReadOutcome:

@@ -26,7 +26,7 @@ from adreel.catalog import all_spend
 from adreel.datasets.schema import ARROW_TYPES, DECIMAL, OTHER_FIELDS, Column
 from adreel.errors import ProofError
 from adreel.language import phrase
-from adreel.pipeline.plan import Request
+from adreel.pipeline.plan import BALANCE_PATH, Request
 
 ABSENT = "-"
 """What TikTok sends for no value in most reports, and the value of a breakdown that has none."""
@@ -352,7 +352,9 @@ def _fill_advertiser(
     by_id = {advertiser.id: advertiser for advertiser in request.advertisers}
     ids = [_advertiser_id(row) for row in rows]
     # An audience that another ad account shares may have the id of its owner.
-    unrequested = set() if "/dmp/" in request.path else set(ids) - by_id.keys()
+    # A Business Center has balances of ad accounts that are not of the connection.
+    is_of_others = "/dmp/" in request.path or request.path == BALANCE_PATH
+    unrequested = set() if is_of_others else set(ids) - by_id.keys()
     if len(by_id) == 1:
         # Most answers for one advertiser do not name it.
         unrequested.discard("")

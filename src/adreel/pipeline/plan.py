@@ -18,7 +18,7 @@ import orjson
 from adreel import catalog
 from adreel.advertisers import Advertiser, Shop
 from adreel.catalog import all_spend, gmv_max, smart_plus
-from adreel.datasets.dataset import Dataset, basic_part, key_columns, reads_shops, shop_part
+from adreel.datasets.dataset import BALANCES, Dataset, basic_part, key_columns, reads_shops, shop_part
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence
 from adreel.datasets.lookback import FirstDays, with_lookback
 from adreel.datasets.menus import MOST_METRICS
@@ -50,6 +50,9 @@ MATERIALS_PAGE_SIZE = 100
 REPORT_PATH = "/report/integrated/get/"
 GMV_MAX_PATH = "/gmv_max/report/get/"
 SHOPS_PATH = "/gmv_max/store/list/"
+BUSINESS_CENTERS_PATH = "/bc/get/"
+BALANCE_PATH = "/advertiser/balance/get/"
+BUSINESS_CENTER_PAGE_SIZE = 50
 _ENTITY_PATHS = {"ads": "/ad/get/", "ad_groups": "/adgroup/get/", "campaigns": "/campaign/get/"}
 _KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
 _STATUS_FILTERS = {"ad": "ad_status", "adgroup": "adgroup_status", "campaign": "campaign_status"}
@@ -135,6 +138,8 @@ class Plan:
     @property
     def row_requests(self) -> int:
         """The number of requests that `chunks` has, without the steps that some of them need beside the rows."""
+        if self.dataset.report == BALANCES:
+            return len(self.reads)
         if not reads_shops(self.dataset):
             return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
         basic = int(self.has_basic_rows)
@@ -142,6 +147,9 @@ class Plan:
 
     def requests_of(self, read: Read) -> int:
         """The least requests for each span of a read: in a GMV Max report those of all steps from shop to rows."""
+        if self.dataset.report == BALANCES:
+            # The list of Business Centers, and a page of each.
+            return 1 + max(1, len(self.dataset.business_centers))
         if not reads_shops(self.dataset):
             return len(self.batches) * len(self.buying) + comparisons(self.dataset)
         return int(self.has_basic_rows) + len(self._shop_parts(read)) * (1 + steps_before(self.dataset))
@@ -159,6 +167,8 @@ class Plan:
             return smart_plus.LISTS[self.dataset.report].page_size
         if self.dataset.report == smart_plus.MATERIALS:
             return MATERIALS_PAGE_SIZE
+        if self.dataset.report == BALANCES:
+            return BUSINESS_CENTER_PAGE_SIZE
         return AUDIENCE_PAGE_SIZE if self.dataset.report.startswith("custom_audience") else PAGE_SIZE
 
     @property
@@ -262,6 +272,9 @@ def make_plan(
     if dataset.report == "advertisers":
         groups = [chosen[first : first + MOST_IDS] for first in range(0, len(chosen), MOST_IDS)]
         reads = tuple(Read(group, (None,)) for group in groups)
+    elif dataset.report == BALANCES:
+        # Balances are those of Business Centers, whatever ad accounts the connection has.
+        reads = (Read(chosen, (None,)),) if chosen else ()
     elif dataset.dates is None:
         reads = tuple(Read(group, (None,)) for group in _together(dataset, chosen))
     else:
@@ -441,6 +454,8 @@ def _path_and_params(
     if dataset.report == "advertisers":
         ids = [advertiser.id for advertiser in advertisers]
         return "/advertiser/info/", {"advertiser_ids": ids, "fields": list(dataset.fields)}
+    if dataset.report == BALANCES:
+        return BALANCE_PATH, {}
     params: dict[str, Any] = {"advertiser_id": advertisers[0].id}
     if dataset.report.startswith("custom_audience"):
         return "/dmp/custom_audience/list/", params

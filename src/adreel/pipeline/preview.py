@@ -125,7 +125,7 @@ class Asking:
         `saved` has the table, whose days the look-back window covers; `other_days` are in place of the dataset's own.
         """
         now, level = self.clock(), self.settings.tiktok_level
-        covering = covered(advertisers, dataset.advertisers or account.selection)
+        covering = covered(advertisers, dataset.advertisers or account.selection, all_needed=dataset.needs_advertisers)
         first = None
         if saved is not None and not other_days:
             first = first_days(Lake(self.settings.lake_url, clock=self.clock), saved.table_slug, dataset, now)
@@ -165,7 +165,7 @@ class Asking:
         Raises AdvertiserError if a run would.
         """
         advertisers = await self.advertisers(account)
-        covering = covered(advertisers, dataset.advertisers or account.selection)
+        covering = covered(advertisers, dataset.advertisers or account.selection, all_needed=dataset.needs_advertisers)
         refuse_unreadable(covering, advertisers, account, skip_failing=dataset.skip_failing)
         access, now = account_access(self.settings, self.store, account), self.clock()
         async with connected(

@@ -119,7 +119,7 @@ class ReportReader:
                 self.settings, self.store, access, transport=self.transport, deadline=deadline, waits=self.waits
             ) as client:
                 advertisers = await refresh(client, self.store, account)
-        covering = covered(advertisers, dataset.advertisers or account.selection)
+        covering = covered(advertisers, dataset.advertisers or account.selection, all_needed=dataset.needs_advertisers)
         refuse_unreadable(covering, advertisers, account, skip_failing=dataset.skip_failing)
         read = ShopsRead()
         if paths_of(dataset):

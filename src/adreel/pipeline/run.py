@@ -602,7 +602,8 @@ class _RunInProgress:
         advertisers = store.accounts.advertisers(self._account)
         if not is_fresh(advertisers, now):
             advertisers = await refresh(self._client, store, self._account)
-        covering = covered(advertisers, self._dataset.advertisers or self._account.selection)
+        selection = self._dataset.advertisers or self._account.selection
+        covering = covered(advertisers, selection, all_needed=self._dataset.needs_advertisers)
         refuse_unreadable(covering, advertisers, self._account, skip_failing=self._dataset.skip_failing)
         return covering
 

@@ -107,14 +107,17 @@ Reader = msgspec.json.Decoder[Any]
 """Reads the data of a list; made by `reader_of`."""
 
 
-def reader_of(row: type[Any]) -> Reader:
-    """For a list whose rows are read as `row`, which takes a third less time and memory than dictionaries."""
+def reader_of(row: type[Any], name: str = "list") -> Reader:
+    """For a list whose rows are read as `row`, which takes a third less time and memory than dictionaries.
+
+    `name` is what TikTok calls the list in its answer.
+    """
     fields = [
         ("list", list[row] | None | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[valid-type]  # made here
         ("page_info", Any, None),
         ("total_metrics", Any, None),
     ]
-    return msgspec.json.Decoder(msgspec.defstruct("List", fields), float_hook=Decimal)
+    return msgspec.json.Decoder(msgspec.defstruct("List", fields, rename={"list": name}), float_hook=Decimal)
 
 
 _DICTIONARIES = reader_of(dict[str, Any])

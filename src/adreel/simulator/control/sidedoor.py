@@ -124,6 +124,15 @@ def _changed(behavior: Behavior, changed: Mapping[str, object], of: str) -> Beha
     return replace(behavior, **changed)  # type: ignore[arg-type]  # checked one by one above
 
 
+def _finance_role(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """The finance role of everybody in a Business Center from now on: MANAGER, ANALYST or none."""
+    role = _text(body, "finance_role")
+    if role not in ("MANAGER", "ANALYST", ""):
+        raise ValueError("finance_role must be MANAGER, ANALYST or empty.")
+    simulator.finance_roles[_text(body, "bc_id")] = role
+    return {"finance_roles": simulator.finance_roles}
+
+
 def _fields(simulator: Simulator, body: Mapping[str, object]) -> object:
     """Fields that all entities of a `level` (campaign, adgroup, ad) have from now on, which TikTok added: their values
     by name.
@@ -212,6 +221,7 @@ ORDERS: Mapping[str, tuple[str, Order]] = {
     "tasks": ("POST", _tasks),
     "gmv-max": ("POST", _gmv_max),
     "fields": ("POST", _fields),
+    "finance-role": ("POST", _finance_role),
     "reset": ("POST", _reset),
     "token": ("POST", _token),
     "state": ("GET", _state),

@@ -101,6 +101,7 @@ class Simulator:
     shops: Shops = field(init=False)
     gmv: GmvBehavior = field(init=False)
     shop_owners: dict[str, int] = field(init=False)
+    finance_roles: dict[str, str] = field(init=False)
     new_fields: dict[str, dict[str, object]] = field(init=False)
     reports: ReportMemory = field(init=False)
     pages: Memory[tuple[bytes, bool]] = field(init=False)
@@ -140,7 +141,7 @@ class Simulator:
         # The report's own limits of a basic app (page "Rate limits", doc 1740029171730433).
         self.gmv_throttle = Throttle(8 if config.qps else 0, 240 if config.qps else 0)
         self.gmv, self.shop_owners = GmvBehavior(), {}
-        self.new_fields = {}
+        self.new_fields, self.finance_roles = {}, {}
         self.revoked, self.used_codes, self.removed = set(), set(), {}
         self.troubles, self.tasks, self.log = [], {}, deque(maxlen=_LOG)
         self.consents = self.requests = self.arrivals = 0

@@ -122,14 +122,15 @@ def read_trouble(body: Mapping[str, object]) -> Trouble:
 def spoil(data: bytes, trouble: Trouble) -> bytes:
     """A page with rows dropped, repeated or of another value, with another total_number, or without a count."""
     page = orjson.loads(data)
-    rows, info = page.get("list"), page.get("page_info")
+    name = "list" if "list" in page else "advertiser_account_list"
+    rows, info = page.get(name), page.get("page_info")
     if not isinstance(rows, list) or (trouble.kind != "value" and not isinstance(info, dict)):
         return data
     if trouble.kind == "drop":
-        page["list"] = rows[: max(0, len(rows) - trouble.rows)]
+        page[name] = rows[: max(0, len(rows) - trouble.rows)]
     elif trouble.kind == "repeat":
         keep = max(0, len(rows) - trouble.rows)
-        page["list"] = rows[:keep] + rows[: len(rows) - keep]
+        page[name] = rows[:keep] + rows[: len(rows) - keep]
     elif trouble.kind == "uncounted":
         del page["page_info"]
     elif trouble.kind == "value":
