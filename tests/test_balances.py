@@ -66,6 +66,11 @@ def test_who_lacks_the_finance_role_reads_what_to_do_and_the_table_stays(home: H
     assert code == ExitCode.ADVERTISER
     assert f"The balances of Business Center Northwind Partners ({IDS[1]}) could not be read" in message
     assert "Finance manager or Finance analyst" in message
+    refusal = "advertiser does not grant you /advertiser/balance/get/:GET permission"
+    home.door("trouble", {"kind": "code", "path": "advertiser/balance", "code": 40001, "message": refusal, "times": 0})
+    message = home.bad("run", "balances", "--yes")[1]
+    assert "The app lacks the permission for /advertiser/balance/get/" in message
+    assert "Finance manager" not in message
     assert home.rows("SELECT count(*) AS rows FROM balances") == [{"rows": 5}]
 
 

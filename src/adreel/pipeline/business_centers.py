@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adreel.enumerations import first_of
-from adreel.errors import AdvertiserError, ProofError
+from adreel.errors import AdvertiserError, ProofError, lacks_scope
 from adreel.language import phrase
 from adreel.pipeline.plan import BALANCE_PATH, BUSINESS_CENTER_PAGE_SIZE, BUSINESS_CENTERS_PATH, Request
 from adreel.tiktok.client import Client
@@ -110,7 +110,12 @@ def balance_rows(rows: Iterable[Mapping[str, Any]], request: Request, now: datet
 
 
 def balance_error(center: BusinessCenter, error: AdvertiserError) -> AdvertiserError:
-    """The error for a Business Center whose balances TikTok refuses, with what to do."""
+    """The error for a Business Center whose balances TikTok refuses, with what to do.
+
+    A missing permission of the app stays as it is.
+    """
+    if lacks_scope(error.code, error.message):
+        return error
     role = phrase(
         "TikTok gives balances to users with a finance role: have an administrator of the Business Center give the "
         "user who connected the role Finance manager or Finance analyst, or choose others as business_centers: [ID]."

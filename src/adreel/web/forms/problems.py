@@ -74,6 +74,7 @@ OBJECTS: Mapping[str, str] = MappingProxyType(
         "data_level": Phrase("a data level"),
         "gmv_max_level": Phrase("a level"),
         "shops": Phrase("at least one shop"),
+        "business_centers": Phrase("at least one Business Center"),
         "promotion_type": Phrase("a campaign type"),
         "id_dimension": Phrase("an ID dimension"),
         "time_dimension": Phrase("a time dimension"),
