@@ -70,7 +70,7 @@ from adreel.pipeline.verify import (
     verified,
 )
 from adreel.tiktok.client import Client, together
-from adreel.tiktok.response import ListPage
+from adreel.tiktok.response import ListPage, reader_of
 
 PREVIEW_REQUESTS = 5
 
@@ -692,7 +692,7 @@ async def _preview_pages(
     return [as_records(page.rows, page_type.row) for page in pages]
 
 
-async def _preview_balances(plan: Plan, client: Client, request: Request, page_type: _PageType) -> list[Sequence[Any]]:
+async def _preview_balances(plan: Plan, client: Client, request: Request, page_type: PageType) -> list[Sequence[Any]]:
     """The first page of the first Business Centers."""
     centers = await read_business_centers(client, plan.dataset.business_centers)
     previewed: list[Sequence[Any]] = []

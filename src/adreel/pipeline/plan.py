@@ -456,7 +456,11 @@ def _path_and_params(
         return "/advertiser/info/", {"advertiser_ids": ids, "fields": list(dataset.fields)}
     if dataset.report == BALANCES:
         return BALANCE_PATH, {}
-    params: dict[str, Any] = {"advertiser_id": advertisers[0].id}
+    return _list_path_and_params(dataset, advertisers[0], buying)
+
+
+def _list_path_and_params(dataset: Dataset, advertiser: Advertiser, buying: str | None) -> tuple[str, dict[str, Any]]:
+    params: dict[str, Any] = {"advertiser_id": advertiser.id}
     if dataset.report.startswith("custom_audience"):
         return "/dmp/custom_audience/list/", params
     filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"} if dataset.include_deleted else {}
