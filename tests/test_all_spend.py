@@ -258,11 +258,15 @@ def test_without_permission_for_gmv_max_the_basic_rows_come_and_the_run_says_so(
         own.door("calm", {})
 
 
-@pytest.mark.parametrize("method", ["replace", "partition"])
-@pytest.mark.parametrize("values", [ALL, SHOPS], ids=["all_spend", "gmv_max"])
-def test_rows_of_a_shop_that_can_no_longer_be_read_stay(own: Home, values: dict[str, Any], method: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "method", "reset_schema"),
+    [(ALL, "partition", False), (SHOPS, "partition", False), (ALL, "replace", False), (SHOPS, "replace", True)],
+)
+def test_rows_of_a_shop_that_can_no_longer_be_read_stay(
+    own: Home, values: dict[str, Any], method: str, reset_schema: bool
+) -> None:
     first, shop, second = first_shop(own)
-    keys: dict[str, Any] = {"advertisers": [first], "update": {"method": method}}
+    keys: dict[str, Any] = {"advertisers": [first], "update": {"method": method}, "reset_schema": reset_schema}
     before = rows(own, run(own, values, **keys))
     own.door("gmv-max", {"store_id": shop, "advertiser_id": second})
     report = run(own, values, **keys)

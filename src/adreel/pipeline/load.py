@@ -132,7 +132,7 @@ def commit_run(
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
     kept = kept_shops(lake, slug, plan, outcome, unread_shops)
-    if kept.pairs and write.method is Method.REPLACE and not write.reset_schema:
+    if kept.pairs and write.method is Method.REPLACE:
         write = _sparing(write, lake, slug, plan, outcome.failed)
     write = replace(write, spared=kept.spared())
     covered = _covered(newest, plan, now, outcome.failed, write, own=not other_days)
