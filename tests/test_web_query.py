@@ -56,7 +56,7 @@ def test_a_query_is_answered_as_a_table(ran: Site, visit: Visit) -> None:
     page_text = words_of(
         asked(visit, "select currency, sum(spend) as spend, count(*) as n from spend group by 1 order by 1")
     )
-    assert page_text.startswith(f"{len(expected)} rows, in ")
+    assert page_text.startswith(f"Result {len(expected)} rows, in ")
     assert "currency text spend decimal n whole number" in page_text
     for row in expected:
         assert f"{row['currency']} {row['spend']:,.2f} {row['n']}" in page_text
