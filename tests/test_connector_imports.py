@@ -12,7 +12,7 @@ from adreel.datasets.connectors.airbyte import stream_values
 from adreel.datasets.connectors.fivetran import table_values
 from adreel.datasets.dataset import Source
 from adreel.datasets.layouts import table_of
-from adreel.datasets.layouts.fivetran import TABLES
+from adreel.datasets.layouts.fivetran import usual_tables
 from adreel.datasets.validation import parse
 from home import Home, make_home
 
@@ -203,9 +203,9 @@ def test_a_connection_alone_fills_all_tables_of_a_destination(shop: Home) -> Non
     config = {"service": "tiktok_ads", "config": {"sync_mode": "AllAccounts"}}
     output = shop.good("import", "fivetran", *written(shop, config), "--to", "warehouse").output
     assert "8 datasets created, 0 settings not carried over." in output
-    assert {row["slug"] for row in shop.json("datasets", "list")} == set(TABLES)
-    tables = {shop.json("destinations", "status", name)[0]["table"] for name in TABLES}
-    assert tables == {f"tiktok_ads.{name}" for name in TABLES}
+    assert {row["slug"] for row in shop.json("datasets", "list")} == set(usual_tables())
+    tables = {shop.json("destinations", "status", name)[0]["table"] for name in usual_tables()}
+    assert tables == {f"tiktok_ads.{name}" for name in usual_tables()}
     # Imported once more, they get other names, and two datasets would fill each table.
     assert "8 datasets created" in shop.good("import", "fivetran", *written(shop, config)).output
 
@@ -230,7 +230,7 @@ def test_the_dataset_of_a_stream_publishes_under_its_name(name: str) -> None:
 
 def test_the_dataset_of_a_table_publishes_under_its_name() -> None:
     metrics = ["spend", "impressions", "clicks", "conversion", "real_time_conversion"]
-    for name in TABLES:
+    for name in usual_tables():
         values = table_values(name)
         assert values is not None
         more = {"dates": {"date": "yesterday"}, "metrics": metrics} if values["report"] == "performance" else {}

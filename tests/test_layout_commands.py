@@ -31,9 +31,14 @@ def test_the_command_says_which_columns_and_tables_stay_empty(shop: Home) -> Non
     assert "Empty in campaign_history: split_test_variable." in output
     assert "Empty in adgroup_history: category, display_name, landing_page_url" in output
     assert "Not filled: location" in output
+    assert "Not filled: smart_plus_ad_history" in output
     repeated = shop.good("destinations", "create-datasets", "warehouse").output
     assert "ad_history: 'ad_history (demo)' publishes to it already, unchanged." in repeated
     assert "Created" not in repeated
+    more = shop.good("destinations", "create-datasets", "warehouse", "--smart-plus").output
+    assert more.count("Created") == 1
+    assert "Created 'smart_plus_ad_history (demo)'" in more
+    assert "Not filled: smart_plus_ad_history" not in more
 
 
 def test_the_files_of_the_datasets_can_be_printed_and_are_hourly_by_default(shop: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ TOTALS = "sum(spend), sum(impressions), sum(clicks), sum(conversion)"
 
 @dataclass
 class Shop:
-    """A home whose eight datasets publish to a DuckDB file and a Postgres database, both with Fivetran's layout."""
+    """A home whose datasets publish to a DuckDB file and a Postgres database, both with Fivetran's layout."""
 
     home: Home
     queries: dict[str, Query]
@@ -58,7 +59,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> 
 
         home.good("destinations", "add", "warehouse", str(file), "--layout", "fivetran")
         home.good("destinations", "add", "team", "--layout", "fivetran", stdin=f"{url}\n")
-        home.good("destinations", "create-datasets", "warehouse", "--daily", "--every", "6 hours")
+        home.good("destinations", "create-datasets", "warehouse", "--daily", "--smart-plus", "--every", "6 hours")
         shop = Shop(home, {"duckdb": of_duckdb, "postgres": of_postgres})
         for row in home.json("datasets", "list"):
             home.good("destinations", "attach", row["slug"], "team")
@@ -124,6 +125,20 @@ def test_countries_and_urls_can_be_reported(shop: Shop, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_smart_plus_ads_have_their_settings_and_lists(shop: Shop, kind: str) -> None:
+    table = of_warehouse("smart_plus_ad_history")
+    columns = "landing_page_url_list, ad_text_list, product_specific_type, catalog_creative_toggle, ad_name"
+    rows = shop.queries[kind](f"SELECT {columns} FROM {table}")
+    assert len(rows) == shop.home.rows("select count(*) from smart_plus_ad_history_demo")[0]["count_star()"] > 0
+    for pages, ad_texts, products, toggle, name in rows:
+        urls, texts = (json.loads(value) if isinstance(value, str) else value for value in (pages, ad_texts))
+        assert all(url.startswith("https://") for url in urls)
+        assert all(text["ad_text"] for text in texts)
+        assert min(len(urls), len(texts), len(name)) > 0
+        assert (products, toggle) == ("ALL", False)
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 def test_keys_are_unique_and_versions_have_their_time(shop: Shop, kind: str) -> None:
     query = shop.queries[kind]
     keys = {
@@ -135,6 +150,7 @@ def test_keys_are_unique_and_versions_have_their_time(shop: Shop, kind: str) -> 
         "adgroup_report_hourly": "adgroup_id, stat_time_hour",
         "ad_report_hourly": "ad_id, stat_time_hour",
         "campaign_country_report": "campaign_id, stat_time_day, country_code",
+        "smart_plus_ad_history": "smart_plus_ad_id, modify_time",
     }
     for table, key in keys.items():
         missing = " OR ".join(f"{column} IS NULL" for column in key.split(", "))

@@ -848,12 +848,15 @@ def destinations_create_datasets(
     every: Annotated[
         str | None, typer.Option(metavar="INTERVAL", help='A schedule such as "6 hours"; by default none.')
     ] = None,
+    smart_plus: Annotated[
+        bool, typer.Option("--smart-plus", help="Also smart_plus_ad_history, which newer dbt packages read.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the dataset files and create nothing.")] = False,
 ) -> None:
     """Create the datasets that fill the tables of a destination with the layout of Fivetran."""
     from adreel.cli import destinations as act
 
-    act.create_datasets(ctx.obj, name, account, daily=daily, every=every, dry_run=dry_run)
+    act.create_datasets(ctx.obj, name, account, daily=daily, every=every, smart_plus=smart_plus, dry_run=dry_run)
 
 
 @destination_commands.command("change")

@@ -103,12 +103,20 @@ def delete(session: CommandContext, name: str) -> None:
 
 
 def create_datasets(
-    session: CommandContext, name: str, account: str | None, *, daily: bool, every: str | None, dry_run: bool
+    session: CommandContext,
+    name: str,
+    account: str | None,
+    *,
+    daily: bool,
+    every: str | None,
+    smart_plus: bool,
+    dry_run: bool,
 ) -> None:
     """Creates the datasets that a destination's layout needs, or prints them as files."""
     with open_home(session) as home:
         destination = home.store.destinations.get(name)
-        planned = plans.plan(home.guard, destination, account or only_account(home.guard), daily=daily, every=every)
+        account = account or only_account(home.guard)
+        planned = plans.plan(home.guard, destination, account, daily=daily, every=every, smart_plus=smart_plus)
         for saved, table in planned.existing:
             say(f"{table}: {saved.name!r} publishes to it already, unchanged.")
         if dry_run:

@@ -34,6 +34,7 @@ _ENTITIES = {
     "campaign_history": "campaigns",
     "adgroup_history": "ad_groups",
     "ad_history": "ads",
+    fivetran.SMART_PLUS: "smart_plus_ads",
 }
 _WINDOWS = {"ONE": 1, "SEVEN": 7, "FOURTEEN": 14, "TWENTY_EIGHT": 28}
 _MONTHS = {"THREE": 3, "SIX": 6, "TWELVE": 12, "TWENTY_FOUR": 24}
@@ -86,7 +87,7 @@ def read_fivetran(values: Iterable[Mapping[str, Any]], target: ImportTarget) -> 
         )
     if any("auth" in each for each in listed):
         settings.leave("auth", phrase("not read; connect the account: %(command)s", command="adreel accounts connect"))
-    tables = _tables(schemas, settings) if schemas is not None else dict.fromkeys(fivetran.TABLES, frozenset())
+    tables = _tables(schemas, settings) if schemas is not None else dict.fromkeys(fivetran.usual_tables(), frozenset())
     shared = _shared(config or {}, listed, target, settings)
     for name, disabled in tables.items():
         _add(name, disabled, shared, settings)

@@ -1,8 +1,9 @@
 """The tables of Fivetran's TikTok Ads connector, which the public dbt packages `tiktok_ads` and `ad_reporting` read.
 
 Names and types: the seeds, macros and tests of tiktok_ads 1.2.0 and ad_reporting 2.3.0, and Fivetran's entity diagram
-(fivetran.com/connector-erd/tiktok_ads). `fivetran_columns.csv` has one line for each column: its table, name and type,
-whether it is the key, required, read by these packages or not, and the column of adreel's report that it comes from.
+(fivetran.com/connector-erd/tiktok_ads); `smart_plus_ad_history`, of tiktok_ads 1.5 and later, from its release notes.
+`fivetran_columns.csv` has one line for each column: its table, name and type, whether it is the key, required, read by
+these packages or not, and the column of adreel's report that it comes from.
 """
 
 from __future__ import annotations
@@ -40,9 +41,26 @@ VERSION = "updated_at"
 UNKNOWN_COUNTRY = "ZZ"
 """The country of viewers that TikTok does not know, which is part of a key."""
 
-_ENTITIES = {"campaigns": "campaign_history", "ad_groups": "adgroup_history", "ads": "ad_history"}
-_HISTORY_IDS = {"campaign_history": "campaign_id", "adgroup_history": "adgroup_id", "ad_history": "ad_id"}
+SMART_PLUS = "smart_plus_ad_history"
+"""A table of newer packages, which is made where somebody asks for it."""
+
+_ENTITIES = {
+    "campaigns": "campaign_history",
+    "ad_groups": "adgroup_history",
+    "ads": "ad_history",
+    "smart_plus_ads": SMART_PLUS,
+}
+_HISTORY_IDS = {
+    "campaign_history": "campaign_id",
+    "adgroup_history": "adgroup_id",
+    "ad_history": "ad_id",
+    SMART_PLUS: "smart_plus_ad_id",
+}
+_VERSIONS = {SMART_PLUS: "modify_time"}
+"""Where the time of a version is not called `updated_at`."""
+
 _LEVELS = {"campaign": "campaign_history", "adgroup": "adgroup_history", "ad": "ad_history"}
+_IDS = ("advertiser_id", "campaign_id", "adgroup_id", "ad_id", "smart_plus_ad_id")
 _NUMBERS = ("bigint", "decimal", "double")
 _CONTEXT = frozenset({"advertiser_id", "currency", "timezone", "stat_time_hour_utc", "start_date", "end_date"})
 
@@ -53,6 +71,11 @@ TABLES = (
     "campaign_country_report",
 )
 """Every table, those that others are joined to first."""
+
+
+def usual_tables(*, smart_plus: bool = False) -> tuple[str, ...]:
+    """The tables that all versions of the packages read; with `smart_plus` also that of newer ones."""
+    return tuple(table for table in TABLES if smart_plus or table != SMART_PLUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +167,18 @@ def bound(dataset: Dataset, schema: pa.Schema) -> LayoutTable:
     if name == "advertiser":
         return LayoutTable(name, LayoutRows.ENTITY, ("id",), "id", columns, SYNCED, ids=("advertiser_id",))
     if name in _HISTORY_IDS:
-        entity = _HISTORY_IDS[name]
+        entity, version = _HISTORY_IDS[name], _VERSIONS.get(name, VERSION)
         times = [quoted(column) for column in ("modify_time", "create_time") if column in lake]
         return LayoutTable(
             name,
             LayoutRows.HISTORY,
-            (entity, VERSION),
+            (entity, version),
             entity,
             columns,
             SYNCED,
-            version=VERSION,
+            version=version,
             changed=f"coalesce({', '.join([*times, 'NULL'])})",
-            ids=tuple(column for column in ("advertiser_id", "campaign_id", "adgroup_id", "ad_id") if column in lake),
+            ids=tuple(column for column in _IDS if column in lake),
         )
     return _report(name, columns, lake)
 
@@ -230,6 +253,8 @@ def _bound(column: FivetranColumn, lake: Mapping[str, pa.DataType]) -> LayoutCol
     source = _source(column, frozenset(lake))
     if source not in lake:
         return LayoutColumn(column.name, column.type, column.use, None)
+    if column.table == SMART_PLUS:
+        return _smart_plus(column)
     special = _SPECIAL.get((column.table, column.name))
     if special is not None:
         needed, value = special
@@ -237,6 +262,31 @@ def _bound(column: FivetranColumn, lake: Mapping[str, pa.DataType]) -> LayoutCol
         return LayoutColumn(column.name, column.type, column.use, shown)
     value, to = converted(source, column.type, lake[source], strict=column.use in ("key", "required"))
     return LayoutColumn(column.name, to, column.use, value)
+
+
+_CONFIGURATION = "ad_configuration"
+_NESTED = ("tracking_info", "phone_info", "product_info")
+"""Objects in the settings of a Smart+ ad, whose fields Fivetran's columns are named after."""
+
+
+def _smart_plus(column: FivetranColumn) -> LayoutColumn:
+    """A column of Smart+ ads: their lists have JSON, and most other settings are in one object."""
+    name = quoted(column.source)
+    if column.source == _CONFIGURATION:
+        nested = next((field for field in _NESTED if column.name.startswith(f"{field}_")), None)
+        path = f"$.{nested}.{column.name.removeprefix(f'{nested}_')}" if nested else f"$.{column.name}"
+        text = f"json_extract_string({_CONFIGURATION}, '{path}')"
+        value = {"json": text, "boolean": f"TRY_CAST({text} AS BOOLEAN)"}.get(column.type, filled(text))
+    elif column.name == "landing_page_url_list":
+        # The packages take the smallest URL of an array of texts.
+        value = f"CAST(to_json([json_extract_string(page, '$.landing_page_url') FOR page IN {name}]) AS VARCHAR)"
+    elif column.type == "json":
+        value = f"CAST(to_json([CAST(item AS JSON) FOR item IN {name}]) AS VARCHAR)"
+    elif column.type == "bigint":
+        value = whole_number(name, strict=True)
+    else:
+        value = filled(name) if column.type == "text" else name
+    return LayoutColumn(column.name, column.type, column.use, value)
 
 
 _ACTION_LISTS = "CAST(to_json(flatten([json_extract_string(action, '$.{}[*]') FOR action IN actions])) AS VARCHAR)"

@@ -29,13 +29,16 @@ _REPORTS = {
     "campaign_history": "campaigns",
     "adgroup_history": "ad_groups",
     "ad_history": "ads",
+    fivetran.SMART_PLUS: "smart_plus_ads",
 }
 
-MISSING_TABLES = Phrase(
-    "Not filled: location (TikTok's list of places, which no report has), smart_plus_ad_history and creative_history "
-    "(Smart+ ads as a whole with their creatives). Set tiktok_ads__using_location, "
-    "tiktok_ads__using_smart_plus_ads and "
-    "tiktok_ads__using_creative_history to false in dbt."
+_MISSING_TABLES = Phrase(
+    "Not filled: location (TikTok's list of places) and creative_history, as no report of adreel has their rows. Set "
+    "tiktok_ads__using_location and tiktok_ads__using_creative_history to false in dbt."
+)
+_NO_SMART_PLUS = Phrase(
+    "Not filled: smart_plus_ad_history, which newer dbt packages read. Set tiktok_ads__using_smart_plus_ads to false "
+    "in dbt, or create its dataset as well with --smart-plus."
 )
 
 
@@ -47,8 +50,13 @@ class PlannedDatasets:
     existing: tuple[tuple[SavedDataset, str], ...]
 
 
-def plan(guard: Guard, destination: Destination, account: str, *, daily: bool, every: str | None) -> PlannedDatasets:
-    """The datasets of Fivetran's tables that the account does not have yet. InputError for another layout."""
+def plan(
+    guard: Guard, destination: Destination, account: str, *, daily: bool, every: str | None, smart_plus: bool
+) -> PlannedDatasets:
+    """The datasets of Fivetran's tables that the account does not have yet. InputError for another layout.
+
+    `smart_plus` adds the table that packages read since tiktok_ads 1.5.
+    """
     if destination.layout != WarehouseLayout.FIVETRAN:
         raise InputError(
             phrase(
@@ -61,7 +69,7 @@ def plan(guard: Guard, destination: Destination, account: str, *, daily: bool, e
     existing = {table: saved for saved, table in _publishing(guard, destination, account)}
     sources = {
         table: _file(guard, destination, account, table, daily=daily, every=every)
-        for table in fivetran.TABLES
+        for table in fivetran.usual_tables(smart_plus=smart_plus)
         if table not in existing
     }
     return PlannedDatasets(sources, tuple((saved, table) for table, saved in existing.items()))
@@ -139,4 +147,6 @@ def empty_columns(planned: PlannedDatasets) -> Iterator[str]:
         ]
         if columns:
             yield phrase("Empty in %(table)s: %(columns)s.", table=table, columns=", ".join(columns))
-    yield str(MISSING_TABLES)
+    yield str(_MISSING_TABLES)
+    if fivetran.SMART_PLUS not in {*planned.sources, *(table for _, table in planned.existing)}:
+        yield str(_NO_SMART_PLUS)
