@@ -94,6 +94,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
             "replay",
             "settings",
             "catalog check",
+            "catalog additions",
         ),
         READS_ONLY,
     ),

@@ -112,7 +112,8 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
     """What changes when the file does; None if there is none."""
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        # A home that cannot be made says so itself.
         return None
     except OSError as error:
         raise _unreadable(path, error) from error

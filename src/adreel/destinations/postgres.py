@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.destinations.figures import SqlWords
 from adreel.destinations.session import Place, column_type
 from adreel.errors import AdreelError, InputError, RetryError, StopError

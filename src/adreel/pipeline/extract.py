@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE
+from adreel.arrow import pc
 from adreel.catalog import smart_plus
 from adreel.datasets.dataset import BALANCES
 from adreel.datasets.freshness import last_complete_day, report_delay

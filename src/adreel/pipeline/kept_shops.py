@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adreel.advertisers import Advertiser
+from adreel.arrow import pc
 from adreel.datasets.dataset import reads_shops
 from adreel.datasets.schema import columns, day_column
 from adreel.dates import Span

@@ -13,8 +13,8 @@ from datetime import date
 from decimal import Decimal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.catalog import all_spend
 from adreel.export.cells import digits
 from adreel.language import phrase

@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
+from adreel.arrow import pc
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.lookback import is_attributed
 from adreel.datasets.schema import dimensions_asked, key

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from adreel.arrow import pc
 from adreel.dates import Span
 from adreel.errors import ProofError
 from adreel.language import integer, phrase
