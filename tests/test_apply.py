@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -26,7 +27,7 @@ from sqlalchemy import Engine, event
 from typer.testing import Result
 
 from adreel.configuration.documents import KEYS
-from adreel.store import Level, Role, Store
+from adreel.store import Level, Retention, Role, Store
 from adreel.store.destinations import NewDestination
 from adreel.store.notifications import AddressChanges, IncidentKind, NewAddress, Threshold
 from home import SPEND, Home, make_home
@@ -81,7 +82,7 @@ def add_users(home: Home) -> None:
 
 def write(folder: Path, name: str, *documents: Mapping[str, Any]) -> None:
     path = folder / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump_all(documents, sort_keys=False), "utf-8")
 
 
@@ -112,7 +113,10 @@ def notifications(home: Home) -> list[tuple[str, str]]:
     return [(row["name"], row["address"]) for row in home.json("notifications", "list") if row["scope"] != "user"]
 
 
-TABLES = ("accounts", "account_shares", "datasets", "destinations", "notification_addresses", "publications", "audit")
+TABLES = (
+    *("accounts", "account_shares", "datasets", "destinations", "notification_addresses", "publications", "audit"),
+    "retention",
+)
 
 
 def content(home: Home) -> dict[str, list[Any]]:
@@ -680,6 +684,7 @@ def test_an_export_brings_another_home_to_the_same_state(home: Home, folder: Pat
         "accounts.yaml",
         "destinations.yaml",
         "notifications.yaml",
+        "retention.yaml",
         "datasets/spend.yaml",
     }
     assert "a-secret-path" not in "".join(path.read_text() for path in exported.rglob("*.yaml"))
@@ -704,7 +709,9 @@ def test_an_export_replaces_and_removes_only_files_that_an_export_wrote(home: Ho
     home.good("datasets", "delete", "spend", "--yes")
     home.good("datasets", "create", "-f", home.file(name="Other"))
     home.good("export-config", str(tmp_path / "c"))
-    assert set(files(tmp_path / "c")) == {"accounts.yaml", "datasets/mine.yaml", "datasets/other.yaml"}
+    assert set(files(tmp_path / "c")) == {
+        *("accounts.yaml", "retention.yaml", "datasets/mine.yaml", "datasets/other.yaml")
+    }
     assert (tmp_path / "c/accounts.yaml").stat().st_mtime_ns == before
     (tmp_path / "c/datasets/other.yaml").write_text("name: mine\n")
     code, output = home.bad("export-config", str(tmp_path / "c"))
@@ -728,6 +735,7 @@ NAMES = st.sampled_from(
     ["yes", "123", "a: b", "# x", "~", "Zoë & Co", "${env:X}", "1e3", "- a", "'q\"", "null", "日本"]
 )
 SECRETS = st.text("aZ9@:/?#%&+ é$'{}", min_size=1, max_size=8).filter(lambda text: text.strip() != "")
+DAYS = st.sampled_from([None, 30, 400])
 KINDS = st.lists(st.sampled_from(list(IncidentKind)), min_size=1, max_size=3, unique=True)
 MAIL = "mailtos://ops:{}@mail.example.org?to=a@example.org&from=b@example.org"
 URLS = st.sampled_from(["jsons://h.example.org/{}", "slack://a/{}/c", MAIL, f"{MAIL}&pass={{}}"])
@@ -773,6 +781,7 @@ def test_applying_an_export_changes_nothing(connected_home: Path, data: st.DataO
                 url = url.replace("{}", quote(secret, safe=""))
                 threshold = draw(st.sampled_from([Threshold(), Threshold(2.5), Threshold(None, 7)]))
                 store.addresses.add(NewAddress(name, url, "x://****", tuple(kinds), threshold, dataset=whose))
+            store.retention.set(draw(st.builds(Retention, DAYS, st.integers(2, 9), DAYS, DAYS, DAYS)))
         folder = Path(place) / "config"
         home.good("export-config", str(folder))
         home.environ |= secrets_of(home, folder)
@@ -828,6 +837,56 @@ def test_a_store_in_postgres_is_applied_to_as_a_whole_too(tmp_path: Path, postgr
         assert plan(home, tmp_path / "config")["changes"] == []
 
 
+# -- retention
+
+
+def test_a_retention_policy_is_planned_with_what_it_deletes_and_applied_as_by_its_command(
+    home: Home, tmp_path: Path
+) -> None:
+    for _ in range(4):
+        home.good("run", "-f", home.file())
+        home.now += timedelta(days=20)
+    write(tmp_path / "c", "a.yaml", {"kind": "retention", "version_days": 7, "version_count": 2})
+    before = content(home)
+    planned = plan(home, tmp_path / "c")
+    assert fields(planned) == {"version_days": ("all", 7), "version_count": (10, 2)}
+    (note,) = planned["changes"][0]["notes"]
+    command = ("retention", "--version-days", "7", "--version-count", "2")
+    assert note.startswith("Deletes 2 versions.")
+    assert content(home) == before
+    apply(home, tmp_path / "c")
+    by_apply = home.json("audit", "--action", "retention_change")[0]["details"]
+    assert plan(home, tmp_path / "c")["changes"] == []
+    assert home.json("retention")["log_days"] == 365, "keys that the file does not have keep their values"
+    home.good("retention", "--version-days", "all", "--version-count", "10", "--yes")
+    assert note in home.good(*command, "--yes").stderr
+    assert home.json("audit", "--action", "retention_change")[0]["details"] == by_apply
+
+
+def test_retention_that_cannot_be_or_is_not_for_the_user_changes_nothing(home: Home, folder: Path) -> None:
+    wrong = {"version_days": "6", "version_count": "all", "run_days": "ten", "log_day": 7}
+    write(folder, "r.yaml", {"kind": "retention", **wrong}, {"kind": "retention", "audit_days": 29})
+    output = " ".join(home.bad("apply", "-f", str(folder), "--plan")[1].split())
+    for expected in (
+        "r.yaml, line 3, version_count: must be a number of versions.",
+        "r.yaml, line 4, run_days: must be a number of days, or `all`.",
+        "r.yaml, line 5, log_day: unknown key; retention has version_days,",
+        "r.yaml, line 8, audit_days: enter 30 to 100,000 days, or keep them for good; not 29.",
+    ):
+        assert expected in output, output
+    write(folder, "r.yaml", *({"kind": "retention", "run_days": days} for days in ("all", 90)))
+    output = home.bad("apply", "-f", str(folder), "--plan")[1]
+    assert "r.yaml, line 4, kind: 'policy' is defined twice; also in r.yaml, line 1." in output
+    shutil.rmtree(folder)
+    write(folder, "r.yaml", {"kind": "retention", "run_days": 90})
+    home.environ["ADREEL_USER"] = "bob"
+    code, output = home.bad("apply", "-f", str(folder), "--yes")
+    assert code == 11
+    assert "r.yaml, line 1, kind: Only administrators can change the retention policy." in output
+    home.good("export-config", str(folder / "own"))
+    assert not (folder / "own/retention.yaml").exists()
+
+
 # -- the docs, and the manifest
 
 ROOT = Path(__file__).parent.parent
@@ -840,7 +899,7 @@ def blocks_of(language: str) -> list[str]:
 
 def test_the_docs_list_the_keys_of_each_kind_of_document() -> None:
     for kind, keys in KEYS.items():
-        section = PAGE.split(f"\n### {kind.value.capitalize()}s\n")[1].split("\n#")[0]
+        section = re.split(f"\n### {kind.value.capitalize()}s?\n", PAGE)[1].split("\n#")[0]
         rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section, re.MULTILINE)
         assert rows == [(key.name, key.absent, key.meaning) for key in keys]
 

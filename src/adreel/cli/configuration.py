@@ -39,7 +39,7 @@ def apply(
         desired = resolve(documents, session.environ, folder, lambda: _stored_urls(home), problems)
         configuring = _configuring(home, desired, deletions)
         plan, outside = configuring.planned()
-        if outside.changed:
+        if outside.changed or outside.retention is not None:
             plan = configuring.with_losses(plan, outside, home.lake())
         if plan_only or not plan.changes:
             _show(plan, is_applied=False, as_json=as_json)
@@ -138,7 +138,7 @@ def export_config(session: CommandContext, folder: Path) -> None:
         raise StorageError(f"{folder} cannot be written: {error.strerror}.") from error
     say(
         f"Wrote {counted(len(exported.files), 'file')} to {folder}, without dashboards, presets, saved queries, "
-        "pauses, retention and settings of the workspace."
+        "pauses and settings of the workspace."
     )
     for secret in exported.secrets:
         say(f"Set before adreel apply: {secret.variable}, the {secret.meaning}")

@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
 
+from adreel import pruning
 from adreel.access import Actor, Guard
 from adreel.configuration.desired import Desired
 from adreel.configuration.performing import Deletions, Outside, Performance
@@ -58,15 +59,21 @@ class Configuring:
         return outcome
 
     def with_losses(self, plan: ConfigurationPlan, outside: Outside, lake: Lake) -> ConfigurationPlan:
-        """The plan with notes on what the next runs remove from the tables of changed datasets."""
+        """The plan with notes on what the next runs remove from tables, and workers by another retention policy."""
         guard, now = Guard(self._store, self._actor), self._clock()
         losses = {dataset.name: datasets.losses(guard, dataset, lake, now, saved) for saved, dataset in outside.changed}
+        notes = {("dataset", name): items for name, items in losses.items()}
+        if outside.retention is not None:
+            pruned = pruning.preview(guard, lake, outside.retention, now)
+            notes |= {
+                (change.kind, change.name): (pruning.effect(pruned),)
+                for change in plan.changes
+                if change.kind == "retention"
+            }
         return replace(
             plan,
             changes=tuple(
-                replace(change, notes=(*change.notes, *losses.get(change.name, ())))
-                if change.kind == "dataset"
-                else change
+                replace(change, notes=(*change.notes, *notes.get((change.kind, change.name), ())))
                 for change in plan.changes
             ),
         )

@@ -14,6 +14,7 @@ from adreel.configuration.documents import (
     DestinationDocument,
     Document,
     NotificationDocument,
+    RetentionDocument,
 )
 from adreel.configuration.references import Reference, ReferringText, secret
 from adreel.destinations.kinds import DestinationAddress, read_address
@@ -29,6 +30,7 @@ class Desired:
     accounts: tuple[AccountDocument, ...]
     destinations: tuple[tuple[DestinationDocument, DestinationAddress], ...]
     notifications: tuple[tuple[NotificationDocument, str], ...]
+    retention: RetentionDocument | None = None
 
 
 def resolve(
@@ -66,10 +68,16 @@ def resolve(
     )
     if faults:
         raise InputError("\n".join(faults))
-    return Desired(_of(every, DatasetDocument), _of(every, AccountDocument), destinations, addresses)
+    return Desired(
+        _of(every, DatasetDocument),
+        _of(every, AccountDocument),
+        destinations,
+        addresses,
+        next(iter(_of(every, RetentionDocument)), None),
+    )
 
 
-_D = TypeVar("_D", DatasetDocument, AccountDocument, DestinationDocument, NotificationDocument)
+_D = TypeVar("_D", DatasetDocument, AccountDocument, DestinationDocument, NotificationDocument, RetentionDocument)
 _T = TypeVar("_T")
 
 

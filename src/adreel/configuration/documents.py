@@ -1,4 +1,4 @@
-"""The documents of a configuration folder: datasets as in dataset files, and accounts, destinations, notifications."""
+"""The documents of a configuration folder: datasets as in dataset files, and the other kinds of `DocumentKind`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from adreel.destinations.kinds import secrets_of
 from adreel.errors import AdreelError, DatasetError, InputError, Problem
 from adreel.notify.mail import SCHEMES as MAIL_SCHEMES
 from adreel.notify.subscriptions import read_kinds, read_threshold, written_threshold
-from adreel.store import Level
+from adreel.store import Level, Retention
 from adreel.store.names import clean_name, kept_name
 from adreel.store.notifications import Threshold
 from adreel.store.users import name_key
 
 MOST_NUMBER = 20
+
+FOR_GOOD = "all"
+"""What a retention has in place of a number of days for what is kept for good."""
 
 
 class DocumentKind(StrEnum):
@@ -32,6 +35,7 @@ class DocumentKind(StrEnum):
     ACCOUNT = "account"
     DESTINATION = "destination"
     NOTIFICATION = "notification"
+    RETENTION = "retention"
     DATASET = "dataset"
 
 
@@ -67,6 +71,13 @@ KEYS: Mapping[DocumentKind, tuple[DocumentKey, ...]] = MappingProxyType(
             DocumentKey("kinds", "all", "Kinds of notifications, such as `failed`."),
             DocumentKey("threshold", f"`{written_threshold(Threshold())}`", "Least restatement, as `0.1%` or `100`."),
             DocumentKey("number", "`1`", "Counts addresses of the same name, in the order in which they were added."),
+        ),
+        DocumentKind.RETENTION: (
+            DocumentKey("version_days", "not changed", "Days for which versions of tables are kept, or `all`."),
+            DocumentKey("version_count", "not changed", "Latest versions of each table that always stay."),
+            DocumentKey("run_days", "not changed", "Days for which runs are kept, or `all`."),
+            DocumentKey("log_days", "not changed", "Days for which logs of runs are kept, or `all`."),
+            DocumentKey("audit_days", "not changed", "Days for which audit entries are kept, or `all`."),
         ),
     }
 )
@@ -147,7 +158,20 @@ class NotificationDocument:
     threshold: str
 
 
-Document = DatasetDocument | AccountDocument | DestinationDocument | NotificationDocument
+@dataclass(frozen=True, slots=True)
+class RetentionDocument:
+    """Keys of the home's retention policy with their values, None for what is kept for good; others do not change."""
+
+    place: DocumentPlace
+    values: Mapping[str, int | None]
+
+    @property
+    def name(self) -> str:
+        """What messages call it, as a home has one policy."""
+        return "policy"
+
+
+Document = DatasetDocument | AccountDocument | DestinationDocument | NotificationDocument | RetentionDocument
 
 
 def read_documents(texts: Mapping[str, str], problems: list[str]) -> tuple[Document, ...]:
@@ -314,6 +338,28 @@ def _refuse_secrets(fields: _Fields, address: ReferringText) -> None:
         fields.fault("address", "has a password, which files must not contain; write ${env:NAME} in its place")
 
 
+def _retention(fields: _Fields) -> RetentionDocument:
+    values = {key.name: _period(fields, key.name) for key in KEYS[DocumentKind.RETENTION] if key.name in fields.values}
+    for name, value in values.items() if not fields.problems else ():
+        try:
+            replace(Retention(), **{name: value}).checked()
+        except InputError as error:
+            fields.fault(name, error.message.removeprefix(f"{name}: "))
+    return RetentionDocument(fields.place, values)
+
+
+def _period(fields: _Fields, key: str) -> int | None:
+    """A number of days, or of versions; None for what is kept for good."""
+    text = fields.text(key)
+    if text == FOR_GOOD and key != "version_count":
+        return None
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
+        choices = "a number of versions" if key == "version_count" else f"a number of days, or `{FOR_GOOD}`"
+        fields.fault(key, f"must be {choices}")
+        return None
+    return int(text or 0)
+
+
 def _address(fields: _Fields) -> ReferringText:
     text = fields.text("address")
     empty = ReferringText(())
@@ -341,6 +387,7 @@ _READERS: Mapping[str, Callable[[_Fields], Document]] = MappingProxyType(
         DocumentKind.ACCOUNT: _account,
         DocumentKind.DESTINATION: _destination,
         DocumentKind.NOTIFICATION: _notification,
+        DocumentKind.RETENTION: _retention,
     }
 )
 
@@ -351,7 +398,8 @@ def _duplicates(documents: Sequence[Document]) -> Iterator[str]:
     for document in documents:
         identity = _identity(document)
         if identity in first and document.name:
-            yield document.place.fault("name", f"{document.name!r} is defined twice; also in {first[identity].place}")
+            key = "kind" if isinstance(document, RetentionDocument) else "name"
+            yield document.place.fault(key, f"{document.name!r} is defined twice; also in {first[identity].place}")
         first.setdefault(identity, document)
     for document in documents:
         if isinstance(document, NotificationDocument) and document.number > 1:
@@ -371,3 +419,5 @@ def _identity(document: Document) -> tuple[str, ...]:
             return "account", document.name
         case DatasetDocument():
             return "dataset", document.name
+        case RetentionDocument():
+            return ("retention",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import yaml
@@ -11,12 +11,12 @@ import yaml
 from adreel import catalog
 from adreel.access import Guard, RoleRight
 from adreel.configuration.addresses import parts_of
-from adreel.configuration.documents import DocumentKind
+from adreel.configuration.documents import FOR_GOOD, DocumentKind
 from adreel.configuration.references import Reference, escaped
 from adreel.datasets.layouts import WarehouseLayout
 from adreel.datasets.stored import as_file, source_of
 from adreel.notify.subscriptions import Subscriptions, written_threshold
-from adreel.store import Account, Destination, SavedDataset
+from adreel.store import Account, Destination, Retention, SavedDataset
 from adreel.store.names import slug
 from adreel.store.notifications import Address, IncidentKind, Threshold
 
@@ -54,6 +54,8 @@ def export(guard: Guard, subscriptions: Subscriptions) -> Exported:
         _add(exported, "destinations.yaml", destinations, before)
     before = len(exported.secrets)
     _add(exported, "notifications.yaml", _notifications(guard, subscriptions, exported), before)
+    if guard.may_role(RoleRight.VIEW_RETENTION):
+        _add(exported, "retention.yaml", [_retention(guard.store.retention.get())], len(exported.secrets))
     for saved in guard.datasets():
         exported.files[f"datasets/{saved.slug}.yaml"] = f"{MARK}\n{_dataset(saved)}"
     return exported
@@ -131,6 +133,11 @@ def _notification(
         "address": _address(exported, url_of(address), stem, f"notification address {address.name!r}"),
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _retention(policy: Retention) -> Mapping[str, Any]:
+    periods = {name: FOR_GOOD if value is None else value for name, value in asdict(policy).items()}
+    return {"kind": DocumentKind.RETENTION.value, **periods}
 
 
 def _address(exported: Exported, url: str, stem: str, whose: str) -> str:

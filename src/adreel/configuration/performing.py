@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from adreel import catalog, sharing
+from adreel import catalog, pruning, sharing
 from adreel.access import AccountRight, DatasetRight, Guard, RoleRight
 from adreel.configuration.addresses import parts_of
 from adreel.configuration.desired import Desired
 from adreel.configuration.documents import (
+    FOR_GOOD,
     AccountDocument,
     DatasetDocument,
     DestinationDocument,
     DocumentPlace,
     NotificationDocument,
+    RetentionDocument,
 )
 from adreel.configuration.plan import (
     AbsentThing,
@@ -49,7 +51,7 @@ from adreel.notify.subscriptions import (
     written_threshold,
 )
 from adreel.settings import Settings
-from adreel.store import Account, Destination, Level, SavedDataset, User
+from adreel.store import Account, Destination, Level, Retention, SavedDataset, User
 from adreel.store.destinations import NewDestination
 from adreel.store.notifications import Address, IncidentKind
 from adreel.store.users import name_key
@@ -73,12 +75,14 @@ class Outside:
     """What is not in the transaction.
 
     Before it, `destinations` are reached, each with what it was, and TikTok is asked whether accounts can read other
-    `selections`. After it, datasets and destinations are deleted. `changed` datasets may lose rows or columns.
+    `selections`. After it, datasets and destinations are deleted. `changed` datasets may lose rows or columns, and with
+    another `retention` workers delete what it does not keep.
     """
 
     destinations: list[tuple[Destination | None, NewDestination]] = field(default_factory=list)
     selections: list[tuple[Account, tuple[str, ...] | None]] = field(default_factory=list)
     changed: list[tuple[SavedDataset, Dataset]] = field(default_factory=list)
+    retention: Retention | None = None
     deleted_datasets: list[SavedDataset] = field(default_factory=list)
     deleted_destinations: list[Destination] = field(default_factory=list)
 
@@ -113,6 +117,8 @@ class Performance:
             self._try(dataset.place, "name", partial(self._dataset, dataset))
         self._absent_datasets(desired)
         self._notifications(desired)
+        if desired.retention is not None:
+            self._try(desired.retention.place, "kind", partial(self._retention, desired.retention))
         # At the end, as an actor may lower their own access level.
         for account in desired.accounts:
             self._try(account.place, "shares", partial(self._shares, account))
@@ -335,6 +341,18 @@ class Performance:
         mark = secret_mark(f"{address.id} {address.shown} {address.kinds} {address.threshold}")
         self._note_deletion("notification", name, "Messages and dashboards are no longer sent there.", mark)
 
+    # -- retention
+
+    def _retention(self, document: RetentionDocument) -> None:
+        before = self._store.retention.get()
+        after = replace(before, **document.values)
+        if after == before:
+            return
+        pruning.change(self._guard, after)
+        self._outside.retention = after
+        old, new = ({name: _period(value) for name, value in asdict(policy).items()} for policy in (before, after))
+        self._note(PlanAction.CHANGE, "retention", document.name, document.place, field_changes(old, new))
+
     # -- accounts
 
     def _selection(self, document: AccountDocument) -> None:
@@ -418,6 +436,10 @@ def _values_of(saved: SavedDataset, source: Source) -> Mapping[str, Any]:
 def _notification_name(dataset: SavedDataset | None, name: str, number: int) -> str:
     whose = f"{dataset.name}: " if dataset is not None else ""
     return f"{whose}{name}" + (f" ({number})" if number > 1 else "")
+
+
+def _period(value: int | None) -> int | str:
+    return FOR_GOOD if value is None else value
 
 
 def _names(kinds: Iterable[IncidentKind]) -> tuple[str, ...]:
