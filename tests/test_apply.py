@@ -115,7 +115,7 @@ def notifications(home: Home) -> list[tuple[str, str]]:
 
 TABLES = (
     *("accounts", "account_shares", "datasets", "destinations", "notification_addresses", "publications", "audit"),
-    "retention",
+    *("metric_presets", "retention"),
 )
 
 
@@ -781,6 +781,8 @@ def test_applying_an_export_changes_nothing(connected_home: Path, data: st.DataO
                 url = url.replace("{}", quote(secret, safe=""))
                 threshold = draw(st.sampled_from([Threshold(), Threshold(2.5), Threshold(None, 7)]))
                 store.addresses.add(NewAddress(name, url, "x://****", tuple(kinds), threshold, dataset=whose))
+            for name, shared in draw(st.dictionaries(NAMES, st.booleans(), max_size=3)).items():
+                store.presets.add(draw(st.sampled_from([None, user])), name, ["spend", "gone"], shared=shared)
             store.retention.set(draw(st.builds(Retention, DAYS, st.integers(2, 9), DAYS, DAYS, DAYS)))
         folder = Path(place) / "config"
         home.good("export-config", str(folder))
@@ -837,7 +839,58 @@ def test_a_store_in_postgres_is_applied_to_as_a_whole_too(tmp_path: Path, postgr
         assert plan(home, tmp_path / "config")["changes"] == []
 
 
-# -- retention
+# -- presets and retention
+
+
+def test_shared_presets_are_created_changed_and_deleted_as_by_their_commands(home: Home, tmp_path: Path) -> None:
+    add_users(home)
+    home.environ["ADREEL_USER"] = "ada"
+    home.good("presets", "save", "Own", "clicks")
+    home.good("presets", "save", "Other", "clicks", "--shared")
+    # The name of a preset that bob has for himself alone.
+    home.environ["ADREEL_USER"] = "bob"
+    home.good("presets", "save", "Daily", "reach")
+    del home.environ["ADREEL_USER"]
+    write(tmp_path / "c", "p.yaml", {"kind": "preset", "name": "Daily", "metrics": ["spend", "clicks"]})
+    planned = plan(home, tmp_path / "c")
+    assert fields(planned) == {"metrics": (None, ["spend", "clicks"])}
+    assert [item["name"] for item in planned["absent"] if item["kind"] == "preset"] == ["Other"]
+    apply(home, tmp_path / "c")
+    write(tmp_path / "c", "p.yaml", {"kind": "preset", "name": "daily", "metrics": ["clicks", "spend"]})
+    assert fields(plan(home, tmp_path / "c")) == {"metrics": (["spend", "clicks"], ["clicks", "spend"])}
+    apply(home, tmp_path / "c", "--delete")
+    assert plan(home, tmp_path / "c", "--delete")["changes"] == []
+    presets = [row for row in home.json("presets", "list") if not row["built_in"]]
+    rows = [(row["name"], row["owner"], row["metrics"]) for row in presets]
+    assert sorted(rows, key=lambda row: row[1] or "") == [
+        ("Daily", None, ["clicks", "spend"]),
+        ("Own", "ada", ["clicks"]),
+        ("Daily", "bob", ["reach"]),
+    ]
+    logged = [entry["action"] for entry in home.json("audit") if entry["action"].startswith("preset")]
+    assert logged[:3] == ["preset_delete", "preset_change", "preset_create"]
+
+
+def test_presets_that_cannot_be_or_are_of_another_user_change_nothing(home: Home, folder: Path) -> None:
+    shutil.rmtree(folder)
+    write(folder, "p.yaml", {"kind": "preset", "name": "A"}, {"kind": "preset", "name": "B", "metrics": ["spend"]})
+    write(folder, "q.yaml", {"kind": "preset", "name": "b", "metrics": ["spend"]})
+    output = " ".join(home.bad("apply", "-f", str(folder), "--plan")[1].split())
+    assert "p.yaml, line 1, metrics: required." in output
+    assert "q.yaml, line 2, name: 'b' is defined twice; also in p.yaml, line 4." in output
+    (folder / "q.yaml").unlink()
+    write(folder, "p.yaml", {"kind": "preset", "name": "A", "metrics": ["spent"]})
+    assert "p.yaml, line 2, name: 'spent' is not a metric." in home.bad("apply", "-f", str(folder), "--plan")[1]
+    write(folder, "p.yaml", {"kind": "preset", "name": "A", "metrics": ["spend"]})
+    apply(home, folder)
+    home.environ["ADREEL_USER"] = "bob"
+    assert plan(home, folder)["changes"] == []
+    write(folder, "p.yaml", {"kind": "preset", "name": "A", "metrics": ["clicks"]})
+    before = content(home)
+    code, output = home.bad("apply", "-f", str(folder), "--yes")
+    assert code == 11
+    assert "p.yaml, line 2, name: You cannot change preset 'A' of another user." in output
+    assert content(home) == before
 
 
 def test_a_retention_policy_is_planned_with_what_it_deletes_and_applied_as_by_its_command(

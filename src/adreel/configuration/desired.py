@@ -14,6 +14,7 @@ from adreel.configuration.documents import (
     DestinationDocument,
     Document,
     NotificationDocument,
+    PresetDocument,
     RetentionDocument,
 )
 from adreel.configuration.references import Reference, ReferringText, secret
@@ -30,6 +31,7 @@ class Desired:
     accounts: tuple[AccountDocument, ...]
     destinations: tuple[tuple[DestinationDocument, DestinationAddress], ...]
     notifications: tuple[tuple[NotificationDocument, str], ...]
+    presets: tuple[PresetDocument, ...] = ()
     retention: RetentionDocument | None = None
 
 
@@ -73,11 +75,20 @@ def resolve(
         _of(every, AccountDocument),
         destinations,
         addresses,
+        _of(every, PresetDocument),
         next(iter(_of(every, RetentionDocument)), None),
     )
 
 
-_D = TypeVar("_D", DatasetDocument, AccountDocument, DestinationDocument, NotificationDocument, RetentionDocument)
+_D = TypeVar(
+    "_D",
+    DatasetDocument,
+    AccountDocument,
+    DestinationDocument,
+    NotificationDocument,
+    PresetDocument,
+    RetentionDocument,
+)
 _T = TypeVar("_T")
 
 

@@ -35,6 +35,7 @@ class DocumentKind(StrEnum):
     ACCOUNT = "account"
     DESTINATION = "destination"
     NOTIFICATION = "notification"
+    PRESET = "preset"
     RETENTION = "retention"
     DATASET = "dataset"
 
@@ -71,6 +72,10 @@ KEYS: Mapping[DocumentKind, tuple[DocumentKey, ...]] = MappingProxyType(
             DocumentKey("kinds", "all", "Kinds of notifications, such as `failed`."),
             DocumentKey("threshold", f"`{written_threshold(Threshold())}`", "Least restatement, as `0.1%` or `100`."),
             DocumentKey("number", "`1`", "Counts addresses of the same name, in the order in which they were added."),
+        ),
+        DocumentKind.PRESET: (
+            DocumentKey("name", "required", "Name of the shared preset."),
+            DocumentKey("metrics", "required", "Metrics in their order."),
         ),
         DocumentKind.RETENTION: (
             DocumentKey("version_days", "not changed", "Days for which versions of tables are kept, or `all`."),
@@ -159,6 +164,15 @@ class NotificationDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PresetDocument:
+    """A metric preset that is shared with all users."""
+
+    place: DocumentPlace
+    name: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionDocument:
     """Keys of the home's retention policy with their values, None for what is kept for good; others do not change."""
 
@@ -171,7 +185,9 @@ class RetentionDocument:
         return "policy"
 
 
-Document = DatasetDocument | AccountDocument | DestinationDocument | NotificationDocument | RetentionDocument
+Document = (
+    DatasetDocument | AccountDocument | DestinationDocument | NotificationDocument | PresetDocument | RetentionDocument
+)
 
 
 def read_documents(texts: Mapping[str, str], problems: list[str]) -> tuple[Document, ...]:
@@ -338,6 +354,14 @@ def _refuse_secrets(fields: _Fields, address: ReferringText) -> None:
         fields.fault("address", "has a password, which files must not contain; write ${env:NAME} in its place")
 
 
+def _preset(fields: _Fields) -> PresetDocument:
+    name = fields.name("a metric preset")
+    metrics = fields.texts("metrics")
+    if not metrics and not fields.problems:
+        fields.fault("metrics", "required")
+    return PresetDocument(fields.place, name, metrics)
+
+
 def _retention(fields: _Fields) -> RetentionDocument:
     values = {key.name: _period(fields, key.name) for key in KEYS[DocumentKind.RETENTION] if key.name in fields.values}
     for name, value in values.items() if not fields.problems else ():
@@ -387,6 +411,7 @@ _READERS: Mapping[str, Callable[[_Fields], Document]] = MappingProxyType(
         DocumentKind.ACCOUNT: _account,
         DocumentKind.DESTINATION: _destination,
         DocumentKind.NOTIFICATION: _notification,
+        DocumentKind.PRESET: _preset,
         DocumentKind.RETENTION: _retention,
     }
 )
@@ -419,5 +444,7 @@ def _identity(document: Document) -> tuple[str, ...]:
             return "account", document.name
         case DatasetDocument():
             return "dataset", document.name
+        case PresetDocument():
+            return "preset", name_key(document.name)
         case RetentionDocument():
             return ("retention",)

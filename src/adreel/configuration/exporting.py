@@ -14,9 +14,10 @@ from adreel.configuration.addresses import parts_of
 from adreel.configuration.documents import FOR_GOOD, DocumentKind
 from adreel.configuration.references import Reference, escaped
 from adreel.datasets.layouts import WarehouseLayout
+from adreel.datasets.saved_presets import presets
 from adreel.datasets.stored import as_file, source_of
 from adreel.notify.subscriptions import Subscriptions, written_threshold
-from adreel.store import Account, Destination, Retention, SavedDataset
+from adreel.store import Account, Destination, MetricPreset, Retention, SavedDataset
 from adreel.store.names import slug
 from adreel.store.notifications import Address, IncidentKind, Threshold
 
@@ -54,6 +55,7 @@ def export(guard: Guard, subscriptions: Subscriptions) -> Exported:
         _add(exported, "destinations.yaml", destinations, before)
     before = len(exported.secrets)
     _add(exported, "notifications.yaml", _notifications(guard, subscriptions, exported), before)
+    _add(exported, "presets.yaml", [_preset(item) for item in presets(guard) if item.shared], len(exported.secrets))
     if guard.may_role(RoleRight.VIEW_RETENTION):
         _add(exported, "retention.yaml", [_retention(guard.store.retention.get())], len(exported.secrets))
     for saved in guard.datasets():
@@ -133,6 +135,10 @@ def _notification(
         "address": _address(exported, url_of(address), stem, f"notification address {address.name!r}"),
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _preset(preset: MetricPreset) -> Mapping[str, Any]:
+    return {"kind": DocumentKind.PRESET.value, "name": preset.name, "metrics": list(preset.metrics)}
 
 
 def _retention(policy: Retention) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from adreel.configuration.documents import (
     DestinationDocument,
     DocumentPlace,
     NotificationDocument,
+    PresetDocument,
     RetentionDocument,
 )
 from adreel.configuration.plan import (
@@ -32,6 +33,7 @@ from adreel.configuration.plan import (
     secret_mark,
 )
 from adreel.connections import Connecting, Granted
+from adreel.datasets import saved_presets
 from adreel.datasets import service as datasets
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read
@@ -51,7 +53,7 @@ from adreel.notify.subscriptions import (
     written_threshold,
 )
 from adreel.settings import Settings
-from adreel.store import Account, Destination, Level, Retention, SavedDataset, User
+from adreel.store import Account, Destination, Level, MetricPreset, Retention, SavedDataset, User
 from adreel.store.destinations import NewDestination
 from adreel.store.notifications import Address, IncidentKind
 from adreel.store.users import name_key
@@ -117,6 +119,9 @@ class Performance:
             self._try(dataset.place, "name", partial(self._dataset, dataset))
         self._absent_datasets(desired)
         self._notifications(desired)
+        for preset in desired.presets:
+            self._try(preset.place, "name", partial(self._preset, preset))
+        self._absent_presets(desired)
         if desired.retention is not None:
             self._try(desired.retention.place, "kind", partial(self._retention, desired.retention))
         # At the end, as an actor may lower their own access level.
@@ -340,6 +345,38 @@ class Performance:
         self._subscriptions.remove(address.id)
         mark = secret_mark(f"{address.id} {address.shown} {address.kinds} {address.threshold}")
         self._note_deletion("notification", name, "Messages and dashboards are no longer sent there.", mark)
+
+    # -- presets
+
+    def _shared_presets(self) -> Mapping[str, MetricPreset]:
+        visible = saved_presets.presets(self._guard)
+        return {name_key(preset.name): preset for preset in visible if preset.shared}
+
+    def _preset(self, document: PresetDocument) -> None:
+        before = self._shared_presets().get(name_key(document.name))
+        if before is None:
+            saved = saved_presets.save(self._guard, document.name, document.metrics, shared=True)
+            values = field_changes({}, {"metrics": saved.metrics})
+            self._note(PlanAction.CREATE, "preset", saved.name, document.place, values)
+        elif before.metrics != document.metrics:
+            changed = saved_presets.change(self._guard, before, metrics=document.metrics)
+            values = field_changes({"metrics": before.metrics}, {"metrics": changed.metrics})
+            self._note(PlanAction.CHANGE, "preset", before.name, document.place, values)
+
+    def _absent_presets(self, desired: Desired) -> None:
+        named = {name_key(document.name) for document in desired.presets}
+        for key, preset in self._shared_presets().items():
+            if key in named:
+                continue
+            if self._deletions.delete:
+                self._try_deletion(partial(self._delete_preset, preset))
+            else:
+                self._absent.append(AbsentThing("preset", preset.name))
+
+    def _delete_preset(self, preset: MetricPreset) -> None:
+        saved_presets.delete(self._guard, preset)
+        mark = f"{preset.id} {', '.join(preset.metrics)}"
+        self._note_deletion("preset", preset.name, "Datasets that were made with it stay as they are.", mark)
 
     # -- retention
 
