@@ -573,6 +573,18 @@ def test_streams_have_airbytes_names_keys_and_objects(warehouse: Warehouse) -> N
     assert types["metrics"] in ("JSON", "JSONB")
 
 
+def test_objects_come_without_the_character_that_postgres_cannot_hold(tmp_path: Path, postgres: PostgresServer) -> None:
+    with postgres_warehouse(tmp_path, postgres) as warehouse:
+        warehouse.layout = "airbyte"
+        asked, row = performance("campaign", ["campaign_name"]), hour(campaign_name="\0A\0\0 \\u0000\\\0")
+        warehouse.send("hours", asked, [row])
+        names = "SELECT metrics ->> 'campaign_name', metrics ->> 'clicks' FROM tiktok_ads.campaigns_reports_hourly"
+        assert warehouse.query(names) == [("A \\u0000\\", "3")]
+        assert warehouse.send("hours", asked, [{**row, "clicks": 4}]).mode is PublishMode.CHANGES
+        assert warehouse.query(names) == [("A \\u0000\\", "4")]
+        assert warehouse.publish("hours").mode is PublishMode.NOTHING
+
+
 def test_streams_of_entities_have_one_row_each_and_times_without_a_zone(warehouse: Warehouse) -> None:
     warehouse.layout = "airbyte"
     modified = NOON - timedelta(days=2)

@@ -195,13 +195,17 @@ class LayoutSession:
     def values(self, names: tuple[str, ...] | None = None) -> dict[str, tuple[str, pa.DataType]]:
         """DuckDB's SQL and the type by column, of these columns or of all."""
         return {
-            column.name: (
-                f"CAST({column.value or 'NULL'} AS {_DUCKDB_TYPES[column.type]})",
-                pa.string() if column.type == "json" else ARROW_TYPES[column.type],
-            )
+            column.name: (self._value(column), pa.string() if column.type == "json" else ARROW_TYPES[column.type])
             for column in self.table.columns
             if names is None or column.name in names
         }
+
+    def _value(self, column: LayoutColumn) -> str:
+        value = f"CAST({column.value or 'NULL'} AS {_DUCKDB_TYPES[column.type]})"
+        if column.type != "json" or self.session.words.has_nul:
+            return value
+        # Texts lose NUL on their way, and JSON has it as an escape; the first choice skips escaped backslashes.
+        return rf"regexp_replace({value}, '(\\\\)|\\u0000', '\1', 'g')"
 
     def stage(self, name: str, batches: Any, columns: Mapping[str, tuple[str, pa.DataType]], more: str = "") -> int:
         """Puts rows of the lake into a temporary table, as SQL by column; how many there are."""
