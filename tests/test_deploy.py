@@ -23,10 +23,13 @@ DEPLOY = ROOT / "deploy"
 
 @pytest.fixture(scope="module")
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names of all series of a home in which a run has ended."""
+    """The names of all series of a home in which a run has ended, and one dataset is published."""
     clock = Clock()
     with open_people(tmp_path_factory.mktemp("home") / "home", clock) as store:
-        run = store.runs.add(add_dataset(store, add_account(store)), "0" * 16)
+        account = add_account(store)
+        run = store.runs.add(add_dataset(store, account), "0" * 16)
+        published = {"report": "performance", "publish": ["warehouse"]}
+        store.datasets.create("Published", account=account, spec=json.dumps(published))
         store.runs.begin(run.id)
         store.runs.finish(run.id, RunOutcome(RunState.VERIFIED, version=0))
         store.runs.add(store.datasets.list()[0], "1" * 16)
