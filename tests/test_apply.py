@@ -115,7 +115,7 @@ def notifications(home: Home) -> list[tuple[str, str]]:
 
 TABLES = (
     *("accounts", "account_shares", "datasets", "destinations", "notification_addresses", "publications", "audit"),
-    *("metric_presets", "retention"),
+    *("dashboards", "metric_presets", "pins", "retention"),
 )
 
 
@@ -783,6 +783,15 @@ def test_applying_an_export_changes_nothing(connected_home: Path, data: st.DataO
                 store.addresses.add(NewAddress(name, url, "x://****", tuple(kinds), threshold, dataset=whose))
             for name, shared in draw(st.dictionaries(NAMES, st.booleans(), max_size=3)).items():
                 store.presets.add(draw(st.sampled_from([None, user])), name, ["spend", "gone"], shared=shared)
+            for name, of in (
+                draw(st.dictionaries(NAMES, st.lists(st.sampled_from([*saved]), max_size=2))).items() if saved else ()
+            ):
+                board = store.dashboards.add(draw(st.sampled_from([None, user])), name)
+                for dataset in of:
+                    store.dashboards.add_pin(
+                        board, saved[dataset], "spend", draw(NAMES), draw(st.sampled_from(["", "yes"]))
+                    )
+                store.dashboards.share(board, shared=draw(st.booleans()))
             store.retention.set(draw(st.builds(Retention, DAYS, st.integers(2, 9), DAYS, DAYS, DAYS)))
         folder = Path(place) / "config"
         home.good("export-config", str(folder))
@@ -837,6 +846,110 @@ def test_a_store_in_postgres_is_applied_to_as_a_whole_too(tmp_path: Path, postgr
         assert home.json("datasets", "list") == home.json("destinations", "list") == []
         apply(home, tmp_path / "config")
         assert plan(home, tmp_path / "config")["changes"] == []
+
+
+# -- dashboards, presets and retention
+
+CHARTS = [
+    {"dataset": "Spend", "chart": "spend", "choices": "days=7&currency=EUR", "title": "Cost"},
+    {"dataset": "Spend", "chart": "results"},
+    {"dataset": "Spend", "chart": "spend"},
+]
+
+
+def test_dashboards_are_created_arranged_shared_and_deleted_and_those_of_others_stay(
+    home: Home, tmp_path: Path
+) -> None:
+    add_users(home)
+    home.good("accounts", "share", "demo", "ada", "read")
+    home.environ["ADREEL_USER"] = "ada"
+    home.good("dashboards", "create", "Morning")
+    del home.environ["ADREEL_USER"]
+    home.good("dashboards", "create", "Old")
+    folder = tmp_path / "c"
+    write(folder, "s.yaml", SPEND)
+    board = {"kind": "dashboard", "name": "Morning", "shared": True}
+    write(folder, "d.yaml", {**board, "charts": [{**CHARTS[0], "title": "Cost "}, *CHARTS[1:]]})
+    planned = plan(home, folder)
+    assert subjects(planned) == [("create", "dataset", "Spend"), ("create", "dashboard", "Morning")]
+    assert {"kind": "dashboard", "name": "Old"} in planned["absent"]
+    apply(home, folder, "--delete")
+    assert plan(home, folder, "--delete")["changes"] == []
+    rows = {(row["name"], row["owner"]): row for row in home.json("dashboards", "list")}
+    assert rows.keys() == {("Morning", ""), ("Morning", "ada")}
+    link, number = rows["Morning", ""]["link"], rows["Morning", ""]["id"]
+    assert rows["Morning", "ada"]["link"] is None
+    home.good("run", "spend")
+    shown = home.json("dashboards", "show", number)["charts"]
+    assert [(row["card"], row["choices"], row["state"]) for row in shown] == [
+        ("spend", "days=7&currency=EUR", "shown"),
+        ("results", "", "shown"),
+        ("spend", "", "shown"),
+    ]
+    # Another order and one chart less: those that stay are the same pins, and the link is the same.
+    write(folder, "d.yaml", {**board, "charts": [{**CHARTS[1], "dataset": "spend"}, CHARTS[0]]})
+    assert fields(plan(home, folder)) == {"charts": (CHARTS, [CHARTS[1], CHARTS[0]])}
+    apply(home, folder)
+    after = home.json("dashboards", "show", number)
+    assert [row["id"] for row in after["charts"]] == [shown[1]["id"], shown[0]["id"]]
+    assert after["link"] == link
+    write(folder, "d.yaml", {**board, "shared": False, "charts": [CHARTS[1], CHARTS[0]]})
+    assert fields(plan(home, folder)) == {"shared": (True, False)}
+
+
+def test_charts_that_a_dataset_does_not_have_change_nothing(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    board = {"kind": "dashboard", "name": "A", "charts": []}
+    wrong = ({"chart": "spend"}, "spend", {**CHARTS[0], "card": "spend"}, {**CHARTS[0], "choices": ["days=7"]})
+    write(folder, "d.yaml", *({**board, "name": f"A{number}", "charts": [each]} for number, each in enumerate(wrong)))
+    write(folder, "e.yaml", {"kind": "dashboard", "name": "B"}, {**board, "shared": "yes!"}, {**board, "name": "a"})
+    output = " ".join(home.bad("apply", "-f", str(folder), "--plan")[1].split())
+    assert output.count("charts: chart 1 must have the texts dataset, chart, choices, title") == len(wrong)
+    for expected in (
+        "e.yaml, line 1, charts: required.",
+        "e.yaml, line 7, shared: must be true or false.",
+    ):
+        assert expected in output, output
+    shutil.rmtree(folder)
+    write(folder, "s.yaml", SPEND)
+    before = content(home)
+    for chart, problem in (
+        ({**CHARTS[0], "chart": "spnd"}, "'Spend' has no chart 'spnd'. Its charts: "),
+        ({**CHARTS[0], "choices": "days=soon"}, "days"),
+        ({**CHARTS[0], "choices": "metric=spend:nothing"}, "nothing"),
+        ({**CHARTS[0], "dataset": "Spent"}, "Dataset 'Spent' was not found."),
+    ):
+        write(folder, "d.yaml", {**board, "charts": [CHARTS[0], chart]})
+        code, output = home.bad("apply", "-f", str(folder), "--yes")
+        assert code == 3
+        assert "d.yaml, line 3, charts: " in output
+        assert problem in " ".join(output.split())
+    assert content(home) == before
+    (folder / "s.yaml").unlink()
+    home.good("datasets", "create", "-f", home.file())
+    write(folder, "d.yaml", {**board, "charts": CHARTS})
+    output = home.bad("apply", "-f", str(folder), "--delete", "--yes")[1]
+    assert "Dataset 'Spend' is not in the files and is deleted." in " ".join(output.split())
+
+
+def test_charts_of_deleted_and_hidden_datasets_are_not_exported_and_stay(home: Home, tmp_path: Path) -> None:
+    for name in ("Spend", "Gone", "Stays"):
+        home.good("datasets", "create", "-f", home.file(name=name))
+    folder = tmp_path / "c"
+    charts = [{"dataset": name, "chart": "spend"} for name in ("Gone", "Spend", "Stays")]
+    write(folder, "d.yaml", {"kind": "dashboard", "name": "A", "charts": charts})
+    apply(home, folder)
+    home.good("datasets", "delete", "gone", "--yes")
+    shutil.rmtree(folder)
+    home.good("export-config", str(folder))
+    (board,) = yaml.safe_load_all((folder / "dashboards.yaml").read_text())
+    assert board == {"kind": "dashboard", "name": "A", "shared": False, "charts": charts[1:]}
+    assert plan(home, folder, "--delete")["changes"] == []
+    (folder / "dashboards.yaml").unlink()
+    write(folder, "d.yaml", {**board, "charts": [charts[2]]})
+    apply(home, folder)
+    assert [row["state"] for row in home.json("dashboards", "show", "A")["charts"]].count("deleted") == 1
+    assert len(home.json("dashboards", "show", "A")["charts"]) == 2
 
 
 # -- presets and retention

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from adreel.configuration.documents import (
     AccountDocument,
+    DashboardDocument,
     DatasetDocument,
     DestinationDocument,
     Document,
@@ -31,6 +32,7 @@ class Desired:
     accounts: tuple[AccountDocument, ...]
     destinations: tuple[tuple[DestinationDocument, DestinationAddress], ...]
     notifications: tuple[tuple[NotificationDocument, str], ...]
+    dashboards: tuple[DashboardDocument, ...] = ()
     presets: tuple[PresetDocument, ...] = ()
     retention: RetentionDocument | None = None
 
@@ -75,6 +77,7 @@ def resolve(
         _of(every, AccountDocument),
         destinations,
         addresses,
+        _of(every, DashboardDocument),
         _of(every, PresetDocument),
         next(iter(_of(every, RetentionDocument)), None),
     )
@@ -82,6 +85,7 @@ def resolve(
 
 _D = TypeVar(
     "_D",
+    DashboardDocument,
     DatasetDocument,
     AccountDocument,
     DestinationDocument,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as dataclass_fields
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +36,7 @@ class DocumentKind(StrEnum):
     ACCOUNT = "account"
     DESTINATION = "destination"
     NOTIFICATION = "notification"
+    DASHBOARD = "dashboard"
     PRESET = "preset"
     RETENTION = "retention"
     DATASET = "dataset"
@@ -72,6 +74,11 @@ KEYS: Mapping[DocumentKind, tuple[DocumentKey, ...]] = MappingProxyType(
             DocumentKey("kinds", "all", "Kinds of notifications, such as `failed`."),
             DocumentKey("threshold", f"`{written_threshold(Threshold())}`", "Least restatement, as `0.1%` or `100`."),
             DocumentKey("number", "`1`", "Counts addresses of the same name, in the order in which they were added."),
+        ),
+        DocumentKind.DASHBOARD: (
+            DocumentKey("name", "required", "Name of the dashboard."),
+            DocumentKey("shared", "not changed", "`true` for a link that all users can open, or `false`."),
+            DocumentKey("charts", "required", "Charts in their order, each with the keys below."),
         ),
         DocumentKind.PRESET: (
             DocumentKey("name", "required", "Name of the shared preset."),
@@ -164,6 +171,31 @@ class NotificationDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class ChartEntry:
+    """A chart of a dashboard: name or slug of its dataset, key, choices as in an address, title; empty for its own."""
+
+    dataset: str
+    chart: str
+    choices: str = ""
+    title: str = ""
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """As files have it."""
+        return {key: value for key, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardDocument:
+    """A dashboard of who applies the files; with `shared` None it stays shared or not."""
+
+    place: DocumentPlace
+    name: str
+    shared: bool | None
+    charts: tuple[ChartEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PresetDocument:
     """A metric preset that is shared with all users."""
 
@@ -177,7 +209,7 @@ class RetentionDocument:
     """Keys of the home's retention policy with their values, None for what is kept for good; others do not change."""
 
     place: DocumentPlace
-    values: Mapping[str, int | None]
+    values: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -186,7 +218,13 @@ class RetentionDocument:
 
 
 Document = (
-    DatasetDocument | AccountDocument | DestinationDocument | NotificationDocument | PresetDocument | RetentionDocument
+    DatasetDocument
+    | AccountDocument
+    | DestinationDocument
+    | NotificationDocument
+    | DashboardDocument
+    | PresetDocument
+    | RetentionDocument
 )
 
 
@@ -354,6 +392,37 @@ def _refuse_secrets(fields: _Fields, address: ReferringText) -> None:
         fields.fault("address", "has a password, which files must not contain; write ${env:NAME} in its place")
 
 
+def _dashboard(fields: _Fields) -> DashboardDocument:
+    name = fields.name("a dashboard")
+    shared = str(fields.values["shared"]).lower() if "shared" in fields.values else None
+    if shared not in ("true", "false", None):
+        fields.fault("shared", "must be true or false")
+    charts = fields.values.get("charts")
+    if not isinstance(charts, list):
+        fields.fault("charts", "required" if charts is None else "must be a list of charts")
+        charts = []
+    entries = tuple(_chart(fields, number, values) for number, values in enumerate(charts, start=1))
+    return DashboardDocument(fields.place, name, None if shared is None else shared == "true", entries)
+
+
+def _chart(fields: _Fields, number: int, values: Any) -> ChartEntry:
+    is_chart = (
+        isinstance(values, dict)
+        and {"dataset", "chart"} <= values.keys() <= set(_CHART_KEYS)
+        and all(isinstance(value, str) for value in values.values())
+    )
+    if not is_chart:
+        fields.fault("charts", f"chart {number} must have the texts {', '.join(_CHART_KEYS)}, the last two if needed")
+        return ChartEntry("", "")
+    texts = {key: value.strip() for key, value in values.items()}
+    if texts.get("title"):
+        texts["title"] = fields.valid("charts", lambda: clean_name(texts["title"], "a chart"), "")
+    return ChartEntry(**texts | {"choices": texts.get("choices", "").removeprefix("?")})
+
+
+_CHART_KEYS = tuple(key.name for key in dataclass_fields(ChartEntry))
+
+
 def _preset(fields: _Fields) -> PresetDocument:
     name = fields.name("a metric preset")
     metrics = fields.texts("metrics")
@@ -363,7 +432,9 @@ def _preset(fields: _Fields) -> PresetDocument:
 
 
 def _retention(fields: _Fields) -> RetentionDocument:
-    values = {key.name: _period(fields, key.name) for key in KEYS[DocumentKind.RETENTION] if key.name in fields.values}
+    values: dict[str, Any] = {
+        key.name: _period(fields, key.name) for key in KEYS[DocumentKind.RETENTION] if key.name in fields.values
+    }
     for name, value in values.items() if not fields.problems else ():
         try:
             replace(Retention(), **{name: value}).checked()
@@ -411,6 +482,7 @@ _READERS: Mapping[str, Callable[[_Fields], Document]] = MappingProxyType(
         DocumentKind.ACCOUNT: _account,
         DocumentKind.DESTINATION: _destination,
         DocumentKind.NOTIFICATION: _notification,
+        DocumentKind.DASHBOARD: _dashboard,
         DocumentKind.PRESET: _preset,
         DocumentKind.RETENTION: _retention,
     }
@@ -444,6 +516,8 @@ def _identity(document: Document) -> tuple[str, ...]:
             return "account", document.name
         case DatasetDocument():
             return "dataset", document.name
+        case DashboardDocument():
+            return "dashboard", name_key(document.name)
         case PresetDocument():
             return "preset", name_key(document.name)
         case RetentionDocument():

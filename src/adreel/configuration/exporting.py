@@ -12,12 +12,13 @@ from adreel import catalog
 from adreel.access import Guard, RoleRight
 from adreel.configuration.addresses import parts_of
 from adreel.configuration.documents import FOR_GOOD, DocumentKind
+from adreel.configuration.own_dashboards import charts_of, own_dashboards
 from adreel.configuration.references import Reference, escaped
 from adreel.datasets.layouts import WarehouseLayout
 from adreel.datasets.saved_presets import presets
 from adreel.datasets.stored import as_file, source_of
 from adreel.notify.subscriptions import Subscriptions, written_threshold
-from adreel.store import Account, Destination, MetricPreset, Retention, SavedDataset
+from adreel.store import Account, Dashboard, Destination, MetricPreset, Retention, SavedDataset
 from adreel.store.names import slug
 from adreel.store.notifications import Address, IncidentKind, Threshold
 
@@ -55,6 +56,8 @@ def export(guard: Guard, subscriptions: Subscriptions) -> Exported:
         _add(exported, "destinations.yaml", destinations, before)
     before = len(exported.secrets)
     _add(exported, "notifications.yaml", _notifications(guard, subscriptions, exported), before)
+    dashboards = [_dashboard(guard, board) for board in own_dashboards(guard).values()]
+    _add(exported, "dashboards.yaml", dashboards, len(exported.secrets))
     _add(exported, "presets.yaml", [_preset(item) for item in presets(guard) if item.shared], len(exported.secrets))
     if guard.may_role(RoleRight.VIEW_RETENTION):
         _add(exported, "retention.yaml", [_retention(guard.store.retention.get())], len(exported.secrets))
@@ -134,6 +137,15 @@ def _notification(
         **({"dataset": saved.name} if saved else {}),
         "address": _address(exported, url_of(address), stem, f"notification address {address.name!r}"),
         **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _dashboard(guard: Guard, board: Dashboard) -> Mapping[str, Any]:
+    return {
+        "kind": DocumentKind.DASHBOARD.value,
+        "name": board.name,
+        "shared": bool(board.share),
+        "charts": [dict(entry.values) for _, entry in charts_of(guard, board)],
     }
 
 

@@ -16,6 +16,8 @@ from adreel.configuration.desired import Desired
 from adreel.configuration.documents import (
     FOR_GOOD,
     AccountDocument,
+    ChartEntry,
+    DashboardDocument,
     DatasetDocument,
     DestinationDocument,
     DocumentPlace,
@@ -23,6 +25,7 @@ from adreel.configuration.documents import (
     PresetDocument,
     RetentionDocument,
 )
+from adreel.configuration.own_dashboards import arrange, charts_of, own_dashboards
 from adreel.configuration.plan import (
     AbsentThing,
     ConfigurationPlan,
@@ -33,6 +36,7 @@ from adreel.configuration.plan import (
     secret_mark,
 )
 from adreel.connections import Connecting, Granted
+from adreel.dashboards import boards
 from adreel.datasets import saved_presets
 from adreel.datasets import service as datasets
 from adreel.datasets.dataset import Dataset, Source
@@ -53,7 +57,7 @@ from adreel.notify.subscriptions import (
     written_threshold,
 )
 from adreel.settings import Settings
-from adreel.store import Account, Destination, Level, MetricPreset, Retention, SavedDataset, User
+from adreel.store import Account, Dashboard, Destination, Level, MetricPreset, Retention, SavedDataset, User
 from adreel.store.destinations import NewDestination
 from adreel.store.notifications import Address, IncidentKind
 from adreel.store.users import name_key
@@ -119,6 +123,9 @@ class Performance:
             self._try(dataset.place, "name", partial(self._dataset, dataset))
         self._absent_datasets(desired)
         self._notifications(desired)
+        for dashboard in desired.dashboards:
+            self._try(dashboard.place, "charts", partial(self._dashboard, dashboard))
+        self._absent_dashboards(desired)
         for preset in desired.presets:
             self._try(preset.place, "name", partial(self._preset, preset))
         self._absent_presets(desired)
@@ -345,6 +352,51 @@ class Performance:
         self._subscriptions.remove(address.id)
         mark = secret_mark(f"{address.id} {address.shown} {address.kinds} {address.threshold}")
         self._note_deletion("notification", name, "Messages and dashboards are no longer sent there.", mark)
+
+    # -- dashboards
+
+    def _dashboard(self, document: DashboardDocument) -> None:
+        wanted = [self._chart(entry) for entry in document.charts]
+        before = own_dashboards(self._guard).get(name_key(document.name))
+        board = before or boards.create(self._guard, document.name)
+        old = self._dashboard_values(board)
+        if old["charts"] != [entry.values for _, entry in wanted]:
+            arrange(self._guard, board, wanted, self._now)
+        if document.shared is not None and document.shared is not bool(board.share):
+            board = boards.share(self._guard, board, shared=document.shared)
+        fields = field_changes(old if before is not None else {}, self._dashboard_values(board))
+        if fields:
+            action = PlanAction.CREATE if before is None else PlanAction.CHANGE
+            self._note(action, "dashboard", board.name, document.place, fields)
+
+    def _chart(self, entry: ChartEntry) -> tuple[SavedDataset, ChartEntry]:
+        saved = self._guard.dataset(entry.dataset)
+        if saved.id in {gone.id for gone in self._outside.deleted_datasets}:
+            raise InputError(
+                f"Dataset {saved.name!r} is not in the files and is deleted. Remove its chart, or define it."
+            )
+        return saved, replace(entry, dataset=saved.name)
+
+    def _dashboard_values(self, board: Dashboard) -> Mapping[str, Any]:
+        return {
+            "shared": bool(board.share),
+            "charts": [entry.values for _, entry in charts_of(self._guard, board)],
+        }
+
+    def _absent_dashboards(self, desired: Desired) -> None:
+        named = {name_key(document.name) for document in desired.dashboards}
+        for key, board in own_dashboards(self._guard).items():
+            if key in named:
+                continue
+            if self._deletions.delete:
+                self._try_deletion(partial(self._delete_dashboard, board))
+            else:
+                self._absent.append(AbsentThing("dashboard", board.name))
+
+    def _delete_dashboard(self, board: Dashboard) -> None:
+        mark = f"{board.id} {self._dashboard_values(board)}"
+        boards.delete(self._guard, board)
+        self._note_deletion("dashboard", board.name, "Its charts are deleted, and it is no longer sent.", mark)
 
     # -- presets
 

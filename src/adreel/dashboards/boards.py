@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from adreel.access import Actor, DatasetRight, Guard, RoleRight
 from adreel.charts.choices import AskedCharts, as_shown, opened_with
-from adreel.dashboards.cards import chart_keys, query_of, read_chart
+from adreel.dashboards.cards import chart_keys, kept_choices, offered_charts, query_of, read_chart
 from adreel.dashboards.times import next_time, read_time
 from adreel.errors import InputError, NotFoundError, did_you_mean
 from adreel.lake import Lake
@@ -162,17 +162,38 @@ def _checked(guard: Guard, lake: Lake, saved: SavedDataset, card: str, query: st
     asked = opened_with(query_of(query))
     chart = read_chart(guard, lake, saved, card, asked, now)
     if chart is None:
-        keys = ", ".join(chart_keys(lake, saved, now)) or phrase("none")
-        raise NotFoundError(
-            phrase(
-                "%(dataset)s has no chart %(chart)s. Its charts: %(charts)s.",
-                dataset=repr(saved.name),
-                chart=repr(card[:100]),
-                charts=keys,
-            )
-        )
+        raise _no_chart(saved, card, chart_keys(lake, saved, now))
     # What is shown without a choice may change from one day to the next.
     return pin_query(as_shown(asked, chart.facts), card), chart.offer.stored_title[:LONGEST_NAME]
+
+
+def _no_chart(saved: SavedDataset, card: str, keys: Sequence[str]) -> NotFoundError:
+    return NotFoundError(
+        phrase(
+            "%(dataset)s has no chart %(chart)s. Its charts: %(charts)s.",
+            dataset=repr(saved.name),
+            chart=repr(card[:100]),
+            charts=", ".join(keys) or phrase("none"),
+        )
+    )
+
+
+def pin_as_written(
+    guard: Guard, board: Dashboard, saved: SavedDataset, card: str, query: str, now: datetime, title: str = ""
+) -> Pin:
+    """Pins a chart that the dataset has by its settings, with the choices as they are; it need not have run.
+
+    Errors as `pin`, and InputError for a metric that the chart cannot show.
+    """
+    guard.need_role(RoleRight.KEEP_DASHBOARDS)
+    guard.need(DatasetRight.SEE, saved)
+    offers = offered_charts(saved, now, kept_choices(query).metrics)
+    offer = next((offer for offer in offers if offer.key == card), None)
+    if offer is None:
+        raise _no_chart(saved, card, [offer.key for offer in offers])
+    if offer.metric and offer.refusal is not None:
+        raise InputError(offer.refusal)
+    return guard.store.dashboards.add_pin(board, saved, card, query, title)
 
 
 def entitle(guard: Guard, board: Dashboard, pin_id: int, title: str) -> Pin:

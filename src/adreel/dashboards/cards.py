@@ -5,6 +5,7 @@ Pages, API, command line and messages all read their figures here, with the func
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from adreel.charts import CalendarPeriod, CardData, CardFacts, CardOffer, cards_
 from adreel.charts.choices import CUSTOM, AskedCharts, asked_of, days_of
 from adreel.datasets.creatives import names_by_id
 from adreel.datasets.provenance import provenance
+from adreel.datasets.schema import columns
 from adreel.datasets.status import Standing, standing
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Span
@@ -212,6 +214,12 @@ def read_chart(
         rates=WorkspaceRates(guard.store),
     )
     return ChartFigures(offer, drawn.cards[0], drawn.facts, names)
+
+
+def offered_charts(saved: SavedDataset, now: datetime, metrics: Mapping[str, str]) -> tuple[CardOffer, ...]:
+    """The charts that the dataset has by its settings, also before it has a table. DatasetError as `read_chart`."""
+    dataset = dataset_of(saved, now)
+    return cards_of(dataset, [column.name for column in columns(dataset)], metrics=metrics)
 
 
 def chart_keys(lake: Lake, saved: SavedDataset, now: datetime) -> tuple[str, ...]:
