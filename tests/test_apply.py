@@ -28,6 +28,7 @@ from typer.testing import Result
 
 from adreel.configuration.documents import KEYS
 from adreel.store import Level, Retention, Role, Store
+from adreel.store.dashboards import Timetable
 from adreel.store.destinations import NewDestination
 from adreel.store.notifications import AddressChanges, IncidentKind, NewAddress, Threshold
 from home import SPEND, Home, make_home
@@ -115,7 +116,7 @@ def notifications(home: Home) -> list[tuple[str, str]]:
 
 TABLES = (
     *("accounts", "account_shares", "datasets", "destinations", "notification_addresses", "publications", "audit"),
-    *("dashboards", "metric_presets", "pins", "retention"),
+    *("dashboard_deliveries", "dashboards", "metric_presets", "pins", "retention"),
 )
 
 
@@ -792,6 +793,9 @@ def test_applying_an_export_changes_nothing(connected_home: Path, data: st.DataO
                         board, saved[dataset], "spend", draw(NAMES), draw(st.sampled_from(["", "yes"]))
                     )
                 store.dashboards.share(board, shared=draw(st.booleans()))
+                for address in store.addresses.list()[: draw(st.integers(0, 2))]:
+                    at = Timetable("08:00", draw(st.sampled_from([(0, 3), tuple(range(7))])), "UTC", home.now)
+                    store.dashboard_deliveries.put(board, address, at)
             store.retention.set(draw(st.builds(Retention, DAYS, st.integers(2, 9), DAYS, DAYS, DAYS)))
         folder = Path(place) / "config"
         home.good("export-config", str(folder))
@@ -897,6 +901,51 @@ def test_dashboards_are_created_arranged_shared_and_deleted_and_those_of_others_
     assert fields(plan(home, folder)) == {"shared": (True, False)}
 
 
+def test_dashboards_are_sent_to_addresses_of_the_files_and_own_deliveries_stay(home: Home, folder: Path) -> None:
+    ops = {"to": "Ops", "at": "08:00", "weekdays": ["monday", "friday"]}
+    spend = {"to": "Ops", "dataset": "Spend", "at": "17:30"}
+    board = {"kind": "dashboard", "name": "A", "charts": []}
+    write(folder, "d.yaml", {**board, "deliveries": [{**spend, "dataset": "spend"}, ops]})
+    apply(home, folder)
+    assert plan(home, folder)["changes"] == []
+    (first, second) = home.json("dashboards", "show", "A")["deliveries"]
+    assert [(row["at"], row["weekdays"]) for row in (first, second)] == [("17:30", [*range(7)]), ("08:00", [0, 4])]
+    write(folder, "d.yaml", {**board, "deliveries": [{**ops, "at": "9:15"}]})
+    assert fields(plan(home, folder)) == {"deliveries": ([ops, spend], [{**ops, "at": "09:15"}])}
+    apply(home, folder)
+    (only,) = home.json("dashboards", "show", "A")["deliveries"]
+    assert (only["id"], only["at"]) == (second["id"], "09:15")
+    write(folder, "d.yaml", board)
+    assert plan(home, folder)["changes"] == []
+    for deliveries, problem in (
+        ([{"to": "Own", "at": "08:00"}], "Notification address 'Own' was not found among those of the workspace"),
+        ([ops, ops], "Address 'Ops' is listed twice."),
+        ([{"to": "Ops", "at": "25:00"}], "'25:00' is not a time of the day."),
+        ([{**ops, "weekdays": ["mon"]}], "delivery 1 must have the keys to, dataset, number, at, weekdays"),
+        ([{"to": "Ops"}], "delivery 1 must have the keys to, dataset, number, at, weekdays"),
+    ):
+        write(folder, "d.yaml", {**board, "deliveries": deliveries})
+        code, output = home.bad("apply", "-f", str(folder), "--plan")
+        assert code == 3
+        assert "d.yaml, line 4, deliveries: " in output
+        assert problem in " ".join(output.split())
+
+
+def test_a_user_s_own_address_is_in_no_delivery_of_files(home: Home, folder: Path) -> None:
+    apply(home, folder)
+    home.environ["ADREEL_USER"] = "ada"
+    home.good("dashboards", "create", "Mine")
+    (own, *_) = [row["id"] for row in home.json("notifications", "list") if row["scope"] == "user"]
+    home.good("dashboards", "deliver", "Mine", own, "--at", "08:00")
+    shutil.rmtree(folder)
+    home.good("export-config", str(folder))
+    home.environ |= {"NOTIFICATION_SPEND_OPS_ADDRESS": HOOK}
+    assert yaml.safe_load((folder / "dashboards.yaml").read_text())["deliveries"] == []
+    assert plan(home, folder)["changes"] == []
+    write(folder, "dashboards.yaml", {"kind": "dashboard", "name": "Mine", "charts": [], "deliveries": []})
+    assert plan(home, folder)["changes"] == []
+
+
 def test_charts_that_a_dataset_does_not_have_change_nothing(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "c"
     board = {"kind": "dashboard", "name": "A", "charts": []}
@@ -943,7 +992,7 @@ def test_charts_of_deleted_and_hidden_datasets_are_not_exported_and_stay(home: H
     shutil.rmtree(folder)
     home.good("export-config", str(folder))
     (board,) = yaml.safe_load_all((folder / "dashboards.yaml").read_text())
-    assert board == {"kind": "dashboard", "name": "A", "shared": False, "charts": charts[1:]}
+    assert board == {"kind": "dashboard", "name": "A", "shared": False, "charts": charts[1:], "deliveries": []}
     assert plan(home, folder, "--delete")["changes"] == []
     (folder / "dashboards.yaml").unlink()
     write(folder, "d.yaml", {**board, "charts": [charts[2]]})

@@ -137,7 +137,7 @@ def export_config(session: CommandContext, folder: Path) -> None:
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}.") from error
     say(
-        f"Wrote {counted(len(exported.files), 'file')} to {folder}, without deliveries of dashboards, saved queries, "
+        f"Wrote {counted(len(exported.files), 'file')} to {folder}, without saved queries, "
         "pauses and settings of the workspace."
     )
     for secret in exported.secrets:

@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from adreel.configuration.references import ReferringText, is_reference, read_references
+from adreel.dashboards.times import read_time
 from adreel.datasets.dataset import Source
 from adreel.datasets.files import read_all
 from adreel.datasets.layouts import WarehouseLayout, read_layout
 from adreel.datasets.menus import nearest
+from adreel.dates import WEEKDAYS
 from adreel.destinations.kinds import secrets_of
 from adreel.errors import AdreelError, DatasetError, InputError, Problem
 from adreel.notify.mail import SCHEMES as MAIL_SCHEMES
@@ -79,6 +81,7 @@ KEYS: Mapping[DocumentKind, tuple[DocumentKey, ...]] = MappingProxyType(
             DocumentKey("name", "required", "Name of the dashboard."),
             DocumentKey("shared", "not changed", "`true` for a link that all users can open, or `false`."),
             DocumentKey("charts", "required", "Charts in their order, each with the keys below."),
+            DocumentKey("deliveries", "not changed", "Notification addresses that it is sent to, with the keys below."),
         ),
         DocumentKind.PRESET: (
             DocumentKey("name", "required", "Name of the shared preset."),
@@ -186,13 +189,45 @@ class ChartEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryEntry:
+    """That a dashboard is sent to a notification address, as `NotificationDocument` has it; `dataset` may be empty.
+
+    `at` is a time of the day as 08:00, and `weekdays` are counted from Monday as 0.
+    """
+
+    to: str
+    dataset: str
+    number: int
+    at: str
+    weekdays: tuple[int, ...]
+
+    @property
+    def target(self) -> tuple[str, str, int]:
+        """What tells addresses apart: the dataset, the name and the number."""
+        return self.dataset, self.to, self.number
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """As files have it."""
+        days = [WEEKDAYS[number] for number in self.weekdays]
+        return {
+            "to": self.to,
+            **({"dataset": self.dataset} if self.dataset else {}),
+            **({"number": self.number} if self.number > 1 else {}),
+            "at": self.at,
+            **({"weekdays": days} if len(days) < len(WEEKDAYS) else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class DashboardDocument:
-    """A dashboard of who applies the files; with `shared` None it stays shared or not."""
+    """A dashboard of who applies the files; what is None is not changed."""
 
     place: DocumentPlace
     name: str
     shared: bool | None
     charts: tuple[ChartEntry, ...]
+    deliveries: tuple[DeliveryEntry, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +437,43 @@ def _dashboard(fields: _Fields) -> DashboardDocument:
         fields.fault("charts", "required" if charts is None else "must be a list of charts")
         charts = []
     entries = tuple(_chart(fields, number, values) for number, values in enumerate(charts, start=1))
-    return DashboardDocument(fields.place, name, None if shared is None else shared == "true", entries)
+    is_shared = None if shared is None else shared == "true"
+    return DashboardDocument(fields.place, name, is_shared, entries, _deliveries(fields))
+
+
+def _deliveries(fields: _Fields) -> tuple[DeliveryEntry, ...] | None:
+    if "deliveries" not in fields.values:
+        return None
+    listed = fields.values["deliveries"]
+    if not isinstance(listed, list):
+        fields.fault("deliveries", "must be a list")
+        return None
+    return tuple(_delivery(fields, number, values) for number, values in enumerate(listed, start=1))
+
+
+def _delivery(fields: _Fields, number: int, values: Any) -> DeliveryEntry:
+    is_delivery = isinstance(values, dict) and {"to", "at"} <= values.keys() <= set(_DELIVERY_KEYS)
+    texts = {key: value for key, value in values.items() if key != "weekdays"} if is_delivery else {}
+    days = values.get("weekdays", list(WEEKDAYS)) if is_delivery else None
+    days = [days] if isinstance(days, str) else days
+    count = str(texts.get("number", "1"))
+    if (
+        not is_delivery
+        or not isinstance(days, list)
+        or not days
+        or not set(map(str, days)) <= set(WEEKDAYS)
+        or not all(isinstance(texts[key], str) for key in texts.keys() - {"number"})
+        or not (count.isascii() and count.isdecimal() and 1 <= len(count) <= 2)
+    ):
+        keys = ", ".join(_DELIVERY_KEYS)
+        fields.fault("deliveries", f"delivery {number} must have the keys {keys}, the first and `at` always")
+        return DeliveryEntry("", "", 1, "", ())
+    at = fields.valid("deliveries", lambda: read_time(texts["at"]), "")
+    weekdays = tuple(sorted(WEEKDAYS.index(day) for day in set(days)))
+    return DeliveryEntry(kept_name(texts["to"]), texts.get("dataset", "").strip(), int(count), at, weekdays)
+
+
+_DELIVERY_KEYS = tuple(key.name for key in dataclass_fields(DeliveryEntry))
 
 
 def _chart(fields: _Fields, number: int, values: Any) -> ChartEntry:

@@ -12,7 +12,7 @@ from adreel import catalog
 from adreel.access import Guard, RoleRight
 from adreel.configuration.addresses import parts_of
 from adreel.configuration.documents import FOR_GOOD, DocumentKind
-from adreel.configuration.own_dashboards import charts_of, own_dashboards
+from adreel.configuration.own_dashboards import addresses_of, charts_of, deliveries_of, own_dashboards
 from adreel.configuration.references import Reference, escaped
 from adreel.datasets.layouts import WarehouseLayout
 from adreel.datasets.saved_presets import presets
@@ -56,7 +56,8 @@ def export(guard: Guard, subscriptions: Subscriptions) -> Exported:
         _add(exported, "destinations.yaml", destinations, before)
     before = len(exported.secrets)
     _add(exported, "notifications.yaml", _notifications(guard, subscriptions, exported), before)
-    dashboards = [_dashboard(guard, board) for board in own_dashboards(guard).values()]
+    addresses = addresses_of(guard, subscriptions)
+    dashboards = [_dashboard(guard, board, addresses) for board in own_dashboards(guard).values()]
     _add(exported, "dashboards.yaml", dashboards, len(exported.secrets))
     _add(exported, "presets.yaml", [_preset(item) for item in presets(guard) if item.shared], len(exported.secrets))
     if guard.may_role(RoleRight.VIEW_RETENTION):
@@ -140,12 +141,13 @@ def _notification(
     }
 
 
-def _dashboard(guard: Guard, board: Dashboard) -> Mapping[str, Any]:
+def _dashboard(guard: Guard, board: Dashboard, addresses: Mapping[tuple[str, str, int], Address]) -> Mapping[str, Any]:
     return {
         "kind": DocumentKind.DASHBOARD.value,
         "name": board.name,
         "shared": bool(board.share),
         "charts": [dict(entry.values) for _, entry in charts_of(guard, board)],
+        "deliveries": [dict(entry.values) for _, entry in deliveries_of(guard, board, addresses)],
     }
 
 

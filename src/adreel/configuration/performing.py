@@ -19,13 +19,21 @@ from adreel.configuration.documents import (
     ChartEntry,
     DashboardDocument,
     DatasetDocument,
+    DeliveryEntry,
     DestinationDocument,
     DocumentPlace,
     NotificationDocument,
     PresetDocument,
     RetentionDocument,
 )
-from adreel.configuration.own_dashboards import arrange, charts_of, own_dashboards
+from adreel.configuration.own_dashboards import (
+    addresses_of,
+    arrange,
+    charts_of,
+    deliveries_of,
+    own_dashboards,
+    send_to,
+)
 from adreel.configuration.plan import (
     AbsentThing,
     ConfigurationPlan,
@@ -101,6 +109,7 @@ class Performance:
     ) -> None:
         """`granted` is what TikTok said of accounts whose selection changes, by their ids; empty for a plan."""
         self._store = guard.store
+        self._settings = settings
         self._guard = guard
         self._now = now
         self._deletions = deletions
@@ -364,6 +373,9 @@ class Performance:
             arrange(self._guard, board, wanted, self._now)
         if document.shared is not None and document.shared is not bool(board.share):
             board = boards.share(self._guard, board, shared=document.shared)
+        if document.deliveries is not None:
+            send = partial(self._send, board, document.deliveries)
+            self._try(document.place, "deliveries", send)
         fields = field_changes(old if before is not None else {}, self._dashboard_values(board))
         if fields:
             action = PlanAction.CREATE if before is None else PlanAction.CHANGE
@@ -377,10 +389,20 @@ class Performance:
             )
         return saved, replace(entry, dataset=saved.name)
 
+    def _send(self, board: Dashboard, deliveries: Iterable[DeliveryEntry]) -> None:
+        wanted = [
+            replace(entry, dataset=self._guard.dataset(entry.dataset).name) if entry.dataset else entry
+            for entry in deliveries
+        ]
+        addresses = addresses_of(self._guard, self._subscriptions)
+        send_to(self._settings, self._guard, board, wanted, addresses, self._now)
+
     def _dashboard_values(self, board: Dashboard) -> Mapping[str, Any]:
+        addresses = addresses_of(self._guard, self._subscriptions)
         return {
             "shared": bool(board.share),
             "charts": [entry.values for _, entry in charts_of(self._guard, board)],
+            "deliveries": [entry.values for _, entry in deliveries_of(self._guard, board, addresses)],
         }
 
     def _absent_dashboards(self, desired: Desired) -> None:
