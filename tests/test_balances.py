@@ -64,7 +64,7 @@ def test_who_lacks_the_finance_role_reads_what_to_do_and_the_table_stays(home: H
     home.door("finance-role", {"bc_id": IDS[1], "finance_role": ""})
     code, message = home.bad("run", "balances", "--yes")
     assert code == ExitCode.ADVERTISER
-    assert f"The balances of Business Center Northwind Partners ({IDS[1]}) could not be read" in message
+    assert f"Business Center Northwind Partners ({IDS[1]}) could not be read" in message
     assert "Finance manager or Finance analyst" in message
     refusal = "advertiser does not grant you /advertiser/balance/get/:GET permission"
     home.door("trouble", {"kind": "code", "path": "advertiser/balance", "code": 40001, "message": refusal, "times": 0})

@@ -165,7 +165,7 @@ SCOPES: tuple[Scope, ...] = (
     ),
     Scope(6, Phrase("Creative management"), Phrase("Details of videos and images in creative reports"), False),
     Scope(3, Phrase("Audience management"), Phrase("Names of audiences"), False),
-    Scope(15, Phrase("Business Center"), Phrase("Balances of ad accounts"), False),
+    Scope(15, Phrase("Business Center"), Phrase("Balances, transactions, costs and assets"), False),
 )
 """The permissions that adreel uses (numbers: TikTok's page "Authorization"; the portal's titles may differ)."""
 

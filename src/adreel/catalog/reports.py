@@ -395,6 +395,38 @@ _BUSINESS_CENTERS = Menu(
     many=True,
 )
 
+_CENTER_DATES = replace(DATES, when=(), meaning=Phrase("A day, a range or a period in UTC."))
+_TRANSACTION_LEVEL = Menu(
+    "transaction_level",
+    Phrase("Transaction level"),
+    "choices",
+    Phrase("Whose transactions rows are."),
+    default="advertiser",
+    choices=(
+        Choice("advertiser", Phrase("Ad account"), Phrase("Of ad accounts that the Business Center owns.")),
+        Choice("bc", Phrase("Business Center"), Phrase("Of the Business Center itself.")),
+        Choice("payment_portfolio", Phrase("Payment portfolio"), Phrase("Of its payment portfolios.")),
+    ),
+)
+_ASSET_TYPE = Menu(
+    "asset_type",
+    Phrase("Asset type"),
+    "choices",
+    Phrase("Type of the assets."),
+    default="all",
+    choices=(
+        Choice("all", Phrase("All"), Phrase("All but storefronts and domains.")),
+        Choice("advertiser", Phrase("Ad account")),
+        Choice("catalog", Phrase("Catalog")),
+        Choice("tiktok_shop", "TikTok Shop"),
+        Choice("pixel", Phrase("Pixel")),
+        Choice("lead", Phrase("Lead library"), Phrase("Libraries of instant forms.")),
+        Choice("tt_account", Phrase("TikTok account")),
+        Choice("storefront", Phrase("Storefront"), Phrase("A single source names this type.")),
+        Choice("domain", Phrase("Domain"), Phrase("A single source names this type.")),
+    ),
+)
+
 _AUDIENCES = Menu(
     "audiences",
     Phrase("Audiences"),
@@ -513,6 +545,30 @@ _ALL = (
         Phrase("Balances"),
         Phrase("Balances and budgets of the ad accounts of Business Centers on the day of each run."),
         (_BUSINESS_CENTERS, FIELDS, RESET_SCHEMA),
+    ),
+    Report(
+        "business_center_transactions",
+        Phrase("Transactions"),
+        Phrase("Payments, refunds and ad credit of the ad accounts of Business Centers."),
+        (_BUSINESS_CENTERS, _TRANSACTION_LEVEL, _CENTER_DATES, FIELDS, RESET_SCHEMA),
+    ),
+    Report(
+        "business_center_costs",
+        Phrase("Costs by cash and ad credit"),
+        Phrase("What the ad accounts of Business Centers cost on each day in UTC, in cash and in ad credit."),
+        (_BUSINESS_CENTERS, _CENTER_DATES, FIELDS, RESET_SCHEMA),
+    ),
+    Report(
+        "business_centers",
+        Phrase("Business Centers"),
+        Phrase("The Business Centers of the user who connected."),
+        (FIELDS, RESET_SCHEMA),
+    ),
+    Report(
+        "business_center_assets",
+        Phrase("Assets of Business Centers"),
+        Phrase("Ad accounts, catalogs, shops, pixels and other assets with their IDs and names."),
+        (_BUSINESS_CENTERS, _ASSET_TYPE, FIELDS, RESET_SCHEMA),
     ),
     Report(
         "custom_audiences",

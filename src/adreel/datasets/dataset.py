@@ -8,15 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from adreel.catalog import all_spend, gmv_max, smart_plus
+from adreel.catalog.business_centers import ALL_ASSETS, TRANSACTION_LEVELS
+from adreel.catalog.business_centers import LISTS as CENTER_LISTS
 from adreel.catalog.calculated import CalculatedMetric
 from adreel.dates import Dates
 from adreel.errors import Problem
 from adreel.scheduling import Schedule
 from adreel.scheduling.schedule import Retry
 from adreel.update_methods import Method
-
-BALANCES = "balances"
-"""The report of the balances that Business Centers have of ad accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,8 @@ class Dataset:
     store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
     (all, product or live), are those of reports with GMV Max; no shops stands for all of the ad accounts.
     One that `excludes_gmv_max` lacks its cost on purpose. `reading` is automatic, pages or tasks. `other_fields`
-    keeps the fields of a list that the catalogue lacks. `business_centers` are those of balances; none stands for all.
+    keeps the fields of a list that the catalogue lacks. `business_centers` are those of reports of
+    Business Centers; none stands for all. `transaction_level` says whose transactions, `asset_type` which assets.
     """
 
     name: str
@@ -106,6 +106,8 @@ class Dataset:
     shops: tuple[str, ...] = ()
     promotion: str = "all"
     business_centers: tuple[str, ...] = ()
+    transaction_level: str = TRANSACTION_LEVELS[0]
+    asset_type: str = ALL_ASSETS
     lifetime: bool = False
     reading: str = "automatic"
     dates: Dates | None = None
@@ -116,8 +118,8 @@ class Dataset:
 
     @property
     def needs_advertisers(self) -> bool:
-        """Whether a run needs all of its ad accounts; balances are those of Business Centers."""
-        return self.report != BALANCES
+        """Whether a run needs all of its ad accounts; reports of Business Centers need the connection only."""
+        return self.report not in CENTER_LISTS
 
 
 def key_columns(dataset: Dataset) -> tuple[str, ...]:
@@ -131,8 +133,8 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
         "custom_audience_details": "audience_id",
         "creatives": f"{_MATERIAL_KEYS.get(dataset.material_type, 'material')}_id",
     }.get(dataset.report)
-    if dataset.report == BALANCES:
-        return ("bc_id", "advertiser_id", "balance_date")
+    if dataset.report in CENTER_LISTS:
+        return CENTER_LISTS[dataset.report].key
     if dataset.report == gmv_max.REPORT:
         return _gmv_max_key(dataset)
     if dataset.report == all_spend.REPORT:

@@ -52,6 +52,9 @@ def loss_by_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -
         return None
     if merges_by_day(lake, slug, dataset) or (day_column(dataset) and method is not Method.REPLACE):
         return None
+    if method is Method.UPSERT and DAYS[0] not in lake.table(slug).schema.names:
+        # Rows with a day of their own are of no range that another one replaces.
+        return None
     if method is Method.UPSERT:
         rows = _count(lake, slug, DAYS, lambda batch: _same_start(batch, _spans(dataset, now)))
     else:
@@ -275,7 +278,7 @@ def _other_range(lake: Lake, slug: str, after: Dataset, now: datetime) -> Iterat
             first_day=shown_day(first),
             last_day=shown_day(last),
         )
-    elif after.update.method is Method.UPSERT:
+    elif after.update.method is Method.UPSERT and DAYS[0] in lake.table(slug).schema.names:
         rows = _count(lake, slug, DAYS, lambda batch: _same_start(batch, spans))
         if rows:
             yield phrase(

@@ -9,9 +9,9 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from adreel import catalog
-from adreel.catalog import all_spend, gmv_max, smart_plus
+from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
 from adreel.catalog.records import ValueType
-from adreel.datasets.dataset import BALANCES, Dataset, key_columns
+from adreel.datasets.dataset import Dataset, key_columns
 from adreel.language import Phrase, phrase
 
 DECIMAL = pa.decimal128(24, 6)
@@ -133,7 +133,7 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
         return _unique(
             (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
         )
-    if dataset.report == BALANCES:
+    if dataset.report in business_centers.LISTS:
         # The ad account is that of the row, and need not be one of the connection.
         return _unique(_fields(dataset, "entity"))
     others = (_OTHER_FIELDS,) if dataset.other_fields else ()

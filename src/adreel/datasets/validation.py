@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
-from adreel.catalog import all_spend, gmv_max, smart_plus
+from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
 from adreel.catalog.records import Menu, Report
 from adreel.catalog_file import FILE_NAME as ADDITIONS_FILE
 from adreel.datasets import calculated, lookback, menus
@@ -646,6 +646,8 @@ def _dataset(
         id_dimension=_one(chosen, "id_dimension"),
         shops=chosen.get("shops", ()),
         business_centers=chosen.get("business_centers", ()),
+        transaction_level=_one(chosen, "transaction_level") or business_centers.TRANSACTION_LEVELS[0],
+        asset_type=_one(chosen, "asset_type") or business_centers.ALL_ASSETS,
         promotion=_one(chosen, "promotion_type") or "all",
         reading=_one(chosen, "reading") or "automatic",
         time=_one(chosen, "time_dimension") or "none",

@@ -16,9 +16,9 @@ from datetime import datetime
 import orjson
 
 from adreel import catalog
-from adreel.catalog import all_spend, gmv_max, smart_plus
+from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
 from adreel.connections import is_fresh
-from adreel.datasets.dataset import BALANCES, Dataset, reads_shops
+from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.enumerations import TextEnum
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.plan import Plan, comparisons, least_seconds
@@ -213,8 +213,8 @@ def shape(dataset: Dataset) -> str:
         parts += [dataset.level, dataset.time, sorted(dataset.breakdowns), dataset.lifetime]
     elif dataset.report == "creatives":
         parts += [dataset.material_type, dataset.lifetime]
-    elif dataset.report == BALANCES:
-        parts += [sorted(dataset.business_centers)]
+    elif dataset.report in business_centers.LISTS:
+        parts += [sorted(dataset.business_centers), dataset.transaction_level, dataset.asset_type]
     elif dataset.report == "custom_audience_details":
         parts += [sorted(dataset.audiences)]
     return orjson.dumps(parts).decode()
@@ -305,7 +305,7 @@ def _entity_dataset(dataset: Dataset) -> Dataset | None:
 def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
     """The most requests that the plan's rows can take; None if the rows have no bound."""
     dataset = plan.dataset
-    if dataset.report == BALANCES:
+    if dataset.report in business_centers.LISTS:
         return None
     if dataset.report == "advertisers":
         return plan.request_count
@@ -320,7 +320,9 @@ def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
 
 
 def _shop_sentence(plan: Plan, basis: Basis) -> tuple[str, ...]:
-    if plan.dataset.report == BALANCES and not plan.dataset.business_centers and basis is Basis.UNKNOWN:
+    dataset = plan.dataset
+    of_all = dataset.report in business_centers.LISTS and dataset.report != business_centers.CENTERS
+    if of_all and not dataset.business_centers and basis is Basis.UNKNOWN:
         return (phrase("Counted with one Business Center. A run reads all of the account."),)
     if not reads_shops(plan.dataset) or plan.shops is not None or basis is not Basis.UNKNOWN:
         return ()

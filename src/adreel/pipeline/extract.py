@@ -21,10 +21,10 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE
 from adreel.arrow import pc
-from adreel.catalog import smart_plus
-from adreel.datasets.dataset import BALANCES
+from adreel.catalog import business_centers, smart_plus
 from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import Column, columns, key
+from adreel.dates import Span
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
@@ -38,17 +38,22 @@ from adreel.errors import (
 from adreel.lake.columns import conform
 from adreel.language import phrase
 from adreel.pipeline.business_centers import (
-    BALANCE_LIST,
-    balance_error,
-    balance_request,
-    balance_rows,
+    COST_COLUMNS,
+    READERS,
+    BusinessCenter,
+    center_error,
+    center_requests,
+    center_rows,
+    cost_fault,
+    costs_of,
     read_business_centers,
+    span_costs,
 )
 from adreel.pipeline.gmv_max import ShopLinks, ShopSteps, shop_error, shop_page
 from adreel.pipeline.normalize import Row, as_records, key_texts, page_table, sums, widened, with_other_fields
 from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of
 from adreel.pipeline.parts import PageType, Parts
-from adreel.pipeline.plan import BALANCE_PATH, MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
+from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.pipeline.report_tasks import TaskReads
 from adreel.pipeline.smart_plus import compared
 from adreel.pipeline.verify import (
@@ -70,7 +75,7 @@ from adreel.pipeline.verify import (
     verified,
 )
 from adreel.tiktok.client import Client, together
-from adreel.tiktok.response import ListPage, reader_of
+from adreel.tiktok.response import ListPage
 
 PREVIEW_REQUESTS = 5
 
@@ -100,9 +105,6 @@ class _PageRead:
 
     part: Part
     keys: pa.Array
-
-
-_BALANCES = reader_of(dict[str, Any], BALANCE_LIST)
 
 
 class PageBudget:
@@ -159,6 +161,8 @@ class Extraction:
         self._failed = dict(failed)
         self._readable: set[str] = set()
         self._budget = PageBudget(pages_held)
+        self._centers: tuple[BusinessCenter, ...] | None = None
+        self._listing = asyncio.Lock()
         self._tasks = TaskReads(plan, client, parts, self._page_types[0], arrived, log) if plan.tasks else None
 
     async def chunk(self, chunk: Chunk) -> ReadOutcome:
@@ -167,6 +171,8 @@ class Extraction:
         Raises the errors of the client, and ProofError for a request that fails its verification; with `skip_failing`
         the outcome names the advertiser as failed instead.
         """
+        if self._plan.dataset.report == business_centers.COSTS:
+            return await self._costs(chunk)
         if len(self._plan.batches) == 1:
             if self._tasks is not None:
                 await self._read_by_tasks(chunk, self._tasks)
@@ -246,8 +252,8 @@ class Extraction:
         if len(request.advertisers) == 1 and first in self._failed:
             return ReadOutcome(failed={first: self._failed[first]})
         try:
-            if self._plan.dataset.report == BALANCES:
-                return await self._balances(chunk, request)
+            if self._plan.dataset.report in business_centers.LISTS:
+                return await self._center_lists(chunk, request)
             if request.shop is not None:
                 return await self._shop(chunk, request)
             outcome = await self._read(chunk, request, 0)
@@ -255,22 +261,57 @@ class Extraction:
                 return outcome
             return await compared(self._plan, self._client, request, outcome)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
-            if self._plan.dataset.report == BALANCES:
+            if self._plan.dataset.report in business_centers.LISTS:
                 raise
             alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
             if alone or (error.passes and not self._plan.dataset.skip_failing):
                 return self._skipped(request, error)
             return await self._one_by_one(chunk, request)
 
-    async def _balances(self, chunk: str, request: Request) -> ReadOutcome:
-        """Reads the balances of each Business Center. Raises AdvertiserError if TikTok refuses those of one."""
+    async def _center_lists(self, chunk: str, request: Request) -> ReadOutcome:
+        """Reads the list of each Business Center. Raises AdvertiserError if TikTok refuses that of one."""
+        dataset = self._plan.dataset
+        if dataset.report == business_centers.CENTERS:
+            return await self._read(chunk, request, 0)
         outcomes: list[ReadOutcome] = []
-        for center in await read_business_centers(self._client, self._plan.dataset.business_centers):
+        for center in await self._business_centers():
             try:
-                outcomes.append(await self._read(chunk, balance_request(request, center), 0))
+                for of_center in center_requests(request, center, dataset):
+                    outcomes.append(await self._read(chunk, of_center, 0))
             except AdvertiserError as error:
-                raise balance_error(center, error) from error
+                raise center_error(center, error, dataset.report) from error
         return sum(outcomes, ReadOutcome())
+
+    async def _business_centers(self) -> tuple[BusinessCenter, ...]:
+        """The Business Centers to read, which are the same for all days of the run."""
+        async with self._listing:
+            if self._centers is None:
+                self._centers = await read_business_centers(self._client, self._plan.dataset.business_centers)
+        return self._centers
+
+    async def _costs(self, chunk: Chunk) -> ReadOutcome:
+        """Reads the costs of a chunk's days, and again while they do not sum up to those of all its days."""
+        spans = [request.span for request in chunk.requests if request.span is not None]
+        days = Span(spans[0].start, spans[-1].end)
+        fault = ""
+        for attempt in range(ROUNDS):
+            if attempt:
+                for request in chunk.requests:
+                    self._parts.forget(chunk.name, request.name)
+            outcome = sum(
+                await together(self._request(chunk.name, request) for request in chunk.requests), ReadOutcome()
+            )
+            if days.days == 1:
+                # The cost of one day is the same request again.
+                return outcome
+            table = await self._parts.work(self._parts.read, chunk.name, COST_COLUMNS)
+            of_span: dict[tuple[str, str, str], Decimal] = {}
+            for center in await self._business_centers():
+                of_span |= await span_costs(self._client, center, days)
+            fault = cost_fault(costs_of(table.to_pylist()), of_span, days)
+            if not fault:
+                return outcome
+        return replace(outcome, faults=(*outcome.faults, fault))
 
     async def _shop(self, chunk: str, request: Request) -> ReadOutcome:
         """Reads the rows of a shop after the steps that they need, and all again while their costs do not agree."""
@@ -411,7 +452,7 @@ class Extraction:
             total_pages=page.total_page,
             sums={name: str(value) for name, value in sums(table, page_type.columns).items()},
             totals=totals_of(page, additive_metrics(page_type.columns)),
-            rows_of=row_counts(table["advertiser_id"], request),
+            rows_of=row_counts(table, request),
             unread={unread.column: (unread.count, unread.example) for unread in typed.unread},
             fractions={
                 fractions.column: (len(fractions.texts), fraction_words(table, self._key, fractions))
@@ -441,9 +482,10 @@ class Extraction:
             details, left_out, missing = await self._details(request, page.rows)
             rows = self._entity_records(details, page_type)
             return replace(page, rows=rows, left_out=left_out, without_details=missing)
-        if request.path == BALANCE_PATH:
-            page = await self._client.page(request.path, params, number, request.page_size, _BALANCES)
-            return replace(page, rows=as_records(balance_rows(page.rows, request, self._plan.now), page_type.row))
+        if self._plan.dataset.report in business_centers.LISTS:
+            reader = READERS[self._plan.dataset.report]
+            page = await self._client.page(request.path, params, number, request.page_size, reader)
+            return _of_centers(page, request, self._plan, page_type)
         if self._plan.dataset.other_fields:
             page = await self._client.page(request.path, params, number, request.page_size)
             return replace(page, rows=self._entity_records(page.rows, page_type))
@@ -675,8 +717,8 @@ async def _preview_pages(
     plan: Plan, client: Client, request: Request, most_rows: int, page_type: PageType
 ) -> list[Sequence[Any]]:
     """The first rows of a request; of a shop those of its first parts, after the steps that they need."""
-    if request.path == BALANCE_PATH:
-        return await _preview_balances(plan, client, request, page_type)
+    if plan.dataset.report in business_centers.LISTS:
+        return await _preview_centers(plan, client, request, page_type)
     if plan.dataset.other_fields:
         page = await client.page(request.path, request.params, 1, most_rows)
         return [as_records(with_other_fields(page.rows, plan.dataset.report), page_type.row)]
@@ -692,18 +734,28 @@ async def _preview_pages(
     return [as_records(page.rows, page_type.row) for page in pages]
 
 
-async def _preview_balances(plan: Plan, client: Client, request: Request, page_type: PageType) -> list[Sequence[Any]]:
+async def _preview_centers(plan: Plan, client: Client, request: Request, page_type: PageType) -> list[Sequence[Any]]:
     """The first page of the first Business Centers."""
-    centers = await read_business_centers(client, plan.dataset.business_centers)
+    dataset = plan.dataset
+    reader = READERS[dataset.report]
+    if dataset.report == business_centers.CENTERS:
+        page = await client.page(request.path, request.params, 1, request.page_size, reader)
+        return [_of_centers(page, request, plan, page_type).rows]
     previewed: list[Sequence[Any]] = []
-    for center in centers[:PREVIEW_REQUESTS]:
-        of_center = balance_request(request, center)
+    for center in (await read_business_centers(client, dataset.business_centers))[:PREVIEW_REQUESTS]:
         try:
-            page = await client.page(of_center.path, of_center.params, 1, of_center.page_size, _BALANCES)
+            for of_center in center_requests(request, center, dataset):
+                page = await client.page(of_center.path, of_center.params, 1, of_center.page_size, reader)
+                previewed.append(_of_centers(page, of_center, plan, page_type).rows)
         except AdvertiserError as error:
-            raise balance_error(center, error) from error
-        previewed.append(as_records(balance_rows(page.rows, of_center, plan.now), page_type.row))
+            raise center_error(center, error, dataset.report) from error
     return previewed
+
+
+def _of_centers(page: ListPage, request: Request, plan: Plan, page_type: PageType) -> ListPage:
+    """A page of a list of Business Centers as records."""
+    rows = center_rows(page.rows, request, plan.dataset, plan.now)
+    return replace(page, rows=as_records(rows, page_type.row))
 
 
 async def _unread(_request: Request) -> ReadOutcome:

@@ -145,7 +145,7 @@ def commit_run(
     # A user confirmed a backfill that cannot merge and replaces all rows.
     confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
     notes: list[str] = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
-    notes += () if other_days else _others(lake, slug, plan, done)
+    notes += () if other_days or not plan.dataset.needs_advertisers else _others(lake, slug, plan, done)
     # A person takes yesterday for complete, and knows that today is not. A later run may complete it by itself.
     is_late = late_rows(plan.dataset, incomplete) and not all(_is_read_again(plan.dataset, day) for day in incomplete)
     sentence = incomplete_sentence(plan.dataset, incomplete)

@@ -22,11 +22,11 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.arrow import pc
-from adreel.catalog import all_spend
+from adreel.catalog import all_spend, business_centers
 from adreel.datasets.schema import ARROW_TYPES, DECIMAL, OTHER_FIELDS, Column
 from adreel.errors import ProofError
 from adreel.language import phrase
-from adreel.pipeline.plan import BALANCE_PATH, Request
+from adreel.pipeline.plan import Request
 
 ABSENT = "-"
 """What TikTok sends for no value in most reports, and the value of a breakdown that has none."""
@@ -352,8 +352,8 @@ def _fill_advertiser(
     by_id = {advertiser.id: advertiser for advertiser in request.advertisers}
     ids = [_advertiser_id(row) for row in rows]
     # An audience that another ad account shares may have the id of its owner.
-    # A Business Center has balances of ad accounts that are not of the connection.
-    is_of_others = "/dmp/" in request.path or request.path == BALANCE_PATH
+    # A Business Center has rows of ad accounts that are not of the connection.
+    is_of_others = "/dmp/" in request.path or request.path in business_centers.PATHS
     unrequested = set() if is_of_others else set(ids) - by_id.keys()
     if len(by_id) == 1:
         # Most answers for one advertiser do not name it.

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
 
 from adreel import catalog
 from adreel.advertisers import Advertiser, Shop
-from adreel.catalog import all_spend, gmv_max, smart_plus
-from adreel.datasets.dataset import BALANCES, Dataset, basic_part, key_columns, reads_shops, shop_part
+from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
+from adreel.datasets.dataset import Dataset, basic_part, key_columns, reads_shops, shop_part
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence
 from adreel.datasets.lookback import FirstDays, with_lookback
 from adreel.datasets.menus import MOST_METRICS
@@ -50,9 +50,6 @@ MATERIALS_PAGE_SIZE = 100
 REPORT_PATH = "/report/integrated/get/"
 GMV_MAX_PATH = "/gmv_max/report/get/"
 SHOPS_PATH = "/gmv_max/store/list/"
-BUSINESS_CENTERS_PATH = "/bc/get/"
-BALANCE_PATH = "/advertiser/balance/get/"
-BUSINESS_CENTER_PAGE_SIZE = 50
 _ENTITY_PATHS = {"ads": "/ad/get/", "ad_groups": "/adgroup/get/", "campaigns": "/campaign/get/"}
 _KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
 _STATUS_FILTERS = {"ad": "ad_status", "adgroup": "adgroup_status", "campaign": "campaign_status"}
@@ -120,7 +117,22 @@ class Plan:
     def request_count(self) -> int:
         """The number of requests if each has one page; further pages take one more each (`estimate.py`)."""
         of_reads = sum(len(read.spans) * self.requests_of(read) for read in self.reads)
-        return of_reads + (self._shop_lists if reads_shops(self.dataset) else 0)
+        return of_reads + (self._shop_lists if reads_shops(self.dataset) else 0) + self._center_requests
+
+    @property
+    def _center_requests(self) -> int:
+        """The requests for the list of Business Centers, and for costs that the days of a chunk must sum up to."""
+        report = self.dataset.report
+        if report not in business_centers.LISTS or report == business_centers.CENTERS or not self.reads:
+            return 0
+        if report != business_centers.COSTS:
+            return 1
+        return 1 + self.chunk_count * self._centers
+
+    @property
+    def _centers(self) -> int:
+        """The Business Centers, as far as they are known before a run: those of the dataset, or one."""
+        return max(1, len(self.dataset.business_centers))
 
     @property
     def _shop_lists(self) -> int:
@@ -138,8 +150,8 @@ class Plan:
     @property
     def row_requests(self) -> int:
         """The number of requests that `chunks` has, without the steps that some of them need beside the rows."""
-        if self.dataset.report == BALANCES:
-            return len(self.reads)
+        if self.dataset.report in business_centers.LISTS:
+            return sum(len(read.spans) for read in self.reads)
         if not reads_shops(self.dataset):
             return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
         basic = int(self.has_basic_rows)
@@ -147,9 +159,12 @@ class Plan:
 
     def requests_of(self, read: Read) -> int:
         """The least requests for each span of a read: in a GMV Max report those of all steps from shop to rows."""
-        if self.dataset.report == BALANCES:
-            # The list of Business Centers, and a page of each.
-            return 1 + max(1, len(self.dataset.business_centers))
+        if self.dataset.report == business_centers.CENTERS:
+            return 1
+        if self.dataset.report == business_centers.ASSETS:
+            return self._centers * len(business_centers.asset_types(self.dataset.asset_type))
+        if self.dataset.report in business_centers.LISTS:
+            return self._centers
         if not reads_shops(self.dataset):
             return len(self.batches) * len(self.buying) + comparisons(self.dataset)
         return int(self.has_basic_rows) + len(self._shop_parts(read)) * (1 + steps_before(self.dataset))
@@ -167,8 +182,8 @@ class Plan:
             return smart_plus.LISTS[self.dataset.report].page_size
         if self.dataset.report == smart_plus.MATERIALS:
             return MATERIALS_PAGE_SIZE
-        if self.dataset.report == BALANCES:
-            return BUSINESS_CENTER_PAGE_SIZE
+        if self.dataset.report in business_centers.LISTS:
+            return business_centers.PAGE_SIZE
         return AUDIENCE_PAGE_SIZE if self.dataset.report.startswith("custom_audience") else PAGE_SIZE
 
     @property
@@ -223,7 +238,9 @@ class Plan:
         return least_seconds(self.request_count, per_second, per_minute, per_day)
 
     def days(self) -> Iterator[tuple[Advertiser, Span]]:
-        """For each advertiser, its days from the first to the last."""
+        """For each advertiser, its days from the first to the last; none in reports of Business Centers."""
+        if self.dataset.report in business_centers.LISTS:
+            return
         for read in self.reads:
             spans = [piece for piece in read.spans if piece is not None]
             if spans:
@@ -272,9 +289,9 @@ def make_plan(
     if dataset.report == "advertisers":
         groups = [chosen[first : first + MOST_IDS] for first in range(0, len(chosen), MOST_IDS)]
         reads = tuple(Read(group, (None,)) for group in groups)
-    elif dataset.report == BALANCES:
-        # Balances are those of Business Centers, whatever ad accounts the connection has.
-        reads = (Read(chosen, (None,)),) if chosen else ()
+    elif dataset.report in business_centers.LISTS:
+        # These are of Business Centers, whatever ad accounts the connection has.
+        reads = (Read(chosen, _center_spans(dataset, now)),) if chosen else ()
     elif dataset.dates is None:
         reads = tuple(Read(group, (None,)) for group in _together(dataset, chosen))
     else:
@@ -288,6 +305,18 @@ def make_plan(
         plan = replace(plan, notes=(*plan.notes, note))
     incomplete = incomplete_sentence(dataset, incomplete_days(dataset, plan.days(), now))
     return replace(plan, notes=(*plan.notes, incomplete)) if incomplete else plan
+
+
+def _center_spans(dataset: Dataset, now: datetime) -> tuple[Span | None, ...]:
+    """The days of a report of Business Centers in UTC, in pieces. Raises DatasetError for days that have not begun."""
+    if dataset.dates is None:
+        return (None,)
+    today = now.astimezone(UTC).date()
+    future = future_days(dataset.dates, (today,))
+    days = days_for(dataset, today)
+    if days is None:
+        raise DatasetError((Problem("dates", future.fault),))
+    return tuple(days.pieces(business_centers.LISTS[dataset.report].longest_span))
 
 
 def _dated_reads(
@@ -454,8 +483,8 @@ def _path_and_params(
     if dataset.report == "advertisers":
         ids = [advertiser.id for advertiser in advertisers]
         return "/advertiser/info/", {"advertiser_ids": ids, "fields": list(dataset.fields)}
-    if dataset.report == BALANCES:
-        return BALANCE_PATH, {}
+    if dataset.report in business_centers.LISTS:
+        return business_centers.LISTS[dataset.report].path, {}
     return _list_path_and_params(dataset, advertisers[0], buying)
 
 

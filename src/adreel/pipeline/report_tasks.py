@@ -383,7 +383,7 @@ class TaskReads:
             total_pages=first.total_pages,
             sums={name: str(value) for name, value in sums(table, self.page_type.columns).items()},
             totals={},
-            rows_of=row_counts(table["advertiser_id"], request),
+            rows_of=row_counts(table, request),
             of_task=True,
         )
 

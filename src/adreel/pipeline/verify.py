@@ -348,10 +348,14 @@ def uneven(request: Request, counts: Sequence[int]) -> str:
 
 def request_words(request: Request) -> str:
     """The request for a person, as in `ad account Acme (123), 2026-08-01 to 2026-08-30`."""
-    who = ", ".join(
-        phrase("ad account %(name)s (%(id)s)", name=advertiser.name, id=advertiser.id)
-        for advertiser in request.advertisers
-    )
+    if "bc_id" in request.given:
+        given = request.given
+        who = phrase("Business Center %(name)s (%(id)s)", name=given["bc_name"] or "-", id=given["bc_id"])
+    else:
+        who = ", ".join(
+            phrase("ad account %(name)s (%(id)s)", name=advertiser.name, id=advertiser.id)
+            for advertiser in request.advertisers
+        )
     if request.shop is not None:
         who = phrase("%(ad_account)s, shop %(shop)s", ad_account=who, shop=request.shop.words)
     return (
@@ -393,11 +397,12 @@ def fraction_words(table: pa.Table, key: Sequence[str], fractions: Fractions) ->
     return [f"{fractions.texts[row]} ({key_words(row_key)})" for row, row_key in zip(first, rows, strict=True)]
 
 
-def row_counts(advertisers: pa.ChunkedArray, request: Request) -> dict[str, int]:
-    """The number of rows of each advertiser of the request; `advertisers` are the ids of all rows."""
-    if len(request.advertisers) == 1:
-        return {request.advertisers[0].id: len(advertisers)}
-    counts = {str(count["values"]): int(count["counts"]) for count in pc.value_counts(advertisers).to_pylist()}
+def row_counts(table: pa.Table, request: Request) -> dict[str, int]:
+    """The number of rows of each advertiser of the request; of rows without one, all are of the first."""
+    if len(request.advertisers) == 1 or "advertiser_id" not in table.column_names:
+        return {advertiser.id: 0 for advertiser in request.advertisers} | {request.advertisers[0].id: len(table)}
+    ids = table["advertiser_id"]
+    counts = {str(count["values"]): int(count["counts"]) for count in pc.value_counts(ids).to_pylist()}
     return {advertiser.id: counts.get(advertiser.id, 0) for advertiser in request.advertisers}
 
 

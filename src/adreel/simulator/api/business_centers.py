@@ -1,9 +1,17 @@
-"""Business Centers and the balances of their ad accounts: bc/get and advertiser/balance/get (doc 1739939106470913)."""
+"""Business Centers and what each has: balances, transactions and costs of its ad accounts, and assets.
+
+Pages "Get the balance of ad accounts" (doc 1739939106470913), "Get the transaction records of a BC or ad accounts"
+(doc 1792849810925569), "Get the cost records of a BC and ad accounts" (doc 1829079287639041) and "Get assets".
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+
 from adreel.simulator.api.call import Call, Reply, page_info, paged, reply
 from adreel.simulator.api.errors import ApiError, bad
+from adreel.simulator.api.params import read_day
 from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.hashing import word
 from adreel.simulator.world.money import currency_of
@@ -44,21 +52,33 @@ def _center(call: Call, bc_id: str) -> dict[str, object]:
 
 def balances(call: Call) -> Reply:
     """GET /advertiser/balance/get/."""
+    bc_id = _bc_id(call, finance=True)
+    if call.params.json("filtering") is not None:
+        raise bad("filtering: not simulated for balances.")
+    return _page(call, "advertiser_account_list", [_balance(call, advertiser) for advertiser in _of(call, bc_id)])
+
+
+def _bc_id(call: Call, *, finance: bool) -> str:
+    """The Business Center of the request. Raises ApiError if the user may not read it."""
     call.grant()
     call.params.require("bc_id")
     bc_id = call.params.text("bc_id")
     if bc_id not in IDS:
         raise ApiError(40001, f"No permission to operate Business Center {bc_id}.")
-    if not call.simulator.finance_roles.get(bc_id, "ANALYST"):
+    if finance and not call.simulator.finance_roles.get(bc_id, "ANALYST"):
         raise ApiError(40001, f"The user has no finance role in Business Center {bc_id}.")
+    return bc_id
+
+
+def _of(call: Call, bc_id: str) -> Sequence[SimulatedAdvertiser]:
+    return call.simulator.world.advertisers[:: 1 + IDS.index(bc_id)]
+
+
+def _page(call: Call, name: str, rows: Sequence[Mapping[str, object]], **more: object) -> Reply:
     page = call.params.number("page", 1, 1, 1 << 31)
     size = call.params.number("page_size", 10, 1, _MOST)
-    if call.params.json("filtering") is not None:
-        raise bad("filtering: not simulated for balances.")
-    step = 1 + IDS.index(bc_id)
-    rows = [_balance(call, advertiser) for advertiser in call.simulator.world.advertisers[::step]]
     shown = rows[(page - 1) * size : page * size]
-    return reply({"advertiser_account_list": shown, "page_info": page_info(page, size, len(rows))})
+    return reply({name: shown, "page_info": page_info(page, size, len(rows)), **more})
 
 
 def _balance(call: Call, advertiser: SimulatedAdvertiser) -> dict[str, object]:
@@ -85,4 +105,172 @@ def _balance(call: Call, advertiser: SimulatedAdvertiser) -> dict[str, object]:
         "budget_mode": "UNLIMITED",
         "budget": 0,
         "budget_cost": 0,
+    }
+
+
+def transactions(call: Call) -> Reply:
+    """GET /bc/account/transaction/get/."""
+    bc_id = _bc_id(call, finance=True)
+    level = call.params.word("transaction_level", ("ADVERTISER", "BC", "PAYMENT_PORTFOLIO"), "ADVERTISER")
+    first, last = _times(call)
+    if level == "PAYMENT_PORTFOLIO":
+        return _page(call, "transaction_list", [])
+    # A Business Center has the transactions of the ad accounts that it owns; the first owns all.
+    owned = _of(call, bc_id) if bc_id == IDS[0] else ()
+    owners: Sequence[SimulatedAdvertiser | None] = [None] if level == "BC" else owned
+    now = call.simulator.clock.now.replace(tzinfo=None)
+    rows = [
+        _transaction(bc_id, owner, at)
+        for owner in owners
+        for day in _days(first.date(), last.date())
+        for at in _moments(bc_id if owner is None else owner.id, day)
+        if first <= at <= min(last, now)
+    ]
+    return _page(call, "transaction_list", rows)
+
+
+def _moments(who: str, day: date) -> list[datetime]:
+    """When there were transactions: on two days of seven."""
+    dice = word(who, "transaction", day.toordinal())
+    start = datetime(day.year, day.month, day.day)  # noqa: DTZ001  # in the ad account's zone
+    return [start + timedelta(seconds=dice % 86_400)] if dice % 7 < 2 else []
+
+
+def _transaction(bc_id: str, owner: SimulatedAdvertiser | None, at: datetime) -> dict[str, object]:
+    who = bc_id if owner is None else owner.id
+    dice = word(who, "amount", at.toordinal())
+    currency = currency_of("USD" if owner is None else owner.currency)
+    subtotal = round(currency.worth((1_000 + dice % 200_000) / 100), 2)
+    tax = round(subtotal / 10, 2)
+    added = dice % 3 == 0
+    return {
+        "transaction_id": f"{who}{at:%Y%m%d}",
+        "account_id": None if owner is None else owner.id,
+        "account_name": None if owner is None else owner.name,
+        "bc_id": bc_id,
+        "bc_name": _NAMES[IDS.index(bc_id)],
+        "amount": round(subtotal + tax, 2),
+        "subtotal": subtotal,
+        "tax_amount": tax,
+        "currency": "USD" if owner is None else owner.currency,
+        "amount_type": "POSITIVE" if added else "NEGATIVE",
+        "transaction_type": "ADD_BALANCE" if added else "BILL_PAYMENT",
+        "billing_type": "CASH" if dice % 5 else "CREDIT",
+        "timezone": "UTC+00:00",
+        "create_time": f"{at:%Y-%m-%d %H:%M:%S}",
+        "invoice_id": f"{dice % 10**9:09}",
+        "serial_number": f"TT{dice % 10**6:06}",
+        "payment_portfolio_id": None,
+        "payment_portfolio_name": None,
+    }
+
+
+def _filtering(call: Call, names: tuple[str, str]) -> tuple[str, str] | None:
+    """Both ends of the filter; None without one. Raises ApiError 40002 for other filters, or one end alone."""
+    filtering = call.params.json("filtering")
+    if filtering is None:
+        return None
+    if not isinstance(filtering, dict):
+        raise bad("filtering: Field must be set to object.")
+    if set(filtering) != set(names) or not all(isinstance(filtering[name], str) for name in names):
+        raise bad(f"filtering: {names[0]} and {names[1]} are required together, and others are not simulated.")
+    return filtering[names[0]], filtering[names[1]]
+
+
+def _times(call: Call) -> tuple[datetime, datetime]:
+    ends = _filtering(call, ("start_time", "end_time"))
+    if ends is None:
+        now = call.simulator.clock.now.replace(tzinfo=None)
+        return now - timedelta(days=90), now
+    try:
+        first, last = (datetime.strptime(text, "%Y-%m-%d %H:%M:%S") for text in ends)  # noqa: DTZ007  # as above
+    except ValueError:
+        raise bad("filtering: Time format should be %Y-%m-%d %H:%M:%S. Please try again.") from None
+    _check_range(first.date(), last.date())
+    return first, last
+
+
+def _check_range(first: date, last: date) -> None:
+    if not timedelta() <= last - first < timedelta(days=365):
+        raise bad("filtering: The time range must be 1 to 365 days.")
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def costs(call: Call) -> Reply:
+    """GET /bc/account/cost/get/."""
+    bc_id = _bc_id(call, finance=True)
+    today = call.simulator.clock.now.date()
+    ends = _filtering(call, ("start_date", "end_date"))
+    first, last = (
+        (today - timedelta(days=7), today - timedelta(days=1))
+        if ends is None
+        else (read_day("start_date", ends[0]), read_day("end_date", ends[1]))
+    )
+    _check_range(first, last)
+    rows = [_cost(advertiser, _days(first, min(last, today))) for advertiser in _of(call, bc_id)]
+    return _page(call, "cost_list", rows)
+
+
+def _cost(advertiser: SimulatedAdvertiser, days: Sequence[date]) -> dict[str, object]:
+    currency = currency_of(advertiser.currency)
+    cash = sum(round(currency.worth(word(advertiser.id, "cost", day.toordinal()) % 90_000 / 100), 2) for day in days)
+    credit = sum(round(currency.worth(word(advertiser.id, "free", day.toordinal()) % 9_000 / 100), 2) for day in days)
+    return {
+        "advertiser_id": advertiser.id,
+        "advertiser_name": advertiser.name,
+        "amount": round(cash + credit, 2),
+        "cash_amount": round(cash, 2),
+        "grant_amount": round(credit, 2),
+        "tax_amount": 0,
+        "currency": advertiser.currency,
+    }
+
+
+_ASSETS = {
+    "CATALOG": ("Shoes", "Summer"),
+    "TIKTOK_SHOP": ("Northwind Shop",),
+    "PIXEL": ("Website", "Outlet"),
+    "LEAD": ("Newsletter",),
+    "TT_ACCOUNT": ("northwind",),
+    "STOREFRONT": (),
+    "DOMAIN": (),
+}
+"""Names of a Business Center's assets other than ad accounts."""
+
+
+def assets(call: Call) -> Reply:
+    """GET /bc/asset/get/."""
+    bc_id = _bc_id(call, finance=False)
+    call.params.require("asset_type")
+    kind = call.params.word("asset_type", ("ADVERTISER", *_ASSETS), "")
+    if call.params.json("filtering") is not None:
+        raise bad("filtering: not simulated for assets.")
+    if kind == "ADVERTISER":
+        named = [(advertiser.id, advertiser.name) for advertiser in _of(call, bc_id)]
+    else:
+        first = word(bc_id, kind) % 10**15
+        named = [(f"7{first + place:018}", name) for place, name in enumerate(_ASSETS[kind])]
+    return _page(call, "list", [_asset(bc_id, kind, asset_id, name) for asset_id, name in named])
+
+
+def _asset(bc_id: str, kind: str, asset_id: str, name: str) -> dict[str, object]:
+    is_account = kind == "ADVERTISER"
+    return {
+        "asset_id": asset_id,
+        "asset_name": name,
+        "asset_type": kind,
+        "relation_type": "OWNER_BC",
+        "relation_status": "BOUND" if kind in ("ADVERTISER", "PIXEL", "TIKTOK_SHOP") else None,
+        "owner_bc_name": None if kind == "TT_ACCOUNT" else _NAMES[IDS.index(bc_id)],
+        "advertiser_role": "ADMIN" if is_account else None,
+        "advertiser_account_type": "AUCTION" if is_account else None,
+        "advertiser_status": "STATUS_ENABLE" if is_account else None,
+        "catalog_role": "ADMIN" if kind == "CATALOG" else None,
+        "ad_creation_eligible": "AVAILABLE" if kind == "CATALOG" else None,
+        "store_role": "AD_PROMOTION" if kind == "TIKTOK_SHOP" else None,
+        "pixel_code": f"C{asset_id[-10:]}" if kind == "PIXEL" else None,
+        "tt_account_roles": ["POST"] if kind == "TT_ACCOUNT" else None,
     }

@@ -119,10 +119,14 @@ def read_trouble(body: Mapping[str, object]) -> Trouble:
     return Trouble(kind=cast(Kind, kind), where=texts, **values)  # type: ignore[arg-type] # checked one by one above
 
 
+_LISTS = ("list", "advertiser_account_list", "transaction_list", "cost_list")
+"""What TikTok calls the rows of a page."""
+
+
 def spoil(data: bytes, trouble: Trouble) -> bytes:
     """A page with rows dropped, repeated or of another value, with another total_number, or without a count."""
     page = orjson.loads(data)
-    name = "list" if "list" in page else "advertiser_account_list"
+    name = next((name for name in _LISTS if name in page), "list")
     rows, info = page.get(name), page.get("page_info")
     if not isinstance(rows, list) or (trouble.kind != "value" and not isinstance(info, dict)):
         return data

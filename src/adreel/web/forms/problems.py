@@ -75,6 +75,8 @@ OBJECTS: Mapping[str, str] = MappingProxyType(
         "gmv_max_level": Phrase("a level"),
         "shops": Phrase("at least one shop"),
         "business_centers": Phrase("at least one Business Center"),
+        "transaction_level": Phrase("a transaction level"),
+        "asset_type": Phrase("an asset type"),
         "promotion_type": Phrase("a campaign type"),
         "id_dimension": Phrase("an ID dimension"),
         "time_dimension": Phrase("a time dimension"),
