@@ -11,6 +11,7 @@ import pytest
 from adreel.errors import ExitCode
 from adreel.simulator.api.business_centers import IDS
 from home import SPEND, Home
+from web_home import open_site
 
 _EMPTY = dict.fromkeys(SPEND)
 WEEK = {"start": "2026-11-14", "end": "2026-11-20"}
@@ -60,6 +61,14 @@ def test_transactions_of_further_days_join_those_that_the_table_has(home: Home) 
     more = home.rows("SELECT transaction_id FROM transactions WHERE transaction_date < DATE '2026-11-14'")
     assert home.rows("SELECT count(*) AS rows FROM transactions") == [{"rows": len(rows) + len(more)}]
     assert more
+    code, text = home.bad("backfill", "transactions", "--start", "2026-10-01", "--end", "2026-10-02")
+    assert code == ExitCode.INPUT
+    assert "once with the other dates: adreel run transactions --start DAY" in " ".join(text.split())
+    for update in ({"method": "partition"}, {"method": "upsert", "lookback": 3}):
+        assert (
+            "not available for Business Centers"
+            in home.bad("plan", "-f", home.file(**TRANSACTIONS | {"update": update}))[1]
+        )
     sent = home.requests("account/transaction")[0]["params"]
     times = {"start_time": "2026-11-14 00:00:00", "end_time": "2026-11-20 23:59:59"}
     assert orjson.loads(sent["filtering"]) == times
@@ -103,11 +112,18 @@ def test_costs_have_a_row_for_each_day_and_sum_up_to_those_of_all_days(home: Hom
     assert estimate["requests"] >= 17
 
 
-def test_costs_of_other_days_than_those_requested_are_not_verified(home: Home) -> None:
+@pytest.mark.parametrize("days", [7, 1])
+def test_costs_of_other_days_than_those_requested_are_not_verified(home: Home, days: int) -> None:
+    values = {**COSTS, "dates": WEEK if days > 1 else {"date": "2026-11-20"}, "business_centers": [IDS[1]]}
+    home.good("run", "-f", home.file(**values), "--yes")
+    # Costs of each day, of all days, and of the day before a day alone.
+    requests = len(home.requests("account/cost"))
+    assert requests == (8 if days > 1 else 3)
+    assert home.json("plan", "-f", home.file(**{**values, "name": "Other"}))["requests"] == requests + 1
     home.transport = Changed(home, "account/cost", unfiltered=True)
-    code, text = home.bad("run", "-f", home.file(**COSTS, business_centers=[IDS[1]]), "--yes")
+    code, text = home.bad("run", "costs", "--yes")
     assert code == ExitCode.CHECK_FAILED
-    assert "The costs of single days from 2026-11-14 to 2026-11-20 sum up to" in " ".join(text.split())
+    assert "The costs of single days from" in " ".join(text.split())
 
 
 def test_who_lacks_the_finance_role_reads_no_costs_but_assets(home: Home) -> None:
@@ -136,9 +152,15 @@ def test_who_lacks_the_finance_role_reads_no_costs_but_assets(home: Home) -> Non
 
 def test_the_business_centers_are_a_table_of_their_own(home: Home) -> None:
     values = {**_EMPTY, "name": "Centers", "account": "demo", "report": "business_centers"}
-    home.good("run", "-f", home.file(**values), "--yes")
+    home.good("datasets", "create", "-f", home.file(**values, update={"method": "upsert"}))
+    for _ in range(2):
+        home.good("run", "centers", "--yes")
     rows = home.rows("SELECT bc_id, name, currency, finance_role FROM centers ORDER BY bc_id")
     assert [(row["bc_id"], row["name"], row["finance_role"]) for row in rows] == [
         (IDS[0], "Northwind Agency", "ANALYST"),
         (IDS[1], "Northwind Partners", "ANALYST"),
     ]
+    # A table without ad accounts has all pages.
+    with open_site(home) as site:
+        for page in ("", "/data", "/cards", "/settings", "/restatements", "/versions"):
+            assert "Unexpected error" not in site.visit("admin").good(f"/datasets/centers{page}")

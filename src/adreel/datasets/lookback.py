@@ -80,6 +80,8 @@ def refusal(dataset: Dataset) -> str:
             return phrase("not available with replace, which reads all dates of the dataset in each run")
         case Method.APPEND:
             return phrase("not available with append, which would add the rows of a day again each time it is read")
+    if dataset.dates is not None and not dataset.needs_advertisers:
+        return phrase("not available for Business Centers, whose dates are all read in each run")
     if dataset.dates is None or dataset.time == "none":
         return phrase("not available without a time dimension, as rows then belong to no day that could be read again")
     return ""

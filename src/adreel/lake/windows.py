@@ -72,7 +72,9 @@ class Leaving:
         spared: Spared | None = None,
     ) -> None:
         self._spared = spared
-        self._spans = _spans(windows) if day_column else {None: _advertisers(windows)}
+        windows = tuple(windows)
+        by_day = _spans(windows) if day_column else {None: _advertisers(windows)}
+        self._spans = by_day if windows else {}
         self._keep_from = keep_from
         self._day_column = day_column
         self._advertiser_column = advertiser_column
@@ -85,7 +87,9 @@ class Leaving:
     @property
     def mask_columns(self) -> tuple[str, ...]:
         """Those and the columns of the rows that are spared."""
-        return tuple(dict.fromkeys((*self.columns, *(self._spared.looked_at if self._spared else ()))))
+        # Without windows no advertiser leaves, and rows need not have one.
+        own = self.columns if self._spans else (self._day_column,) if self._day_column else ()
+        return tuple(dict.fromkeys((*own, *(self._spared.looked_at if self._spared else ()))))
 
     def mask(self, batch: Any) -> Any:
         """For each row of the batch whether it leaves; a row without a day or advertiser is in no window."""

@@ -287,6 +287,14 @@ class BackfillOrders:
         )
 
     def _refuse_dataset(self, saved: SavedDataset, dataset: Dataset) -> None:
+        if dataset.dates is not None and not dataset.needs_advertisers:
+            raise InputError(
+                phrase(
+                    "Tables of Business Centers have no backfills. Run %(name)s once with the other dates: %(command)s",
+                    name=repr(saved.name),
+                    command=f"adreel run {saved.slug} --start DAY --end DAY",
+                )
+            )
         if dataset.dates is None or day_column(dataset) is None:
             raise InputError(
                 phrase(

@@ -239,7 +239,7 @@ def costs_of(rows: Iterable[Mapping[str, Any]]) -> Costs:
 
 async def span_costs(client: Client, center: BusinessCenter, days: Span) -> Costs:
     """What TikTok counts as the costs of the days as a whole."""
-    params = {"bc_id": center.id, "filtering": _cost_days(days)}
+    params: dict[str, Any] = {"bc_id": center.id, "filtering": _cost_days(days)}
     costs: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     number = pages = 1
     while number <= pages:
@@ -252,10 +252,24 @@ async def span_costs(client: Client, center: BusinessCenter, days: Span) -> Cost
     return costs
 
 
-def cost_fault(by_day: Costs, of_span: Costs, days: Span) -> str:
+def _sum(parts: Iterable[Costs]) -> defaultdict[tuple[str, str, str], Decimal]:
+    total: defaultdict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for part in parts:
+        for key, amount in part.items():
+            total[key] += amount
+    return total
+
+
+def day_before(days: Span) -> Span:
+    """The day before the days."""
+    return Span(days.start - _DAY, days.start - _DAY)
+
+
+def cost_fault(by_day: Iterable[Costs], of_span: Iterable[Costs], days: Span) -> str:
     """A sentence if the costs of single days do not sum up to those of all days but for rounding; else empty."""
     most = Decimal("0.005") * (days.days + 1)
-    differing = [key for key in by_day.keys() | of_span.keys() if abs(by_day.get(key, 0) - of_span.get(key, 0)) > most]
+    single, total = _sum(by_day), _sum(of_span)
+    differing = [key for key in single.keys() | total.keys() if abs(single[key] - total[key]) > most]
     if not differing:
         return ""
     bc_id, advertiser, currency = first = min(differing)
@@ -264,8 +278,8 @@ def cost_fault(by_day: Costs, of_span: Costs, days: Span) -> str:
         "%(ad_account)s in Business Center %(center)s, and TikTok's cost of all these days is %(total)s %(currency)s.",
         start=days.start,
         end=days.end,
-        sum=by_day.get(first, Decimal(0)),
-        total=of_span.get(first, Decimal(0)),
+        sum=single[first],
+        total=total[first],
         currency=currency,
         ad_account=advertiser,
         center=bc_id,

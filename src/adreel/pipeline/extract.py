@@ -46,6 +46,7 @@ from adreel.pipeline.business_centers import (
     center_rows,
     cost_fault,
     costs_of,
+    day_before,
     read_business_centers,
     span_costs,
 )
@@ -290,9 +291,13 @@ class Extraction:
         return self._centers
 
     async def _costs(self, chunk: Chunk) -> ReadOutcome:
-        """Reads the costs of a chunk's days, and again while they do not sum up to those of all its days."""
+        """Reads the costs of a chunk's days, and again while they do not sum up to those of all its days.
+
+        A day alone would be compared with the same request, so the day before is added on both sides.
+        """
         spans = [request.span for request in chunk.requests if request.span is not None]
-        days = Span(spans[0].start, spans[-1].end)
+        before = day_before(spans[0]) if len(spans) == 1 else None
+        days = Span((before or spans[0]).start, spans[-1].end)
         fault = ""
         for attempt in range(ROUNDS):
             if attempt:
@@ -301,14 +306,13 @@ class Extraction:
             outcome = sum(
                 await together(self._request(chunk.name, request) for request in chunk.requests), ReadOutcome()
             )
-            if days.days == 1:
-                # The cost of one day is the same request again.
-                return outcome
             table = await self._parts.work(self._parts.read, chunk.name, COST_COLUMNS)
-            of_span: dict[tuple[str, str, str], Decimal] = {}
+            by_day, of_span = [costs_of(table.to_pylist())], []
             for center in await self._business_centers():
-                of_span |= await span_costs(self._client, center, days)
-            fault = cost_fault(costs_of(table.to_pylist()), of_span, days)
+                of_span.append(await span_costs(self._client, center, days))
+                if before is not None:
+                    by_day.append(await span_costs(self._client, center, before))
+            fault = cost_fault(by_day, of_span, days)
             if not fault:
                 return outcome
         return replace(outcome, faults=(*outcome.faults, fault))

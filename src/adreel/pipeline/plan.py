@@ -127,7 +127,9 @@ class Plan:
             return 0
         if report != business_centers.COSTS:
             return 1
-        return 1 + self.chunk_count * self._centers
+        # A day alone is compared together with the day before, which takes two requests.
+        days = sum(len(read.spans) for read in self.reads)
+        return 1 + (self.chunk_count + (days % CHUNK_REQUESTS == 1)) * self._centers
 
     @property
     def _centers(self) -> int:
@@ -217,6 +219,9 @@ class Plan:
         return sum(-(-len(read.spans) // self._spans_in_chunk(read)) for read in self.reads)
 
     def _spans_in_chunk(self, read: Read) -> int:
+        if self.dataset.report == business_centers.COSTS:
+            # The days of a chunk are compared with the cost of all of them.
+            return CHUNK_REQUESTS
         # Batches are joined in memory, one span at a time.
         return 1 if len(self.batches) > 1 else max(1, CHUNK_REQUESTS // max(1, self.requests_of(read)))
 
