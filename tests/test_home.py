@@ -186,8 +186,12 @@ def test_home_counts_each_ad_account_once_and_adds_no_currencies(site: Site) -> 
     sql = "SELECT currency, stat_time_day AS day, CAST(sum(spend) AS VARCHAR) AS spend FROM spend GROUP BY ALL"
     sums = {(row["currency"], row["day"][:10]): Decimal(row["spend"]) for row in site.home.rows(sql)}
     zones = site.home.rows("SELECT DISTINCT currency, timezone FROM spend")
+    of_workspace = yesterday
     assert len(answer["currencies"]) > 1
     for own in answer["currencies"]:
+        yesterday = date.fromisoformat(own["yesterday"]["days"]["end"])
+        assert str(yesterday) == own["days"][-1]["day"]
+        assert yesterday <= of_workspace
         for day in own["days"]:
             in_table = sums.get((own["currency"], day["day"]))
             assert (day["amount"] or 0) == (in_table or 0), (own["currency"], day)
@@ -213,7 +217,8 @@ def test_home_counts_each_ad_account_once_and_adds_no_currencies(site: Site) -> 
     for own in answer["currencies"]:
         assert f"Cost by day ({own['currency']})" in words
         decimals = 0 if own["currency"] == "JPY" else 2
-        assert f"Yesterday {own['yesterday']['amount']:,.{decimals}f} {own['currency']}" in words
+        period, amount = own["yesterday"], own["yesterday"]["amount"]
+        assert f"Yesterday ({period['days']['end']}) {amount:,.{decimals}f} {own['currency']}" in words
 
 
 def test_home_says_that_gmv_max_is_not_in_its_cost_and_where_it_is(small: Home) -> None:
@@ -352,20 +357,27 @@ def test_home_names_metrics_without_a_restatement_and_datasets_that_nothing_will
         }
 
 
-def test_home_says_where_yesterday_is_still_running(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hour", [1, 19])
+def test_home_and_charts_mean_the_same_day_by_yesterday_and_say_which(tmp_path: Path, hour: int) -> None:
     home = make_home(tmp_path / "home", advertisers=6, ads=3)
-    home.now = home.now.replace(hour=1)
+    home.now = home.now.replace(hour=hour)
     at(home)
     home.add_account(advertisers=[0, 1, 2, 3])
-    home.good("run", "-f", home.file(metrics=METRICS, dates=DATES))
+    home.good("run", "-f", home.file(metrics=METRICS, dates={"start": "today-20", "end": "today"}))
     with open_site(home) as site:
         answer = asked(program(site), "/home")["spend"]
-        words = words_of(site.visit("admin").part("/home/spend").text)
-    running = [own for own in answer["currencies"] if own["running"] and own["yesterday"]["amount"] is None]
-    assert running
-    for own in running:
-        assert f"{answer['yesterday']} is still running in {own['running'][0]}" in words
-    assert "Not read yet" not in words
+        visit = site.visit("admin")
+        words = words_of(visit.part("/home/spend", convert="").text)
+        days = {own["currency"]: own["yesterday"]["days"]["end"] for own in answer["currencies"]}
+        # At one o'clock it is the evening before in America, at seven in the evening the next morning in Asia.
+        assert len(set(days.values())) == 2
+        for own in answer["currencies"]:
+            day, amount, currency = days[own["currency"]], own["yesterday"]["amount"], own["currency"]
+            shown = f"{amount:,.{0 if currency == 'JPY' else 2}f} {currency}"
+            assert f"Yesterday ({day}) {shown}" in words
+            charts = words_of(visit.part("/datasets/spend/cards/all", currency=currency, days="yesterday").text)
+            assert f"{day} to {day}" in charts
+            assert shown in charts
 
 
 def test_home_comes_first_and_leads_on(site: Site) -> None:

@@ -151,6 +151,14 @@ def today_at(now: datetime, offset: timedelta) -> date:
     return (now.astimezone(UTC) + offset).date()
 
 
+def shared_today(now: datetime, offsets: Iterable[timedelta]) -> date:
+    """The day that it is at the aware time `now` in the last of the zones: the day before is over in all of them.
+
+    What is shown of several ad accounts together takes "yesterday" and the like from it. `offsets` is not empty.
+    """
+    return min(today_at(now, offset) for offset in offsets)
+
+
 def span(dates: Dates, today: date) -> Span:
     """The days asked for, seen from the advertiser's `today`."""
     if dates.period:

@@ -27,7 +27,7 @@ from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import columns
-from adreel.dates import Span, fixed_offset, today_at
+from adreel.dates import Span, fixed_offset, shared_today
 from adreel.enumerations import first_of
 from adreel.errors import InputError
 from adreel.exchange_rates import Rates, target_without_choice
@@ -487,7 +487,7 @@ def _with_days(
     if facts.first is None or facts.last is None:
         return facts, ()
     first, last = facts.first, facts.last
-    today = min(today_at(read_at, _offset(group.zone)) for group in groups)
+    today = shared_today(read_at, (_offset(group.zone) for group in groups))
     complete_until = min(last, *(last_complete_day(_offset(group.zone), delay, read_at) for group in groups))
     facts = replace(facts, complete_until=complete_until if complete_until >= first else None)
     asked = _asked_days(choices.days, Span(first, last), complete_until, today)

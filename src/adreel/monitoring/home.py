@@ -25,7 +25,7 @@ from adreel.datasets.figures import METRICS, keep_missing
 from adreel.datasets.restatement_calendar import figure_key, is_money, title_of
 from adreel.datasets.status import NO_RUNS
 from adreel.datasets.stored import dataset_of, source_of
-from adreel.dates import Span, fixed_offset, offset_name, today_at
+from adreel.dates import Span, fixed_offset, offset_name, shared_today, today_at
 from adreel.enumerations import TextEnum
 from adreel.errors import DatasetError, InputError
 from adreel.exchange_rates import EXACT, Rates, WorkspaceRates, missing_rates, target_without_choice
@@ -537,7 +537,10 @@ class SpendPeriod:
 
 @dataclass(frozen=True, slots=True)
 class CurrencySpend:
-    """The spend of the ad accounts of one currency; `running` are zones of theirs in which yesterday is not over."""
+    """The spend of the ad accounts of one currency, up to the day that is over in the zones of all of them.
+
+    `running` are zones of theirs in which yesterday of the workspace's zone is not over.
+    """
 
     currency: str
     advertisers: int
@@ -557,9 +560,10 @@ class GmvMaxDataset:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Spend by day up to `yesterday`, over all datasets that have it, in each currency; most ad accounts first.
+    """Spend by day, over all datasets that have it, in each currency; most ad accounts first.
 
-    Days are those of each ad account's own zone. `unknown` are ad accounts whose currency is not known, which are not
+    Days are those of each ad account's own zone, and those of each currency end on its own yesterday, as in charts;
+    `yesterday` is that of the workspace's zone. `unknown` are ad accounts whose currency is not known, which are not
     summed; `lacking` those that the person sees and that no dataset reads by day. `missing` are datasets of whose
     newest version nothing is known yet, `read` how many were read just now.
 
@@ -597,7 +601,7 @@ def spend_by_day(
     convert_if_possible: str | None = None,
     read_at_once: int = READ_AT_ONCE,
 ) -> Spend:
-    """The spend of the latest days; yesterday is that of the workspace's zone.
+    """The spend of the latest days; yesterday is the last day that is over in the zones of all ad accounts shown.
 
     With `convert` that of all currencies in this one. Without, that of several in the currency `convert_if_possible`
     where there are rates for all of it; empty for the usual one, None for none.
@@ -608,7 +612,7 @@ def spend_by_day(
     chosen = [head for (_, metric), head in sources.chosen.items() if metric == SPEND]
     sums = store.figures.with_days(chosen)
     advertisers = _advertisers(store, guard)
-    running = _running(advertisers, yesterday, now)
+    offsets, running = dict(_offsets(advertisers)), _running(advertisers, yesterday, now)
     names, present = names_of(advertisers), {each.advertiser_id for each in advertisers if not each.gone}
     by_currency: dict[str, list[DailySums]] = defaultdict(list)
     for each in sums:
@@ -621,14 +625,14 @@ def spend_by_day(
     if target is None and len(by_currency) > 1:
         target = target_without_choice(rates, convert_if_possible)
     if target is not None:
-        converted, refusal = _converted(rates, sums, window, target)
+        converted, refusal = _converted(rates, sums, _shown_days(sums, offsets, window, now), target)
         by_currency = {target: converted} if refusal is None else by_currency
         if convert is None:
             convert, refusal = (target, None) if refusal is None else (None, None)
     return Spend(
         yesterday=yesterday,
         currencies=tuple(
-            _currency_spend(currency, own, window, running)
+            _currency_spend(currency, own, _shown_days(own, offsets, window, now), running)
             for currency, own in sorted(by_currency.items(), key=lambda group: (-len(group[1]), group[0]))
         ),
         accounts=tuple(
@@ -712,15 +716,27 @@ def _account(sums: DailySums, sources: _Sources, names: Mapping[str, str]) -> Sp
     )
 
 
-def _running(advertisers: Iterable[AccountAdvertiser], day: date, now: datetime) -> Mapping[str, str]:
-    """The zones of the ad accounts in which the day is not over, by ad account."""
-    zones = {}
+def _offsets(advertisers: Iterable[AccountAdvertiser]) -> Iterator[tuple[str, timedelta]]:
+    """The offsets of the ad accounts whose zones are known."""
     for advertiser in advertisers:
         with suppress(InputError):
-            offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
-            if today_at(now, offset) <= day:
-                zones[advertiser.advertiser_id] = offset_name(offset)
-    return zones
+            yield advertiser.advertiser_id, fixed_offset(advertiser.timezone, advertiser.display_timezone)
+
+
+def _shown_days(sums: Collection[DailySums], offsets: Mapping[str, timedelta], window: Span, now: datetime) -> Span:
+    """As many days as `window` has, up to the last that is over for all of these ad accounts; else the window."""
+    own = [offsets[each.advertiser_id] for each in sums if each.advertiser_id in offsets]
+    if not own:
+        return window
+    end = shared_today(now, own) - _DAY
+    return Span(end - (window.days - 1) * _DAY, end)
+
+
+def _running(advertisers: Iterable[AccountAdvertiser], day: date, now: datetime) -> Mapping[str, str]:
+    """The zones of the ad accounts in which the day is not over, by ad account."""
+    return {
+        advertiser: offset_name(offset) for advertiser, offset in _offsets(advertisers) if today_at(now, offset) <= day
+    }
 
 
 def _currency_spend(

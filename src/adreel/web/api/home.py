@@ -123,7 +123,9 @@ class CurrencySpendAnswer(Answer):
     yesterday: SpendPeriodAnswer
     week: SpendPeriodAnswer
     days: list[SpendDayAnswer]
-    running: list[str] = Field(description="Zones in which yesterday is not over.", examples=[["UTC-08:00"]])
+    running: list[str] = Field(
+        description="Zones in which yesterday of the workspace is not over.", examples=[["UTC-08:00"]]
+    )
 
 
 class GmvMaxDatasetAnswer(Answer):
@@ -151,7 +153,7 @@ class SpendAccountAnswer(Answer):
 class SpendAnswer(Answer):
     """Cost by day over all datasets that have it; each ad account counts once."""
 
-    yesterday: date
+    yesterday: date = Field(description="In the workspace's zone. Each currency has its own days.")
     currencies: list[CurrencySpendAnswer]
     accounts: list[SpendAccountAnswer]
     unknown: int = Field(description="Ad accounts of unknown currency, which are left out.", examples=[0])

@@ -20,9 +20,10 @@ from adreel.charts import CardTable
 from adreel.charts.choices import CONVERT, UNCONVERTED, converted_to, target_of
 from adreel.charts.labels import amount as in_words
 from adreel.charts.rows import money_decimals
+from adreel.charts.selection import span_text
 from adreel.enumerations import first_of
 from adreel.errors import ForbiddenError, NotFoundError
-from adreel.language import integer, listed, phrase, shown_day
+from adreel.language import integer, phrase, shown_day
 from adreel.monitoring.home import (
     CurrencySpend,
     FirstSteps,
@@ -363,14 +364,6 @@ def _large(title: str, spend: CurrencySpend, period: SpendPeriod) -> LargeFigure
                 ad_accounts=integer(spend.advertisers),
             )
         words.insert(0, before)
-    return LargeFigure(title, _large_value(spend, period), period.amount is not None, period.change, tuple(words))
-
-
-def _large_value(spend: CurrencySpend, period: SpendPeriod) -> str:
-    if period.amount is not None:
-        return _money(period.amount, spend.currency)
-    if spend.running and period.days.days == 1:
-        return phrase(
-            "%(day)s is still running in %(zones)s.", day=shown_day(period.days.end), zones=listed(spend.running)
-        )
-    return phrase("Not read yet")
+    dated = phrase("%(period)s (%(days)s)", period=title, days=span_text(period.days))
+    value = phrase("Not read yet") if period.amount is None else _money(period.amount, spend.currency)
+    return LargeFigure(dated, value, period.amount is not None, period.change, tuple(words))
