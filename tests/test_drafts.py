@@ -12,7 +12,7 @@ from adreel.errors import NotFoundError
 from adreel.store import Level, Role
 from adreel.store.drafts import LARGEST, MOST
 from form_page import Pairs, filled, sent
-from test_web_details import begun, data, form, saved, settings_of
+from test_web_details import SMALL, begun, data, form, saved, settings_of
 from web_home import Site, Visit, open_site, words_of
 
 
@@ -109,6 +109,23 @@ def test_what_is_typed_when_the_page_is_left_is_kept_without_an_answer(site: Sit
     assert (answer.status_code, answer.content) == (204, b"")
     (link,) = draft_links(visit.good("/datasets/new"))
     assert ("description", "typed to the last letter") in sent(visit.good(link))
+
+
+def test_what_a_page_sends_after_its_form_was_saved_makes_no_draft(site: Site) -> None:
+    visit = site.visit("admin")
+    # Saved right after typing: nothing of this form has arrived before.
+    pairs = filled(visit.good("/datasets/new"), **(SMALL | {"name": "Prompt"}))
+    assert visit.sent("/datasets/new", data([*pairs, ("then", "open")])) == "/datasets/prompt"
+    answer = visit.post("/datasets/draft", data(pairs))
+    assert answer.status_code == 204
+    assert "Adreel-Draft" not in answer.headers
+    form(visit, pairs)
+    assert draft_links(visit.good("/datasets/new")) == []
+    key = dict(pairs)["draft"]
+    assert visit.post(f"/drafts/{key}/restore", {}).status_code == 404
+    # Another form is kept as before.
+    typed(visit, name="Next")
+    assert len(draft_links(visit.good("/datasets/new"))) == 1
 
 
 def test_a_discarded_draft_can_be_restored_from_the_page_that_follows(site: Site) -> None:

@@ -26,6 +26,9 @@ LARGEST = 256_000
 RESTORABLE = timedelta(hours=1)
 """How long a discarded draft can be restored."""
 
+_SPENT = -1
+"""The revision of a form that was saved: what it sends afterwards is no draft."""
+
 _GONE = Phrase("This draft was saved or discarded.")
 
 LONGEST_TITLE = 100
@@ -74,15 +77,18 @@ class Drafts:
         title: str,
         fields: Sequence[tuple[str, str]],
         dataset: SavedDataset | None = None,
-    ) -> Draft:
+    ) -> Draft | None:
         """The form as a draft: the writer's own, or another one if a second page changed that meanwhile.
 
-        Nothing is written where nothing is different. InputError for a form that is too large, or a key that is none.
+        Nothing is written where nothing is different. None for a form that was saved. InputError for a form that is
+        too large, or a key that is none.
         """
         pairs = [[name, value] for name, value in fields]
         _check(writer, pairs)
         with self._database.read() as connection:
             row = _row(connection, user, _key(connection, user, writer))
+        if row is not None and row.revision == _SPENT:
+            return None
         if row is not None and row.fields == pairs and row.discarded_at is None and row.tab == writer.tab:
             return _draft(row)
         now = self._clock()
@@ -90,6 +96,8 @@ class Drafts:
         with self._database.write() as connection:
             key = _key(connection, user, writer)
             before = _row(connection, user, key)
+            if before is not None and before.revision == _SPENT:
+                return None
             values |= {"revision": before.revision + 1 if before else 1, "discarded_at": None}
             if before is not None:
                 connection.execute(update(drafts).where(_own(user, key)).values(values))
@@ -129,11 +137,26 @@ class Drafts:
     def restore(self, user: User, key: str) -> Draft:
         """Brings a discarded draft back. NotFoundError if it is gone."""
         with self._database.write() as connection:
-            connection.execute(update(drafts).where(_own(user, key)).values(discarded_at=None))
+            unsaved = drafts.c.revision != _SPENT
+            connection.execute(update(drafts).where(_own(user, key), unsaved).values(discarded_at=None))
         return self.get(user, key)
 
+    def spend(self, user: User, key: str, tab: str) -> None:
+        """Deletes the draft of a form that was saved, and keeps none that its page sends afterwards.
+
+        A page sends a draft by itself soon after something was typed: it can arrive after the form was saved.
+        """
+        now = self._clock()
+        with self._database.write() as connection:
+            connection.execute(delete(drafts).where(_own(user, key)))
+            if not (_is_key(key) and _is_key(tab)):
+                return
+            spent = {"title": "", "fields": [], "tab": tab, "revision": _SPENT, "saved_at": now, "discarded_at": now}
+            connection.execute(insert(drafts).values(user_id=user.id, key=key, dataset_id=None, **spent))
+            _shorten(connection, user, now)
+
     def remove(self, user: User, key: str) -> None:
-        """Deletes the draft, as when its dataset is saved; nothing happens if there is none."""
+        """Deletes the draft, as when nothing is left of what was filled in; nothing happens if there is none."""
         with self._database.read() as connection:
             if _row(connection, user, key) is None:
                 return
@@ -142,13 +165,16 @@ class Drafts:
 
 
 def _check(writer: DraftWriter, pairs: list[list[str]]) -> None:
-    for key in (writer.key, writer.tab):
-        if not 0 < len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
-            raise InputError(phrase("The draft's key is not valid. Open the form again."))
+    if not (_is_key(writer.key) and _is_key(writer.tab)):
+        raise InputError(phrase("The draft's key is not valid. Open the form again."))
     if len(json.dumps(pairs)) > LARGEST:
         raise InputError(
             phrase("The form is too large for a draft: at most %(value)s characters.", value=integer(LARGEST))
         )
+
+
+def _is_key(key: str) -> bool:
+    return 0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()
 
 
 def _key(connection: Connection, user: User, writer: DraftWriter) -> str:
@@ -170,9 +196,9 @@ def _row(connection: Connection, user: User, key: str) -> Row[Any] | None:
 
 def _shorten(connection: Connection, user: User, now: datetime) -> None:
     """Deletes what was discarded long ago, and the oldest of too many."""
-    mine = drafts.c.user_id == user.id
-    newest = select(drafts.c.id).where(mine).order_by(drafts.c.saved_at.desc(), drafts.c.id.desc()).limit(MOST)
-    over = or_(drafts.c.discarded_at < now - RESTORABLE, drafts.c.id.not_in(newest))
+    mine, unsaved = drafts.c.user_id == user.id, drafts.c.revision != _SPENT
+    newest = select(drafts.c.id).where(mine, unsaved).order_by(drafts.c.saved_at.desc(), drafts.c.id.desc()).limit(MOST)
+    over = or_(drafts.c.discarded_at < now - RESTORABLE, unsaved & drafts.c.id.not_in(newest))
     connection.execute(delete(drafts).where(mine, over))
 
 

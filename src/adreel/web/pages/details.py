@@ -474,7 +474,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
         shape = _kept(deps, who, form_of(fields, _around(deps, who, fields), refused), None)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDatasetPage(shape, "", None), 422)
     saved = service.create(who.guard, parse(Source(values, {}), deps.clock()))
-    deps.store.drafts.remove(who.user, fields.last("draft"))
+    deps.store.drafts.spend(who.user, fields.last("draft"), fields.last("draft.tab"))
     message = " ".join((_begun(deps, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
@@ -514,7 +514,7 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
     if refused:
         shape = _kept(deps, who, form_of(fields, _around(deps, who, fields, saved), refused), saved)
         return _settings(request, deps, who, saved, shape, status=422)
-    deps.store.drafts.remove(who.user, fields.last("draft"))
+    deps.store.drafts.spend(who.user, fields.last("draft"), fields.last("draft.tab"))
     changed = deps.store.datasets.get(saved.id)
     text = " ".join((_settings_saved(changed), *losses))
     is_soon = changed.next_run_at is not None and changed.next_run_at - deps.clock() < RUN_SOON

@@ -76,6 +76,8 @@ def keep_draft(
         draft = drafts.keep(who.user, writer, _title(fields), pairs, saved)
     except InputError as error:
         return fields, (error.message,)
+    if draft is None:
+        return fields, ()
     kept = FormFields({**fields.values, "draft": (draft.key,), "draft.kept": ("yes",)})
     return kept, (ELSEWHERE,) if draft.key != key else ()
 
