@@ -357,12 +357,12 @@ def test_choices_are_kept_while_tabs_are_changed_until_they_are_reset(levels: Si
     assert visit.client.get(f"{BASE}/cards", follow_redirects=False).status_code == 200
 
 
-def test_a_currency_that_was_chosen_is_that_of_the_charts_of_other_datasets(levels: Site) -> None:
+def test_a_currency_that_was_chosen_for_the_charts_of_a_dataset_is_not_that_of_others(levels: Site) -> None:
     visit = levels.visit("admin")
     assert visit.client.get(f"{BASE}/cards/all", params={"currency": "EUR", "prefer": "1"}).status_code == 200
     levels.home.good("run", "-f", levels.home.file(name="Other", metrics=["spend"], dates={"period": "last_7_days"}))
-    other = visit.good("/datasets/other/cards/all")
-    assert 'value="EUR" selected' in other
+    assert 'value="EUR" selected' in visit.good(f"{BASE}/cards/all")
+    assert 'value="EUR" selected' not in visit.good("/datasets/other/cards/all")
     assert 'value="USD" selected' in visit.good("/datasets/other/cards/all", currency="USD")
 
 
@@ -442,7 +442,13 @@ def test_converted_money_is_what_charts_home_and_dashboards_open_with_until_anot
     (address,) = re.findall(r'<a href="([^"]*)"[^>]*>Show all, converted to EUR</a>', page)
     assert "EUR, converted" in visit.good(html.unescape(address).replace("/cards", "/cards/all"))
     assert "Cost (EUR, converted)" not in visit.part("/home/spend").text
+    # What is chosen for the charts of a dataset changes no other page.
     visit.part(f"{BASE}/cards/all?currency=convert%3AEUR&prefer=1")
+    assert "EUR, converted" in words_of(visit.good(f"{BASE}/cards/all"))
+    assert "Cost (EUR, converted)" not in visit.part("/home/spend").text
+    visit.good("/home", convert="EUR", prefer="1")
+    visit.part(f"{BASE}/cards/all?currency=JPY&prefer=1")
+    assert "EUR, converted" not in words_of(visit.good(f"{BASE}/cards/all"))
     assert "Cost (EUR, converted)" in visit.part("/home/spend").text
 
 

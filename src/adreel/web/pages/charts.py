@@ -66,7 +66,10 @@ CHOICES = "adreel_charts"
 """The cookie with the last choices on a dataset's Charts tab, as the query of its address."""
 
 CURRENCY = "adreel_last_currency"
-"""The cookie with the last currency that a person chose on any page: a code, convert:EUR, or each."""
+"""The cookie with the currency that a person chose on Home, for all pages: a code, convert:EUR, or each."""
+
+OWN_CURRENCY = "adreel_currency"
+"""The cookie with the currency that a person chose on a dataset's Charts tab, for that tab alone."""
 
 LONGEST_CHOICES = 3_000
 """Characters of choices that are kept: browsers take cookies of about 4,000."""
@@ -355,6 +358,7 @@ def cards(request: Request, deps: Here, who: Who, slug: str, reset: bool = False
     if reset:
         answer = go(request, base)
         answer.delete_cookie(CHOICES, path=base)
+        answer.delete_cookie(OWN_CURRENCY, path=base)
         return answer
     if not request.url.query and (last := _last_query(request, base)):
         return go(request, f"{base}?{last}") if not is_fragment(request) else _titles(request, deps, who, saved, last)
@@ -531,13 +535,13 @@ def _is_of_page(request: Request, asked: AskedCharts) -> bool:
 
 
 def last_currency(request: Request) -> str:
-    """The currency that the person chose last, as `opened_with` takes it; empty without."""
-    chosen = unquote(request.cookies.get(CURRENCY, ""))
+    """The currency that the person chose for the page, else for all, as `opened_with` takes it; empty without."""
+    chosen = unquote(request.cookies.get(OWN_CURRENCY) or request.cookies.get(CURRENCY, ""))
     return chosen if re.fullmatch(f"{UNCONVERTED}|({CONVERT})?[A-Z]{{3}}", chosen) else ""
 
 
 def remember_currency(answer: Response, deps: Deps, currency: str) -> None:
-    """Has the browser keep the currency for all pages."""
+    """Has the browser keep the currency for all pages on which the person chose none."""
     answer.set_cookie(
         CURRENCY, quote(currency), max_age=KEPT, path="/", httponly=True, samesite="lax", secure=deps.secure
     )
@@ -545,14 +549,16 @@ def remember_currency(answer: Response, deps: Deps, currency: str) -> None:
 
 def _remembered(answer: Response, request: Request, deps: Deps, saved: SavedDataset, asked: AskedCharts) -> Response:
     """The answer, after which the browser keeps what its address chooses; the currency, if the person chose it."""
+    base = f"/datasets/{saved.slug}/cards"
     query = quote(asked.having("currency", "convert", "rates").removeprefix("?"))
     if request.url.query and len(query) <= LONGEST_CHOICES:
-        base = f"/datasets/{saved.slug}/cards"
         answer.set_cookie(CHOICES, query, max_age=KEPT, path=base, httponly=True, samesite="lax", secure=deps.secure)
     chosen = asked.choices
     code = f"{CONVERT}{chosen.convert}" if chosen.convert else chosen.currency or ""
     if request.query_params.get("prefer") and re.fullmatch(f"({CONVERT})?[A-Z]{{3}}", code):
-        remember_currency(answer, deps, code)
+        answer.set_cookie(
+            OWN_CURRENCY, quote(code), max_age=KEPT, path=base, httponly=True, samesite="lax", secure=deps.secure
+        )
     return answer
 
 
