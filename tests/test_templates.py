@@ -113,6 +113,7 @@ def test_a_template_begins_with_its_name_its_schedule_and_the_button_that_saves_
     assert re.search(r"What did each ad cost and bring, day by day\? Every day at \d\d:00 UTC", words_of(begun))
     (button,) = re.findall(r"<button [^>]*>[^<]*", begun)
     assert 'form="details" formaction="/datasets/new" name="then" value="open">Save and schedule' in button
+    assert re.findall(r'<button [^>]*value="open"[^>]*>([^<]*)', page) == ["Save and schedule"] * 2
 
 
 def test_a_template_printed_as_a_file_can_be_changed_and_created(shop: Site, tmp_path: Path) -> None:

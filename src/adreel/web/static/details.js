@@ -140,6 +140,8 @@
     if (pane !== null) for (const part of document.querySelectorAll("details.pane")) part.open = part.id === pane;
     form().elements.pane.value = openPane()?.dataset.pane ?? "";
     for (const line of document.querySelectorAll("[data-line-of]")) line.textContent = document.querySelector(`[data-pane="${line.dataset.lineOf}"] .pane-words`)?.textContent ?? "";
+    const atTop = document.querySelector(".template-begun button");
+    if (atTop) atTop.textContent = document.querySelector("[data-save]")?.textContent ?? atTop.textContent;
     showExamples();
     if (refused) {
       refused = false;
