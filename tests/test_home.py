@@ -223,7 +223,7 @@ def test_home_counts_each_ad_account_once_and_adds_no_currencies(site: Site) -> 
 
 def test_home_says_that_gmv_max_is_not_in_its_cost_and_where_it_is(small: Home) -> None:
     small.good("run", "-f", small.file())
-    assert "GMV Max" not in _home_words(small)
+    assert "Without GMV Max" not in _home_words(small)
     keys = {"report": "gmv_max", "gmv_max_level": "campaign", "metrics": ["cost", "orders"], "time_dimension": "day"}
     dates = {"start": "today-3", "end": "yesterday"}
     file = small.path / "shops.yaml"
