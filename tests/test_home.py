@@ -380,6 +380,21 @@ def test_home_and_charts_mean_the_same_day_by_yesterday_and_say_which(tmp_path: 
             assert shown in charts
 
 
+def test_charts_say_which_metrics_of_a_complete_day_are_not_complete_yet(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=1, ads=2)
+    sentence = "Net cost of {day} was not complete when the rows were read"
+    at(home)
+    home.add_account()
+    for hour, is_late in ((9, True), (23, False)):
+        home.now = home.now.replace(hour=hour)
+        at(home)
+        metrics = ["spend", "billed_cost"]
+        home.good("run", "-f", home.file(metrics=metrics, dates={"start": "today-20", "end": "yesterday"}))
+        with open_site(home) as site:
+            words = words_of(site.visit("admin").part("/datasets/spend/cards/all", days="yesterday").text)
+        assert (sentence.format(day=home.now.date() - timedelta(days=1)) in words) is is_late, words
+
+
 def test_home_comes_first_and_leads_on(site: Site) -> None:
     visit = site.visit("admin")
     assert path_of(str(visit.client.get("/", follow_redirects=False).headers["location"])) == "/home"

@@ -25,7 +25,7 @@ from adreel.charts.pacing import Budget
 from adreel.charts.periods import FITTING_DAYS, ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.freshness import last_complete_day, report_delay
+from adreel.datasets.freshness import last_complete_day, late_metrics_sentence, report_delay
 from adreel.datasets.schema import columns
 from adreel.dates import Span, fixed_offset, shared_today
 from adreel.enumerations import first_of
@@ -521,6 +521,10 @@ def _with_compared_days(
         compared, no_previous = _compared(source, dataset, with_days, named_groups, condition, tried)
         if no_previous is None:
             break
+    if compared.window is not None:
+        offsets = (_offset(group.zone) for group in newest)
+        late = late_metrics_sentence(dataset, offsets, compared.window.end, read_at)
+        notes = (*notes, late) if late else notes
     return replace(compared, days=days, no_previous=no_previous), tried, notes
 
 

@@ -159,6 +159,31 @@ def _incomplete(
         yield IncompleteDay(day, metrics, len(times), of[day], max(at for at, _ in times), is_over)
 
 
+def late_metrics_sentence(dataset: Dataset, offsets: Iterable[timedelta], last: date, read_at: datetime) -> str:
+    """What is said of metrics that are later than the report and were incomplete on the day `last`; empty for none.
+
+    `offsets` are those of the ad accounts' zones, `read_at` is the aware time at which the rows were read.
+    """
+    zones, sentences = tuple(offsets), []
+    delays = {name: _metric_delay(name) for name in dataset.metrics}
+    for delay in sorted({delay for delay in delays.values() if delay > report_delay(dataset)}):
+        if all(last <= last_complete_day(offset, delay, read_at) for offset in zones):
+            continue
+        at = max(complete_at(last, offset, delay) for offset in zones).astimezone(UTC)
+        titles = [str(catalog.metrics()[name].title) for name in dataset.metrics if delays[name] == delay]
+        sentences.append(
+            phrase(
+                "%(metrics)s of %(day)s was not complete when the rows were read and is too low, also in comparisons "
+                "(complete on %(complete_day)s at %(time)s UTC).",
+                metrics=", ".join(titles),
+                day=shown_day(last),
+                complete_day=shown_day(at.date()),
+                time=f"{at:%H:%M}",
+            )
+        )
+    return " ".join(sentences)
+
+
 def late_rows(dataset: Dataset, incomplete: Iterable[IncompleteDay]) -> bool:
     """Whether rows of a day that is over are incomplete for longer than basic figures usually take.
 
