@@ -45,7 +45,8 @@ def test_a_template_is_a_few_keys_from_its_first_rows_and_from_a_scheduled_datas
         expect(begun).to_have_accessible_description(re.compile(r"Every day at \d\d:00 UTC"))
         spend = page.locator("[data-example=spend]")
         expect(spend).to_have_text(re.compile(r"^[\d,.]+$"))
-        assert tabs_to(page, page.get_by_role("button", name="Save and schedule")) == 1
+        template = page.get_by_role("region", name="Template Campaign overview by day")
+        assert tabs_to(page, template.get_by_role("button", name="Save and schedule")) == 1
         assert presses <= MOST_TABS_TO_SAVE, presses
         page.keyboard.press("Enter")
         expect(page.locator("main > [data-said]")).to_be_focused()

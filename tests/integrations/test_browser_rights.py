@@ -66,7 +66,7 @@ def look_at_everything(page: Page) -> None:
     page.get_by_role("link", name="Spend by ad").click()
     page.get_by_role("link", name="Data", exact=True).click()
     expect(page.get_by_role("region", name="Rows").get_by_role("row").nth(1)).to_be_visible()
-    page.get_by_role("link", name="Charts").click()
+    page.get_by_role("link", name="Charts", exact=True).click()
     expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
     page.get_by_role("link", name="Query").click()
     page.get_by_role("textbox", name="SQL").fill("select count(*) as n from spend_by_ad")

@@ -218,7 +218,8 @@
   document.addEventListener("run-over", () => {
     const notice = document.querySelector("main > [data-said]");
     if (!notice?.contains(document.activeElement)) notice?.remove();
-    else notice.addEventListener("focusout", (event) => { if (!notice.contains(event.relatedTarget)) notice.remove(); });
+    // A click takes the focus away before it ends: the page must not move under it.
+    else notice.addEventListener("focusout", (event) => { if (!notice.contains(event.relatedTarget)) notice.style.visibility = "hidden"; });
   });
 
   // What had the focus may be gone after a refresh, such as the button that cancels a run: how the run ended has it then.
