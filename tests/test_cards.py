@@ -159,7 +159,11 @@ def of_example(home: Home, name: str, choices: CardChoices | None = None) -> tup
     return dataset, Shown(page), table(home, slug).to_pylist()
 
 
-@pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
+WITHOUT_CAMPAIGNS = frozenset(path.stem for path in EXAMPLES if path.stem.startswith("business_center"))
+"""Lists of Business Centers, of which charts only count rows."""
+
+
+@pytest.mark.parametrize("name", sorted({path.stem for path in EXAMPLES} - WITHOUT_CAMPAIGNS))
 def test_every_report_has_two_cards_with_something_to_see(world: Home, name: str) -> None:
     _, page, _ = of_example(world, name)
     charts = [chart_of(card) for card in page.cards.values()]
