@@ -415,30 +415,28 @@ def overlap_warnings(outcome: ReadOutcome) -> Iterator[str]:
 
 def unassigned_costs(plan: Plan, outcome: ReadOutcome) -> Iterator[str]:
     """A note for each ad account on the cost of campaigns that TikTok does not give for the rows below them."""
-    is_smart = plan.dataset.report == smart_plus.MATERIALS
+    sentence = _LESS_OF_MATERIALS if plan.dataset.report == smart_plus.MATERIALS else _LESS_OF_CAMPAIGNS
     advertisers = {advertiser.id: advertiser for read in plan.reads for advertiser in read.advertisers}
     for name, (above, cost) in list(outcome.unassigned.items())[:MOST_REASONS]:
         advertiser = advertisers[name]
-        if is_smart:
-            yield phrase(
-                "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that Smart+ "
-                "campaigns cost. Ads without these assets have no row, and TikTok may still add cost of the last days.",
-                name=advertiser.name,
-                id=advertiser.id,
-                cost=digits(cost, thousands_apart=True),
-                total=digits(above, thousands_apart=True),
-                currency=advertiser.currency,
-            )
-            continue
         yield phrase(
-            "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that their campaigns "
-            "cost. TikTok assigns the rest to no row; a report at campaign level has all of it.",
+            sentence,
             name=advertiser.name,
             id=advertiser.id,
             cost=digits(cost, thousands_apart=True),
             total=digits(above, thousands_apart=True),
             currency=advertiser.currency,
         )
+
+
+_LESS_OF_MATERIALS = Phrase(
+    "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that Smart+ "
+    "campaigns cost. Ads without these assets have no row, and TikTok may still add cost of the last days."
+)
+_LESS_OF_CAMPAIGNS = Phrase(
+    "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that their campaigns "
+    "cost. TikTok assigns the rest to no row; a report at campaign level has all of it."
+)
 
 
 def column_warnings(done: Commit) -> Iterator[str]:

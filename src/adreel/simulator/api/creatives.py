@@ -14,7 +14,7 @@ from adreel.simulator.api.choosing import AdSelection, group_ads, numbers_of
 from adreel.simulator.api.errors import NotSimulatedError, bad, bad_metrics
 from adreel.simulator.api.params import Params, strings_of
 from adreel.simulator.api.part import SEEN, AdvertiserReport, Scene
-from adreel.simulator.api.query import Filters, Query
+from adreel.simulator.api.query import Query, query_of_ads
 from adreel.simulator.api.writing import recipes_of, text_of
 from adreel.simulator.world.calendar import day_number
 from adreel.simulator.world.entities import image_id, video_id
@@ -102,27 +102,7 @@ def _read_filters(params: Params) -> dict[str, tuple[str, ...]]:
 
 def _query(request: _CreativeQuery) -> Query:
     """The same request as a BASIC report over ads, from which the material's figures are summed."""
-    return Query(
-        report="BASIC",
-        level="ad",
-        dimensions=(),
-        identity=None,
-        time="none",
-        breakdown=(),
-        metrics=request.metrics,
-        start=request.start,
-        end=request.end,
-        lifetime=request.lifetime,
-        filters=Filters(),
-        order_field=None,
-        descending=True,
-        page=1,
-        page_size=1000,
-        totals=False,
-        several=False,
-        in_utc=False,
-        synchronous=True,
-    )
+    return query_of_ads(request.metrics, request.start, request.end, lifetime=request.lifetime)
 
 
 def _choose(table: AdTable, request: _CreativeQuery) -> AdSelection:

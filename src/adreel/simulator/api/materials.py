@@ -14,7 +14,7 @@ from adreel.simulator.api.choosing import AdSelection
 from adreel.simulator.api.errors import NotSimulatedError, bad, bad_metrics, conflict
 from adreel.simulator.api.params import Params, strings_of
 from adreel.simulator.api.part import SEEN, AdvertiserReport
-from adreel.simulator.api.query import Filters, Query, Time
+from adreel.simulator.api.query import Query, Time, query_of_ads
 from adreel.simulator.api.writing import recipes_of, text_of
 from adreel.simulator.world.calendar import day_number
 from adreel.simulator.world.entities import Entities
@@ -78,27 +78,7 @@ class _MaterialQuery:
 
     def figures(self) -> Query:
         """The same request as a BASIC report over ads, from which the figures are summed."""
-        return Query(
-            report="BASIC",
-            level="ad",
-            dimensions=(),
-            identity=None,
-            time=self.time,
-            breakdown=(),
-            metrics=self.metrics,
-            start=self.start,
-            end=self.end,
-            lifetime=self.lifetime,
-            filters=Filters(),
-            order_field=None,
-            descending=True,
-            page=1,
-            page_size=100,
-            totals=False,
-            several=False,
-            in_utc=False,
-            synchronous=True,
-        )
+        return query_of_ads(self.metrics, self.start, self.end, time=self.time, lifetime=self.lifetime)
 
 
 def overview(call: Call) -> Reply:

@@ -162,6 +162,31 @@ class Query:
     synchronous: bool
 
 
+def query_of_ads(metrics: tuple[str, ...], start: int, end: int, *, lifetime: bool, time: Time = "none") -> Query:
+    """A BASIC report over ads, whose figures other reports are summed from; its pages are not asked for."""
+    return Query(
+        report="BASIC",
+        level="ad",
+        dimensions=(),
+        identity=None,
+        time=time,
+        breakdown=(),
+        metrics=metrics,
+        start=start,
+        end=end,
+        lifetime=lifetime,
+        filters=Filters(),
+        order_field=None,
+        descending=True,
+        page=1,
+        page_size=1000,
+        totals=False,
+        several=False,
+        in_utc=False,
+        synchronous=True,
+    )
+
+
 def read_query(params: Params, *, several: bool, task: TaskBehavior | None = None) -> Query:
     """The request in `params`; `several` says that it uses `advertiser_ids`. Raises ApiError with TikTok's code.
 
