@@ -209,10 +209,10 @@ _HOUR_UTC = Column(
 
 def _unique(all_columns: tuple[Column, ...]) -> tuple[Column, ...]:
     """The first of each name: an advertiser's own id, currency and zone may be asked for as metrics too."""
-    return tuple(
-        {column.name: column for column in reversed(all_columns)}[name]
-        for name in dict.fromkeys(c.name for c in all_columns)
-    )
+    first: dict[str, Column] = {}
+    for column in all_columns:
+        first.setdefault(column.name, column)
+    return tuple(first.values())
 
 
 def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
