@@ -110,14 +110,12 @@ def faults(path: Path, lines: Iterator[tuple[int, str]], unwanted: Mapping[str, 
     ]
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_pages_use_the_words_of_the_field(path: Path) -> None:
-    assert not faults(path, visible(path.read_text("utf-8")))
+def test_pages_use_the_words_of_the_field() -> None:
+    assert not [fault for path in TEMPLATES for fault in faults(path, visible(path.read_text("utf-8")))]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_messages_and_help_use_the_words_of_the_field(path: Path) -> None:
-    assert not faults(path, spoken(path))
+def test_messages_and_help_use_the_words_of_the_field() -> None:
+    assert not [fault for path in MODULES for fault in faults(path, spoken(path))]
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.name)
@@ -130,21 +128,19 @@ def test_descriptions_in_the_catalog_use_the_words_of_the_field(path: Path) -> N
     assert not faults(path, iter(meanings), UNWANTED | UNWANTED_MEANINGS)
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
-def test_docs_use_the_words_of_the_field(path: Path) -> None:
-    assert not faults(path, prose(path))
+def test_docs_use_the_words_of_the_field() -> None:
+    assert not [fault for path in DOCS for fault in faults(path, prose(path))]
 
 
-@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_names_say_what_a_value_is(path: Path) -> None:
-    names = {
+def test_names_say_what_a_value_is() -> None:
+    assert not [
         f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for path in CODE
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Name | ast.arg)
         for name in [node.id if isinstance(node, ast.Name) else node.arg]
         if name in EMPTY_NAMES
-    }
-    assert not names
+    ]
 
 
 def test_a_class_name_is_there_once() -> None:
