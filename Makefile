@@ -9,6 +9,7 @@ COMPILED := .venv/.compiled
 INTEGRATIONS := .venv-integrations/.ready
 AIRFLOW := .venv-airflow/.ready
 BROWSERS := chromium chromium-browser google-chrome
+LONG = tests/integrations $(shell grep -l pytest.mark.slow tests/test_*.py)
 CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>/dev/null)))
 
 # With it each of a thousand processes that the tests start would compile all that it imports.
@@ -54,11 +55,10 @@ fivetran: setup $(INTEGRATIONS) ## Run adreel and Postgres with the tables of Fi
 	PYTHONPATH=tests .venv-integrations/bin/python examples/pipeline/fivetran.py $(PIPELINE)
 
 # mypy works on one core and pytest waits now and then: beside each other they take a minute less.
-test:            ## Run the checks and the short tests
-	+@$(MAKE) --no-print-directory -j 2 setup browser
+test: setup      ## Run the checks and the short tests
 	+@$(MAKE) --no-print-directory -j 2 lint types imports unit
 
-# Never fails: `unit` passes on whether Chromium is installed.
+# Never fails: `test-integrations` passes on whether Chromium is installed.
 browser:         ## Install Chromium for the browser tests (Debian, as root)
 	@[ -x '$(CHROMIUM)' ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -68,7 +68,7 @@ browser:         ## Install Chromium for the browser tests (Debian, as root)
 	fi; \
 	command -v chromium >/dev/null || printf '%s\n' \
 	  'warning: Chromium is not installed, so the browser tests cannot run.' \
-	  'Install it (Debian: apt-get install chromium), then run make test again.' >&2
+	  'Install it (Debian: apt-get install chromium), then run make test-integrations again.' >&2
 
 lint: setup      ## Check the style (ruff)
 	$(BIN)/ruff format --check .
@@ -80,8 +80,8 @@ types: setup     ## Check the types of code and tests (mypy)
 imports: setup   ## Check that imports go one way (import-linter)
 	$(BIN)/lint-imports
 
-unit: $(COMPILED) ## Run the tests (pytest)
-	CHROMIUM='$(or $(CHROMIUM),none)' $(BIN)/pytest -n 3 --dist worksteal
+unit: $(COMPILED) ## Run the short tests (pytest)
+	$(BIN)/pytest -n 3 --dist worksteal -m 'not slow'
 
 # By one process: else each of those that run the tests compiles all of them, with what they import, by itself.
 $(COMPILED): | $(READY)
@@ -95,7 +95,7 @@ $(INTEGRATIONS): requirements-integrations.lock pyproject.toml | $(READY)
 	$(UV) sync --quiet --python .venv-integrations/bin/python --require-hashes requirements-integrations.lock || \
 	  .venv-integrations/bin/python -m pip install --quiet --require-hashes -r requirements-integrations.lock
 	.venv-integrations/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@.venv-integrations/bin/pytest --collect-only -qq tests/integrations >/dev/null || true
+	@.venv-integrations/bin/pytest --collect-only -qq $(LONG) >/dev/null || true
 	@touch $@
 
 # Airflow needs an older FastAPI than adreel. Its provider is a package without adreel.
@@ -107,7 +107,7 @@ $(AIRFLOW): requirements-airflow.lock integrations/airflow/pyproject.toml | $(IN
 	@touch $@
 
 test-integrations: browser $(INTEGRATIONS) $(AIRFLOW) ## Run the long tests, with the programs that people use adreel with
-	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 4 --dist worksteal tests/integrations
+	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 6 --dist worksteal -m slow $(LONG)
 
 bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 	$(BIN)/python -m bench

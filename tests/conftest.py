@@ -28,7 +28,10 @@ FIRST = ("test_worker_faults", "test_worker_outages")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lets the slowest tests come first."""
+    """Marks the tests of the folder of long ones as slow, and lets the slowest come first."""
+    for item in items:
+        if item.path.parent.name == "integrations":
+            item.add_marker("slow")
     items.sort(key=lambda item: item.path.stem not in FIRST)
 
 

@@ -144,6 +144,7 @@ def test_the_table_has_every_role_at_every_level() -> None:
     assert set(table()) == set(product(Role, Level))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("everyone", [False, True])
 @pytest.mark.parametrize(("database_url", "role", "level"), CASES, indirect=["database_url"])
 def test_every_right_is_as_the_table_has_it_and_changes_in_no_dataset_whose_account_is_deleted(
@@ -405,6 +406,7 @@ STEPS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.lists(STEPS, max_size=25))
 def test_no_sequence_of_changes_loses_the_last_owner_or_administrator(steps: list[Step]) -> None:

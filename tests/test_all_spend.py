@@ -144,6 +144,7 @@ def test_all_spend_is_that_of_basic_campaigns_and_of_gmv_max_each_campaign_once(
     assert [note for note in report["notes"] if "all its rows are of the basic report" in note], report["notes"]
 
 
+@pytest.mark.slow
 def test_a_plan_of_all_spend_counts_both_reports_and_a_preview_shows_both(shops: Home) -> None:
     file = shops.path.parent / "plan.yaml"
     file_values = ALL | {"name": "Planned", "dates": {"start": "today-70", "end": "today-1"}}
@@ -336,6 +337,7 @@ def _spend_on_home(site: Site) -> dict[str, Any]:
     return dict(program(site).get("/home")["spend"])
 
 
+@pytest.mark.slow
 def test_home_shows_all_spend_and_no_longer_says_that_gmv_max_is_missing(own: Home) -> None:
     dates = {"start": "today-4", "end": "today-1"}
     first, _, second = first_shop(own)

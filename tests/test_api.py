@@ -243,6 +243,7 @@ def test_every_operation_that_changes_something_is_known_to_these_tests() -> Non
     assert changing == CHANGES.keys() | ASKS.keys()
 
 
+@pytest.mark.slow
 def test_a_read_only_token_cannot_change_anything_or_call_tiktok(site: Site) -> None:
     run = waiting_run(site)
     reading = program(site, read_only=True)
@@ -257,6 +258,7 @@ def test_a_read_only_token_cannot_change_anything_or_call_tiktok(site: Site) -> 
     assert len(site.home.requests("")) == asked
 
 
+@pytest.mark.slow
 def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(site: Site) -> None:
     run = waiting_run(site)
     vera = site.user("vera", Role.VIEWER)
@@ -294,6 +296,7 @@ def waiting_run(site: Site) -> str:
     return str(asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"])
 
 
+@pytest.mark.slow
 def test_a_viewer_cannot_change_anything(site: Site) -> None:
     run = waiting_run(site)
     viewer = site.user("viewer", Role.VIEWER)
@@ -461,6 +464,7 @@ def test_a_secret_that_was_sent_in_a_wrong_request_is_not_repeated(site: Site) -
 # -- how it is described
 
 
+@pytest.mark.slow
 def test_the_description_is_public_and_names_the_address_of_the_api(site: Site) -> None:
     answer = site.visit().get(f"{API}/openapi.json")
     assert answer.status_code == 200

@@ -10,6 +10,7 @@ from threading import Barrier
 from typing import Any
 
 import httpx2
+import pytest
 from starlette.datastructures import State
 from starlette.routing import BaseRoute, Mount
 
@@ -19,6 +20,7 @@ from api_home import ADDRESS, API
 from web_home import Site
 
 
+@pytest.mark.slow
 def test_first_requests_at_the_same_time_are_all_answered(site: Site) -> None:
     async def ask() -> list[tuple[int, Any]]:
         transport = httpx2.ASGITransport(site.app)

@@ -227,6 +227,7 @@ def refusals(quiet: Site) -> dict[str, tuple[Any, dict[str, Any], set[int]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_refusals_are_as_the_description_says(
     prepared: Prepared, quiet: Site, refusals: dict[str, tuple[Any, dict[str, Any], set[int]]], name: str

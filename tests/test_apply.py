@@ -152,6 +152,7 @@ def test_a_plan_changes_nothing_and_apply_does_what_it_says(home: Home, folder: 
     assert "verified" in home.good("publish", "spend").stderr
 
 
+@pytest.mark.slow
 def test_the_same_by_single_commands_leaves_the_same_audit_log(home: Home, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(home.path, tmp_path / "other")
     other = make_home(tmp_path / "other")
@@ -400,6 +401,7 @@ def test_a_destination_in_use_and_the_last_owner_are_not_deleted(home: Home, fol
 # -- secrets
 
 
+@pytest.mark.slow
 def test_secrets_come_from_variables_and_files_and_are_never_shown(home: Home, folder: Path) -> None:
     address = "postgresql://adreel:${env:PASSWORD}@127.0.0.1:1/w?sslmode=disable"
     write(folder, "team.yaml", {"kind": "destination", "name": "team", "address": address})
@@ -574,6 +576,7 @@ def test_of_two_applies_of_one_folder_the_second_finds_all_done(home: Home, fold
     assert [entry["action"] for entry in home.json("audit")].count("dataset_create") == 1
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_leave_what_the_files_say(home: Home, folder: Path) -> None:
     write(folder, "notifications.yml", {"kind": "notification", "name": "Ops", "address": "${env:OPS}"})
     environ = {"PATH": os.environ["PATH"], "ADREEL_HOME": str(home.path), "OPS": home.environ["OPS"]}
@@ -610,6 +613,7 @@ def killed_at(number: int, beginning: str = "") -> Iterator[list[int]]:
         event.remove(Engine, "before_cursor_execute", before)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_between_any_two_writes_leaves_nothing_of_it(home: Home, folder: Path) -> None:
     write(folder, "notifications.yml", {"kind": "notification", "name": "Ops", "address": "${env:OPS}"})
     before = content(home)
@@ -753,6 +757,7 @@ DATASETS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=10, phases=[Phase.generate])
 @given(data=st.data())
 def test_applying_an_export_changes_nothing(connected_home: Path, data: st.DataObject) -> None:

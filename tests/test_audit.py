@@ -185,6 +185,7 @@ def ran(site: Site, asking: Program, **keys: Any) -> str:
     return slug
 
 
+@pytest.mark.slow
 def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) -> None:
     visit, asking = site.visit("admin"), program(site)
     slug = ran(site, asking)
@@ -356,6 +357,7 @@ def as_form(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
     return form
 
 
+@pytest.mark.slow
 def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(site: Site) -> None:
     asking = program(site)
     slug = ran(site, asking)
@@ -501,6 +503,7 @@ def command_names() -> Iterator[str]:
             yield f"{group.name} {command.name}"
 
 
+@pytest.mark.slow
 def test_every_command_that_changes_or_exports_something_is_recorded(site: Site, tmp_path: Any) -> None:
     home = site.home
     walk = Walk(site, Means.COMMAND, "command line")

@@ -109,6 +109,7 @@ def seen(home: Home) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_restored_home_is_the_same_and_goes_on(filled: Site, tmp_path: Path) -> None:
     home, before = filled.home, seen(filled.home)
     output = home.good("backup", str(tmp_path / "a.tar"), "--with-key").stderr
@@ -217,6 +218,7 @@ class BusyLake(Lake):
         return super().open_file(file)
 
 
+@pytest.mark.slow
 def test_a_run_that_commits_during_the_backup_is_in_neither_store_nor_lake_of_it(filled: Site, tmp_path: Path) -> None:
     before, asking = seen(filled.home), program(filled)
     done: list[int] = []

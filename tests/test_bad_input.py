@@ -644,6 +644,7 @@ def limited(environ: dict[str, str], size: int, *words: str) -> subprocess.Compl
     )
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_the_run_and_the_next_one_resumes_it(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=300)
     home.add_account()

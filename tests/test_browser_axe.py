@@ -179,6 +179,7 @@ def test_every_page_is_checked_at_an_address() -> None:
     assert routes() == ADDRESSES.keys() | ELSEWHERE.keys()
 
 
+@pytest.mark.slow
 def test_the_first_visit_is_accessible(chromium: Browser, tmp_path: Path) -> None:
     with opened(make_home(tmp_path / "home", advertisers=1, ads=1)) as empty, visited(chromium, empty, None) as person:
         person.goto("/")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 import browser
@@ -28,6 +29,7 @@ def restated_town(tmp_path: Path) -> Iterator[tuple[Town, SavedDataset]]:
         yield town, daily
 
 
+@pytest.mark.slow
 def test_a_person_finds_the_restatement_of_yesterday_with_the_keyboard(chromium: Browser, tmp_path: Path) -> None:
     with restated_town(tmp_path) as (town, _), visiting(chromium, town, "admin") as person:
         page = person.page
@@ -46,6 +48,7 @@ def test_a_person_finds_the_restatement_of_yesterday_with_the_keyboard(chromium:
         expect(account.locator("option:checked")).to_have_text(advertiser)
 
 
+@pytest.mark.slow
 def test_a_menu_is_sent_by_keyboard_with_enter_only_and_keeps_the_focus(chromium: Browser, tmp_path: Path) -> None:
     with restated_town(tmp_path) as (town, daily), visiting(chromium, town, "admin") as person:
         page = person.page

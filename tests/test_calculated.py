@@ -514,6 +514,7 @@ def assert_rates(rows: Iterable[Mapping[str, Any]], rates: Mapping[tuple[str, st
             assert abs(Decimal(str(got[place])) - rate) <= Decimal("0.000001"), place
 
 
+@pytest.mark.slow
 def test_pages_files_queries_and_the_api_say_the_same(site: Site, tmp_path: Path) -> None:
     home, rates = site.home, expected(site.home)
     assert_rates(home.rows("select ad_id, stat_time_day, hook from spend"), rates)

@@ -163,6 +163,7 @@ WITHOUT_CAMPAIGNS = frozenset(path.stem for path in EXAMPLES if path.stem.starts
 """Lists of Business Centers, of which charts only count rows."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({path.stem for path in EXAMPLES} - WITHOUT_CAMPAIGNS))
 def test_every_report_has_two_cards_with_something_to_see(world: Home, name: str) -> None:
     _, page, _ = of_example(world, name)

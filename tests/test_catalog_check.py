@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import orjson
+import pytest
 
 from adreel.recording.catalog_check import MOST_REQUESTS, named_in, probes
 from adreel.recording.disguise import without_names
@@ -45,6 +46,7 @@ def unchanged(_path: str, _parameters: dict[str, str], _answer: dict[str, Any]) 
     return
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_fits_has_no_refusal_and_few_requests(home: Home) -> None:
     check, sent = checked(home, unchanged)
     assert [finding for finding in check["findings"] if finding["difference"] == "refused"] == []
@@ -56,6 +58,7 @@ def test_a_catalogue_that_fits_has_no_refusal_and_few_requests(home: Home) -> No
     assert set(levels) >= {"advertiser", "campaign", "adgroup", "ad"}
 
 
+@pytest.mark.slow
 def test_refused_missing_and_unknown_names_are_noted_without_anything_of_the_account(
     home: Home, tmp_path: Path
 ) -> None:
@@ -100,6 +103,7 @@ def test_refused_missing_and_unknown_names_are_noted_without_anything_of_the_acc
     assert f"{len(check['findings'])} differences" in words.stderr
 
 
+@pytest.mark.slow
 def test_a_check_of_an_unstable_api_stops_at_its_limit_of_requests(home: Home) -> None:
     def change(path: str, parameters: dict[str, str], answer: dict[str, Any]) -> None:
         asked = json.loads(parameters.get("metrics", "[]"))

@@ -52,6 +52,7 @@ ADS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(ADS, ADS)
 def test_every_row_of_the_day_that_differs_is_there_once_and_the_largest_change_comes_first(
@@ -112,6 +113,7 @@ def test_rows_whose_key_repeats_cannot_be_matched(lake: Lake) -> None:
         read(lake, day=day(1))
 
 
+@pytest.mark.slow
 def test_joins_in_several_parts_are_the_same_as_in_one(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     before: list[Row] = [row(f"ad {number}", 1, number) for number in range(3_000)]
     put(lake, "run1", "replace", before)
@@ -162,6 +164,7 @@ def test_a_wrong_day_leaves_the_rest_of_the_form_as_it_was(twice: Site) -> None:
     assert "Version 0 to 1" in words_of(page)
 
 
+@pytest.mark.slow
 def test_page_api_and_command_line_have_the_same_rows_by_names(twice: Site) -> None:
     asking, visit = program(twice), twice.visit("admin")
     expected = expected_rows(twice.home, DAY)

@@ -354,6 +354,7 @@ def test_the_values_of_a_level_are_those_under_the_other_filters(tmp_path: Path)
 # -- metrics
 
 
+@pytest.mark.slow
 def test_a_chart_shows_any_metric_that_can_be_summed_or_computed_from_sums(tmp_path: Path) -> None:
     dataset = ads_dataset()
     dataset = replace(dataset, metrics=(*dataset.metrics, "reach", "frequency"))

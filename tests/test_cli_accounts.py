@@ -80,6 +80,7 @@ def connecting(home: Home, url: str, *words: str) -> Iterator[Connecting]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_connect_adds_an_account_through_the_consent_page(empty: Home) -> None:
     with served(empty.config) as url, connecting(empty, url, "connect", "shop") as work:
         query = parse_qs(urlsplit(work.page).query)

@@ -50,6 +50,7 @@ def create_administrator(client: httpx2.Client) -> None:
     assert (response.status_code, response.headers.get("location")) == (303, "/home")
 
 
+@pytest.mark.slow
 def test_the_first_visit_creates_the_administrator_and_the_second_signs_in(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (process, url, _):
         with httpx2.Client(base_url=url, timeout=60) as client:

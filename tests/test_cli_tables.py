@@ -106,6 +106,7 @@ def test_numbers_of_38_digits_are_never_rounded(shared: Home) -> None:
     assert cents in shared.good("query", nested, "--format", "csv").stdout
 
 
+@pytest.mark.slow
 def test_only_data_goes_through_a_pipe(shared: Home) -> None:
     for format_name in ("csv", "parquet"):
         words = ("query", "select 1 as a", "--format", format_name)
@@ -266,6 +267,7 @@ def without_styles(output: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_a_terminal_shows_whole_values_and_lists_the_columns_that_do_not_fit(shared: Home, width: int) -> None:
     sql = "select * from spend order by all limit 3"
@@ -291,6 +293,7 @@ def test_a_pipe_gets_whole_values_whatever_the_width_of_the_terminal(
     assert len(result.stdout.splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_shows_a_table_of_ascii(shared: Home) -> None:
     shown, _ = on_terminal(shared, "versions", "spend", environ={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
     assert shown.isascii()
@@ -433,6 +436,7 @@ def test_letters_that_join_are_printed(shared: Home) -> None:
     assert JOINED in shared.good("query", f"select '{JOINED}' as name").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_escapes_are_cleaned_on_a_terminal_and_raw_in_a_pipe(shared: Home, kind: str) -> None:
     sql = f"select 'a' || chr(27) || '[31mRED' || chr(155) || '2J' || chr(8238) || '{JOINED}' as name, 'é' as other"

@@ -62,6 +62,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield cli_place
 
 
+@pytest.mark.slow
 def test_an_incremental_run_reads_the_new_day_after_the_simulated_clock_was_advanced(place: Place) -> None:
     values = SPEND | {"dates": {"start": "today-3", "end": "yesterday"}, "update": {"method": "upsert"}}
     file = place.path / "spend.yaml"

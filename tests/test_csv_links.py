@@ -169,6 +169,7 @@ def test_the_secret_of_a_link_is_nowhere_but_in_its_address(ran: Site) -> None:
             assert secret.encode() not in file.read_bytes(), file
 
 
+@pytest.mark.slow
 def test_links_are_asked_for_only_so_often(ran: Site) -> None:
     path, stranger = new_link(ran.visit("admin")), ran.visit()
     statuses = [stranger.get(path).status_code for _ in range(MOST_OF_LINK + 1)]

@@ -132,6 +132,7 @@ def office(ready: Home, tmp_path: Path) -> Iterator[Office]:
         lake.close()
 
 
+@pytest.mark.slow
 def test_a_dashboard_is_sent_once_each_morning_with_its_figures_and_files(office: Office) -> None:
     assert not office.look(MORNING - timedelta(minutes=1))
     assert office.look(MORNING)
@@ -183,6 +184,7 @@ def test_a_wish_to_send_now_while_it_is_being_sent_is_one_more_message(office: O
     assert office.state.next_at == MORNING + timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_a_message_that_is_not_accepted_is_tried_again_and_given_up(office: Office) -> None:
     office.broken = True
     times = [MORNING + timedelta(minutes=minutes) for minutes in range(60)]
@@ -232,6 +234,7 @@ def test_a_dataset_that_the_owner_may_not_see_any_more_is_not_sent(office: Offic
     assert "Other client" not in message.body
 
 
+@pytest.mark.slow
 def test_an_address_that_the_owner_may_not_use_any_more_gets_nothing(office: Office) -> None:
     store = office.store
     admin = Guard(store, Actor(store.users.get("admin")))
@@ -251,6 +254,7 @@ def test_an_address_that_the_owner_may_not_use_any_more_gets_nothing(office: Off
     assert len(store.dashboard_deliveries.of(office.board)) == 1
 
 
+@pytest.mark.slow
 def test_it_waits_for_a_run_in_progress_for_an_hour_and_then_says_that_it_is_running(office: Office) -> None:
     store = office.store
     run = store.runs.add(store.datasets.get("spend"), "abcd0000abcd0000", None)

@@ -232,6 +232,7 @@ def test_keys_are_rotated_in_destinations_as_well(home: Home, warehouse: Path) -
     home.good("publish", "spend")
 
 
+@pytest.mark.slow
 def test_the_history_of_a_dataset_says_what_tiktok_restated_as_a_comparison_does(home: Home, warehouse: Path) -> None:
     home.good("run", "-f", home.file(update={"method": "upsert"}))
     output = home.good("destinations", "attach", "spend", "warehouse", "--table", "daily", "--history").stderr
@@ -262,6 +263,7 @@ def test_the_history_of_a_dataset_says_what_tiktok_restated_as_a_comparison_does
     assert "publish: history must be yes or no" in output
 
 
+@pytest.mark.slow
 def test_rows_with_a_new_column_alone_are_not_restated_in_the_history(home: Home, warehouse: Path) -> None:
     keys: dict[str, Any] = {"update": {"method": "upsert"}, "publish": [{"to": "warehouse", "history": True}]}
     home.good("run", "-f", home.file(**keys))

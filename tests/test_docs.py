@@ -65,6 +65,7 @@ def test_the_reference_pages_are_up_to_date() -> None:
     assert not differing, f"docs/reference is out of date; run: make docs ({', '.join(differing)})"
 
 
+@pytest.mark.slow
 def test_the_pages_are_the_same_in_another_process_terminal_and_order_of_sets(tmp_path: Path) -> None:
     surroundings = {**os.environ, "PYTHONHASHSEED": "7", "COLUMNS": "20", "TERM": "dumb", "TZ": "Asia/Tokyo"}
     subprocess.run(

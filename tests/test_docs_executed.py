@@ -24,6 +24,7 @@ def all_blocks() -> list[tuple[str, Block]]:
 RUNNABLE = sorted({page for page, block in all_blocks() if block.language in RUN and block.mark in ("", "file")} - LONG)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNABLE)
 def test_what_a_page_says_can_be_typed(session: DocSession, page: str) -> None:
     type_page(session, page)

@@ -187,6 +187,7 @@ def test_a_draft_whose_account_is_gone_opens_and_says_so(site: Site, gone: str) 
     assert ("name", "Kept") in sent(page)
 
 
+@pytest.mark.slow
 def test_drafts_are_bounded_in_number_and_size(site: Site) -> None:
     visit, admin = site.visit("admin"), site.store.users.get("admin")
     page = visit.good("/datasets/new")

@@ -104,6 +104,7 @@ def test_text_formats_come_while_rows_are_read(kind: str) -> None:
     chunks.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "xlsx"])
 def test_other_formats_leave_no_file_wherever_the_client_goes_away(kind: str, scratch: Path) -> None:
     chunks = stream(reader(*(batch(2_000, f"{number}") for number in range(20))), kind)

@@ -246,6 +246,7 @@ def menu_values(report: Report, menu: Menu, chosen: menus.Chosen) -> st.SearchSt
     return lists if menu.required else st.none() | lists
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", catalog.REPORTS)
 @settings(max_examples=8)
 @given(data=st.data())
@@ -294,6 +295,7 @@ JUNK = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     report=st.sampled_from(["", "none", *catalog.REPORTS]),

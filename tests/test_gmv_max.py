@@ -413,6 +413,7 @@ def test_a_refused_look_at_gmv_max_leaves_the_run_as_it_is(own: Home) -> None:
     assert spend(own)["state"] == "verified"
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_reads_only_what_is_missing(own: Home) -> None:
     ids = [a["advertiser_id"] for a in state(own)["advertisers"][:2]]
     keys: dict[str, Any] = {
@@ -437,6 +438,7 @@ def test_an_interrupted_run_reads_only_what_is_missing(own: Home) -> None:
 # -- plan, limits, look-back
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     level=st.sampled_from(sorted(gmv_max.LEVELS)),
@@ -497,6 +499,7 @@ def test_the_report_has_its_own_limits_beside_those_of_the_app() -> None:
     ] == [(8, 240, 20_000), (12, 360, 30_000), (20, 600, 50_000), (4, 120, 10_000)]
 
 
+@pytest.mark.slow
 def test_requests_keep_to_the_limits_of_the_report_and_of_the_app(tmp_path: Path) -> None:
     time = VirtualTime()
     config = WorldConfig(date(2026, 1, 2), advertisers=1, ads=0, qps=10, latency_ms=200)

@@ -75,6 +75,7 @@ def summed(calendar: Any) -> dict[str, Decimal]:
     return {day["day"]: day["amount"] for day in calendar["days"]}
 
 
+@pytest.mark.slow
 def test_the_calendar_has_what_comparing_each_version_with_the_one_before_calls_restated(site: Site) -> None:
     home = site.home
     for metric in ("spend", "conversion"):
@@ -242,6 +243,7 @@ def _home_words(home: Home) -> str:
         return words_of(site.visit("admin").part("/home/spend").text)
 
 
+@pytest.mark.slow
 def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -> None:
     answer = asked(program(site), "/home")["restated"]
     by_command = exact(site.home.good("restatements", "--json").stdout)
@@ -478,6 +480,7 @@ def forget(home: Home) -> None:
         database.commit()
 
 
+@pytest.mark.slow
 def test_versions_that_nobody_looked_at_are_read_when_they_are_asked_for(small: Home) -> None:
     small.good("run", "-f", small.file(metrics=METRICS, dates=DATES))
     for _ in range(7):

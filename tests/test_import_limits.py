@@ -95,6 +95,7 @@ def test_page_api_and_command_line_refuse_a_file_that_is_too_much(visit: Visit, 
     assert "500,000 bytes" in site.home.bad("datasets", "import", str(file))[1]
 
 
+@pytest.mark.slow
 def test_the_list_of_problems_is_cut(visit: Visit) -> None:
     names = ", ".join(f"spendx{number}" for number in range(5_000))
     text = f"name: a\naccount: demo\nreport: performance\ndata_level: ad\nmetrics: [{names}]"

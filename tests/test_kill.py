@@ -21,6 +21,7 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
         yield outside
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_after_reading_requests_nothing_more(outside: Outside) -> None:
     parts = outside.home.path / "lake" / "_runs"
     code, _ = outside.run_until(lambda: len(list(parts.glob("*/*/*/*.arrow"))) >= REQUESTS, signal.SIGKILL)
@@ -30,6 +31,7 @@ def test_a_run_that_is_killed_after_reading_requests_nothing_more(outside: Outsi
     assert outside.asked() == before == REQUESTS
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_run_with_an_error_and_no_table(outside: Outside) -> None:
     def narrow() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -42,6 +44,7 @@ def test_a_full_disk_ends_a_run_with_an_error_and_no_table(outside: Outside) -> 
     check_table(outside.home)
 
 
+@pytest.mark.slow
 def test_requests_whose_answers_break_off_are_sent_again(outside: Outside) -> None:
     home = outside.home
     home.environ["ADREEL_TIKTOK_URL"] = f"{outside.url}/open_api/v1.3"

@@ -69,6 +69,7 @@ ROWS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(ROWS, ROWS)
 def test_parts_are_what_plain_sums_over_the_rows_are(

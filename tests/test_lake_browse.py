@@ -418,6 +418,7 @@ def test_a_page_is_that_of_plain_python(
     assert page.rows.to_pylist() == in_sorted_order(matching, order)[offset : offset + 5]
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.lists(TEXTS, min_size=1, max_size=8), TEXTS)
 def test_any_text_is_found_again_by_itself_and_by_a_part(texts: list[str], part: str) -> None:
@@ -437,6 +438,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
         yield lake
 
 
+@pytest.mark.slow
 @given(st.text(max_size=12), st.sampled_from(EVERY_TYPE.names), st.sampled_from(sorted(OPERATORS)))
 @settings(max_examples=200)
 def test_whatever_is_typed_into_a_filter_gives_a_page_or_a_complaint(
@@ -504,6 +506,7 @@ def test_great_sums_are_exact(lake: Lake) -> None:
     assert columns["spend"].total == 3 * Decimal("999999999999999999.999999")
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(ROWS)
 def test_statistics_are_those_of_counting(rows: list[Row]) -> None:

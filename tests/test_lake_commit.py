@@ -477,6 +477,7 @@ def test_rows_of_a_null_in_the_key_keep_what_was_not_asked_for_too(lake: Lake) -
     assert {lake_row["age"]: lake_row["likes"] for lake_row in table_rows(lake)} == {None: 3, "": 4, "18-24": 5}
 
 
+@pytest.mark.slow
 def test_many_rows_keep_their_own_values_over_row_groups_and_files(lake: Lake) -> None:
     count = FILE_ROWS + 70_000
     texts = pc.utf8_lpad(pa.array(range(count)).cast(pa.string()), 6, "0")
@@ -652,6 +653,7 @@ def test_files_without_any_of_the_new_keys_are_not_even_read(lake: Lake) -> None
     assert (done.rows_after, done.removed) == (2, 1)
 
 
+@pytest.mark.slow
 def test_the_many_small_files_of_small_runs_are_put_together(lake: Lake) -> None:
     for number in range(40):
         put(lake, f"run{number}", "append", [row(f"ad{number}", 1 + number % 28)])

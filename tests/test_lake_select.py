@@ -262,6 +262,7 @@ def test_all_else_is_refused_and_nothing_is_touched(connection: Connection, tmp_
     assert answer(connection, "select count(*) from ads") == [[3]]
 
 
+@pytest.mark.slow
 def test_no_function_tells_where_the_lake_is(connection: Connection, lake: Lake) -> None:
     with duckdb.connect() as plain:
         names = plain.execute(

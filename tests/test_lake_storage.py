@@ -59,6 +59,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 # -- object stores
 
 
+@pytest.mark.slow
 def test_sql_of_people_reads_an_object_store_in_a_process_that_was_told_how(s3: dict[str, bytes]) -> None:
     lake = Lake("s3://bucket/some/lake")
     put(lake, "run1", "append", [row("a", 1, "1.5"), row("b", 2, 2)])

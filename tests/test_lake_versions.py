@@ -118,6 +118,7 @@ def test_dropping_a_table_takes_all_versions_and_nothing_else(lake: Lake) -> Non
 # -- vacuum
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(1, 13), st.integers(0, 5), st.integers(0, 12))
 def test_after_a_vacuum_all_versions_that_are_named_can_be_read(count: int, first: int, second: int) -> None:

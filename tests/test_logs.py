@@ -250,6 +250,7 @@ def test_an_error_before_any_answer_is_logged_and_raised(kept: Log) -> None:
     assert [(line["level"], line.get("status")) for line in kept.lines] == [("error", None), ("debug", 500)]
 
 
+@pytest.mark.slow
 def test_a_command_that_runs_a_dataset_prints_no_log(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file())
     program = "from adreel.cli import main; main()"

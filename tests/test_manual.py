@@ -82,6 +82,7 @@ def test_every_page_is_in_the_menu_once() -> None:
     assert all(entry.title and entry.label for entry in CONTENTS.entries)
 
 
+@pytest.mark.slow
 def test_no_link_and_no_picture_of_a_page_is_dead(stranger: Visit, read_pages: dict[str, ReadPage]) -> None:
     dead, files = [], set()
     for path, page in read_pages.items():

@@ -138,6 +138,7 @@ def test_processes_of_adreels_own_leave_pandas_out_of_memory(module: str) -> Non
     assert done.stdout.splitlines()[-1] == "False"
 
 
+@pytest.mark.slow
 def test_a_server_shows_a_page_of_rows_without_arrows_functions(home: Home, opened: OpenedHome) -> None:
     assert opened.read("spend").rows
     script = f"""

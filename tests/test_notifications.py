@@ -157,6 +157,7 @@ def test_a_failure_is_told_within_a_minute(office: Office, spend: SavedDataset) 
     assert len(office.titles) == 1
 
 
+@pytest.mark.slow
 def test_fifty_failures_at_once_are_one_message_and_so_is_their_end(file_office: Office) -> None:
     office = file_office
     office.subscribe()
@@ -177,6 +178,7 @@ def test_fifty_failures_at_once_are_one_message_and_so_is_their_end(file_office:
     assert office.titles[1].startswith("[adreel] Resolved: 50 runs failed")
 
 
+@pytest.mark.slow
 def test_failures_that_go_on_for_minutes_are_a_few_messages(file_office: Office) -> None:
     office = file_office
     office.subscribe()
@@ -220,6 +222,7 @@ def test_a_cancelled_run_and_a_backfill_say_nothing_of_the_datasets_own_days(
     assert [incident.kind for incident in office.store.incidents.list(is_open=True)] == [IncidentKind.FAILED]
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_its_next_attempt_has_not_failed_yet(office: Office, spend: SavedDataset) -> None:
     office.subscribe()
     run = office.store.runs.add(spend, new_run_id())
@@ -390,6 +393,7 @@ def expected(states: list[RunState]) -> dict[IncidentKind, int]:
     }
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=12, deadline=None)
 @given(steps=STEPS)
 def test_each_incident_is_told_once_when_it_opens_and_once_when_it_is_over(
@@ -451,6 +455,7 @@ def test_an_address_that_fails_is_retried_named_and_holds_up_no_other(office: Of
     assert office.store.addresses.get(bad.id).failing_since is None
 
 
+@pytest.mark.slow
 def test_a_message_is_given_up_after_a_day(office: Office, spend: SavedDataset) -> None:
     office.subscribe("json://down.example.org/")
     office.broken = {"json://down.example.org/"}
@@ -712,6 +717,7 @@ def test_a_refusal_is_told_without_the_address(tmp_path: Path, hook: Hook) -> No
     assert TOKEN not in outcome.reason
 
 
+@pytest.mark.slow
 def test_only_the_workspace_and_named_hosts_reach_private_networks(tmp_path: Path, hook: Hook) -> None:
     url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
     refused = sender(settings_in(tmp_path))(url, MESSAGE, False)
@@ -819,6 +825,7 @@ def until(holds: Callable[[], bool]) -> None:
 # -- pages, API and command line
 
 
+@pytest.mark.slow
 def test_the_pages_add_test_and_remove_an_address_and_never_show_it(site: Site, hook: Hook) -> None:
     visit = site.visit("admin")
     url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
@@ -853,6 +860,7 @@ MAIL = {
 }
 
 
+@pytest.mark.slow
 def test_an_e_mail_is_filled_in_by_fields_and_its_server_is_offered_for_the_next_recipient(site: Site) -> None:
     visit = site.visit("admin")
     visit.sent("/notifications", MAIL | {"scope": "workspace"})
@@ -945,6 +953,7 @@ _WORKFLOW = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "url", "start"),
     [
@@ -1027,6 +1036,7 @@ def test_a_viewer_has_only_their_own_addresses(site: Site) -> None:
     assert visit.sent("/notifications", {"url": "json://hook.example.org/x"}) == "/notifications"
 
 
+@pytest.mark.slow
 def test_the_api_adds_lists_tests_and_removes_addresses(site: Site, hook: Hook) -> None:
     program = program_of(site, "admin")
     body = {"url": f"json://127.0.0.1:{hook.port}/{TOKEN}", "scope": "workspace", "kinds": ["failed"]}

@@ -135,6 +135,7 @@ with log.transaction("app") as sql:
             assert sql.execute("SELECT blocked_until FROM app WHERE app_id = ?", ("app",)).fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_server_that_restarts_costs_one_try(url: str, tmp_path: Path, postgres: PostgresServer) -> None:
     with closing(Pace(log_in(url, tmp_path), "app", LEVELS["basic"])) as pace:
         asyncio.run(pace.turn())

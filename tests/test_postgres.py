@@ -172,6 +172,7 @@ def test_what_a_stopped_process_or_a_dead_machine_holds_is_given_up(
             assert held.connection.execute("SHOW idle_session_timeout").fetchone() == ("0",)
 
 
+@pytest.mark.slow
 @on_postgres
 def test_pages_say_that_the_database_is_away_and_come_back_with_it(
     store_folder: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
@@ -215,6 +216,7 @@ def test_what_is_wrong_with_the_address_is_said_and_no_password(url: str, postgr
     assert "lacks a right" in message(f"postgresql://poor:hush@{host}/{name}", 3)
 
 
+@pytest.mark.slow
 def test_a_missing_driver_is_named_with_how_to_install_it(tmp_path: Path) -> None:
     code = "import sys; sys.modules['psycopg'] = None; from adreel.cli import app; app()"
     environ = {**os.environ, "ADREEL_HOME": str(tmp_path), "ADREEL_DATABASE_URL": "postgres://u:hush@127.0.0.1/x"}

@@ -61,6 +61,7 @@ def today(home: Home, zone: str, days_ago: int) -> str:
     return str((home.now - timedelta(days=days_ago) + offset).date())
 
 
+@pytest.mark.slow
 def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
     by_command = exact(site.home.good("diff", "spend", "0", "1", "--json").stdout)
     asking: Program = program(site)
@@ -298,6 +299,7 @@ def test_a_day_is_judged_by_the_run_that_read_it_and_not_by_a_later_backfill_of_
     assert not running & kinds(difference)["restated"]
 
 
+@pytest.mark.slow
 def test_rows_that_append_adds_again_are_not_restated_by_tiktok(small: Home) -> None:
     small.good("run", "-f", small.file(dates={"start": "2026-11-17", "end": "2026-11-18"}, update={"method": "append"}))
     small.good("run", "spend")
@@ -325,6 +327,7 @@ def rows_of(home: Home, version: int) -> list[Any]:
 # -- failed checks
 
 
+@pytest.mark.slow
 def test_what_a_run_read_whose_check_failed_is_not_restated_by_tiktok(small: Home) -> None:
     def wrong(_: dict[str, str], data: dict[str, Any]) -> None:
         for row in data["list"]:

@@ -45,6 +45,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_is_verified_and_runs_again(shared: Home, example: Path) -> None:
     first, second = (shared.json("run", "-f", str(example)) for _ in range(2))
@@ -387,6 +388,7 @@ def test_advertisers_that_fail_are_skipped_and_named_with_the_reason(tmp_path: P
     assert report.verification["rows_expected"] == report.rows == table(home).num_rows
 
 
+@pytest.mark.slow
 def test_an_advertiser_that_fails_on_some_of_its_days_is_skipped_entirely(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", ads=5)
     home.add_account()

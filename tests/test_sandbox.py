@@ -260,6 +260,7 @@ def test_a_child_ends_when_nobody_waits_when_it_is_stopped_and_when_it_is_killed
     assert "The query crashed its process (exit -11)" in str(outcomes.pop())
 
 
+@pytest.mark.slow
 @linux
 def test_a_launcher_that_was_ended_is_started_again(lake: Lake) -> None:
     with Sandbox() as box:

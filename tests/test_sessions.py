@@ -238,6 +238,7 @@ def test_fifty_failures_of_one_address_hold_up_all_its_names(store: Store, clock
     assert store.attempts.allowed("somebody", HERE) == 0
 
 
+@pytest.mark.slow
 def test_many_addresses_that_guess_one_name_are_slowed_from_the_first_failure_on_and_its_owner_is_not(
     store: Store, clock: Clock
 ) -> None:
@@ -283,6 +284,7 @@ def test_what_was_typed_as_a_name_is_in_no_file_and_old_failures_go(store: Store
     assert rows(store, "attempts") == 1
 
 
+@pytest.mark.slow
 def test_no_more_guesses_get_through_than_the_limits_allow(store: Store, clock: Clock) -> None:
     """However a guesser spaces them: five in a quarter of an hour, then none before its wait is over."""
     guessers = count()

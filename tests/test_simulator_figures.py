@@ -72,6 +72,7 @@ def test_an_audience_at_any_level_is_what_the_ads_brought(
     assert parts == _of_account("ad", name, start, end, number=number)
 
 
+@pytest.mark.slow
 @given(days, level, st.sampled_from(("age", "gender")))
 def test_ages_and_genders_alone_are_those_of_both_together(day: date, at: str, alone: str) -> None:
     seen = []
@@ -84,6 +85,7 @@ def test_ages_and_genders_alone_are_those_of_both_together(day: date, at: str, a
     assert seen[0] == seen[1] == seen[2]
 
 
+@pytest.mark.slow
 @given(days, st.integers(0, 29), st.sampled_from(("spend", "impressions", "clicks")), advertiser)
 def test_videos_and_images_together_are_what_the_ads_brought(start: date, more: int, name: str, number: int) -> None:
     """By material, in a creative report as in one of ads, there is no more and no less than by ad."""
@@ -108,6 +110,7 @@ def _by_material(material: str, name: str, start: date, end: date, number: int) 
     return added(answer["data"]["list"], name)
 
 
+@pytest.mark.slow
 @given(days, st.integers(0, 29), level, metric)
 def test_days_add_up_to_their_range(start: date, more: int, at: str, name: str) -> None:
     """Daily rows and rows without a time say the same."""
@@ -117,6 +120,7 @@ def test_days_add_up_to_their_range(start: date, more: int, at: str, name: str) 
     assert added(daily, name) == added(range_rows, name)
 
 
+@pytest.mark.slow
 @given(days, level, metric, advertiser)
 def test_hours_add_up_to_their_day(day: date, at: str, name: str, number: int) -> None:
     """Hourly rows of a day sum to the day's row, today's hours so far included."""
@@ -125,6 +129,7 @@ def test_hours_add_up_to_their_day(day: date, at: str, name: str, number: int) -
     assert added(hours, name) == added(day_rows, name)
 
 
+@pytest.mark.slow
 @given(days, level, st.sampled_from(("spend", "impressions", "clicks", "conversion")), st.data())
 def test_audience_parts_add_up_to_the_whole(day: date, at: str, name: str, data: st.DataObject) -> None:
     """Once late figures have come, the parts of every whole breakdown sum to the basic figure."""
@@ -137,6 +142,7 @@ def test_audience_parts_add_up_to_the_whole(day: date, at: str, name: str, data:
     assert added(parts, name) == added(undivided, name)
 
 
+@pytest.mark.slow
 @given(days, level)
 def test_audience_parts_of_a_range_add_up_over_days(start: date, at: str) -> None:
     """A breakdown over a range is the sum of its days."""
@@ -370,6 +376,7 @@ def test_figures_begin_with_the_year_that_the_history_reaches_back_to() -> None:
 # --- every metric ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_metric_that_the_catalogue_gives_a_level_has_a_value_there() -> None:
     for at, (_, identity) in LEVELS.items():
         names = [

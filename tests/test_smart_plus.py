@@ -180,6 +180,7 @@ def test_assets_that_only_some_ads_have_sum_to_less_and_the_run_says_so(home: Ho
     assert report["verification"]["totals"] == {}
 
 
+@pytest.mark.slow
 def test_days_and_combinations_sum_up_to_the_range(home: Home) -> None:
     _, whole = materials(home, "Range", "advertiser")
     _, days = materials(home, "Days", "advertiser", time_dimension="day", update={"method": "partition"})

@@ -622,6 +622,7 @@ def test_names_that_look_the_same_are_one_name(store: Store) -> None:
         add_dataset(store, composed, store.accounts.get("main"))
 
 
+@pytest.mark.slow
 @given(names=st.lists(st.text("aA b_12", min_size=1, max_size=4), min_size=1, max_size=8))
 @examples(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_foretold_of_names_is_what_happens(store: Store, names: list[str]) -> None:

@@ -25,6 +25,7 @@ def ran(home: Home) -> Iterator[Site]:
         yield site
 
 
+@pytest.mark.slow
 def test_headings_say_the_unit_and_the_first_cell_is_that_of_its_row(ran: Site) -> None:
     visit = ran.visit("admin")
     page = visit.good(DATA, show=["ad_name", "spend"])

@@ -48,6 +48,7 @@ def from_page(visit: Visit, template: str, **changes: str) -> str:
     return visit.sent("/datasets/new", as_data([*pairs, ("then", "open")]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", catalog.TEMPLATES)
 def test_every_template_is_the_same_dataset_from_page_api_and_command_line_and_its_run_is_verified(
     shop: Site, name: str

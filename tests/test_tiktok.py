@@ -94,6 +94,7 @@ def test_nothing_is_refused_at_the_full_rate(tmp_path: Path, latency: int) -> No
     assert world.clock.passed < 300 / 10 * 1.02 + latency / 1000
 
 
+@pytest.mark.slow
 def test_an_app_of_the_highest_level_is_used_whole_however_long_an_answer_takes(tmp_path: Path) -> None:
     world = World(
         tmp_path, WorldConfig(today=WORLD.today, advertisers=1, ads=1, plain=True, qps=50, qpm=3_000, latency_ms=2000)

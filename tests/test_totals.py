@@ -108,6 +108,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(STEPS)
 def test_the_requests_of_an_app_never_fall_and_old_periods_are_forgotten(
     store_of_steps: tuple[Store, Clock], steps: list[tuple[str, timedelta, int]]

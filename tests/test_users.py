@@ -262,6 +262,7 @@ def test_another_password_ends_the_users_sessions_and_tokens_but_for_what_is_to_
     assert store.tokens.find(other) is not None
 
 
+@pytest.mark.slow
 def test_a_password_of_a_thousand_characters_is_judged_in_a_moment() -> None:
     spent = process_time()
     Passwords(CHEAP).hashed("4@8({[<369!1|0$5+7%2" * 50, "Ann")
@@ -311,6 +312,7 @@ def test_a_damaged_hash_lets_nobody_in(store: Store) -> None:
     assert store.users.check("Bob", PASSWORD) is None
 
 
+@pytest.mark.slow
 def test_what_has_to_do_with_no_password_does_not_import_argon2(tmp_path: Path) -> None:
     code = (
         "import sys; from datetime import UTC, datetime\n"

@@ -507,6 +507,7 @@ def test_the_command_line_attaches_and_detaches(shop: Shop) -> None:
 # -- where failing things are listed
 
 
+@pytest.mark.slow
 def test_publishing_that_fails_for_a_day_needs_attention(shop: Shop) -> None:
     shop.add()
     shop.attach()

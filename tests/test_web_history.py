@@ -271,6 +271,7 @@ def test_what_tiktok_changed_is_named_first(twice: Site) -> None:
     assert own == f"+{late}"
 
 
+@pytest.mark.slow
 def test_the_chart_has_every_day_and_every_metric_that_changed(home: Home) -> None:
     video = [f"video_views_p{part}" for part in (25, 50, 75, 100)]
     actions = ["likes", "comments", "shares", "follows", "profile_visits"]

@@ -480,6 +480,7 @@ def test_a_home_without_a_user_shows_nothing_but_the_first_visit(tmp_path: Path)
 ANYTHING = {"slug": "spend", "action": "run", "sql": "select 1"}
 
 
+@pytest.mark.slow
 def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     home.add_account()
