@@ -107,7 +107,7 @@ $(AIRFLOW): requirements-airflow.lock integrations/airflow/pyproject.toml | $(IN
 	@touch $@
 
 test-integrations: browser $(INTEGRATIONS) $(AIRFLOW) ## Run the long tests, with the programs that people use adreel with
-	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 6 --dist worksteal -m slow $(LONG)
+	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 5 --dist worksteal -m slow $(LONG)
 
 bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 	$(BIN)/python -m bench
