@@ -85,6 +85,19 @@ def test_pages_api_and_command_line_list_the_same_templates(shop: Site) -> None:
         assert template.question in printed
 
 
+def test_every_report_has_a_template() -> None:
+    reports = {report.name for report in catalog.REPORTS.values() if not report.deprecated}
+    assert {template.values["report"] for template in catalog.TEMPLATES.values()} == reports
+
+
+def test_lists_are_folded_after_the_templates_of_results(shop: Site) -> None:
+    gallery = shop.visit("admin").good("/datasets/new").partition('<nav class="templates"')[2].partition("</nav>")[0]
+    results, lists = (re.findall(r"\?template=(\w+)", part) for part in gallery.split("<details>"))
+    assert [*results, *lists] == list(catalog.TEMPLATES)
+    assert results == [each["name"] for each in shop.home.json("templates") if each["group"] == "results"]
+    assert f"Lists of names, settings and assets ({len(lists)})" in gallery
+
+
 def test_every_template_has_a_picture_of_its_own(shop: Site) -> None:
     page = shop.visit("admin").good("/datasets/new")
     drawn = [part.split("</svg>")[0].partition(">")[2] for part in page.split('class="template-icon"')[1:]]

@@ -1,16 +1,24 @@
 """Templates: ready questions, each with the report, menus, dates, update method and schedule that answer it.
 
-A template is a dataset file without name and account, with the keys and values of dataset files.
+A template is a dataset file without name and account, with the keys and values of dataset files. Each report has one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from adreel.language import Phrase
+
+
+class TemplateGroup(StrEnum):
+    """What a template is about; pages fold the lists."""
+
+    RESULTS = "results"
+    LISTS = "lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,7 @@ class Template:
     title: str
     question: str
     icon: str
+    group: TemplateGroup
     values: Mapping[str, Any] = field(hash=False)
 
 
@@ -50,7 +59,13 @@ def _update(method: str, **options: Any) -> Mapping[str, Any]:
 
 
 def _template(name: str, title: str, question: str, icon: str, **values: Any) -> Template:
-    return Template(name, title, question, icon, MappingProxyType(values))
+    return Template(name, title, question, icon, TemplateGroup.RESULTS, MappingProxyType(values))
+
+
+def _list(name: str, title: str, question: str, icon: str, **values: Any) -> Template:
+    """A list is read whole each time, unless the values say otherwise."""
+    as_usual = {"update": _update("replace"), "schedule": _MORNING}
+    return Template(name, title, question, icon, TemplateGroup.LISTS, MappingProxyType(as_usual | values))
 
 
 _ALL = (
@@ -228,21 +243,127 @@ _ALL = (
         schedule=_MORNING,
     ),
     _template(
+        "creative_assets",
+        Phrase("Videos"),
+        Phrase("Which videos are used, and what do they cost and bring over all their ads?"),
+        "film",
+        report="creatives",
+        material_type="video",
+        info_fields=("material_id", "video_id"),
+        metrics=("spend", "impressions", "clicks"),
+        dates=_MONTH,
+        update=_update("replace"),
+        schedule=_MORNING,
+    ),
+    _template(
+        "business_center_costs",
+        Phrase("Costs by cash and ad credit"),
+        Phrase("What did the ad accounts of Business Centers cost each day, in cash and in ad credit?"),
+        "wallet",
+        report="business_center_costs",
+        dates=MappingProxyType({"period": "last_14_days"}),
+        update=_update("upsert"),
+        schedule=_MORNING,
+    ),
+    _template(
+        "transactions",
+        Phrase("Transactions"),
+        Phrase("Which payments, charges and refunds did the ad accounts of Business Centers have?"),
+        "receipt",
+        report="business_center_transactions",
+        dates=_MONTH,
+        update=_update("upsert"),
+        schedule=_MORNING,
+    ),
+    _template(
+        "balances",
+        Phrase("Balances of ad accounts"),
+        Phrase("How much money does each ad account have left, day by day?"),
+        "gauge",
+        report="balances",
+        update=_update("upsert"),
+        schedule=_MORNING,
+    ),
+    _list(
         "ad_accounts",
         Phrase("Ad accounts at a glance"),
         Phrase("Which ad accounts are there, with which currency, zone and status?"),
         "building",
         report="advertisers",
-        update=_update("replace"),
         schedule=_MONDAY,
     ),
-    _template(
+    _list(
+        "campaign_list",
+        Phrase("Campaigns and their settings"),
+        Phrase("Which campaigns are there, with which objective, budget and status?"),
+        "megaphone",
+        report="campaigns",
+    ),
+    _list(
+        "ad_group_list",
+        Phrase("Ad groups and their settings"),
+        Phrase("Which ad groups are there, with which audience, bid and schedule?"),
+        "stack",
+        report="ad_groups",
+    ),
+    _list(
+        "ad_list",
+        Phrase("Ads and their settings"),
+        Phrase("Which ads are there, with which text, creative and status?"),
+        "page",
+        report="ads",
+    ),
+    _list(
+        "smart_plus_campaign_list",
+        Phrase("Smart+ campaigns and their settings"),
+        Phrase("Which Smart+ campaigns are there, with which objective, budget and status?"),
+        "spark",
+        report="smart_plus_campaigns",
+    ),
+    _list(
+        "smart_plus_ad_group_list",
+        Phrase("Smart+ ad groups and their settings"),
+        Phrase("Which Smart+ ad groups are there, with which audience, bid and schedule?"),
+        "sparks",
+        report="smart_plus_ad_groups",
+    ),
+    _list(
+        "smart_plus_ad_list",
+        Phrase("Smart+ ads and their creatives"),
+        Phrase("Which Smart+ ads are there, and which videos, images and texts does each have?"),
+        "slides",
+        report="smart_plus_ads",
+    ),
+    _list(
         "audience_list",
         Phrase("Audience list"),
         Phrase("Which custom audiences exist, and how large are they?"),
         "list",
         report="custom_audiences",
-        update=_update("replace"),
+        schedule=_MONDAY,
+    ),
+    _list(
+        "audience_details",
+        Phrase("Audiences in detail"),
+        Phrase("How was each custom audience made, and what happened to it since?"),
+        "lens",
+        report="custom_audience_details",
+        schedule=_MONDAY,
+    ),
+    _list(
+        "business_center_list",
+        Phrase("Business Centers"),
+        Phrase("Which Business Centers can the account see, and with which roles?"),
+        "tower",
+        report="business_centers",
+        schedule=_MONDAY,
+    ),
+    _list(
+        "asset_list",
+        Phrase("Assets of Business Centers"),
+        Phrase("Which pixels, catalogs, shops and other assets do Business Centers have, by ID and name?"),
+        "tag",
+        report="business_center_assets",
         schedule=_MONDAY,
     ),
 )

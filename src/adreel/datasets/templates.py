@@ -37,6 +37,7 @@ def template_values(template: Template) -> dict[str, Any]:
         "name": template.name,
         "title": template.title,
         "question": template.question,
+        "group": template.group,
         "values": {key: _plain(value) for key, value in template.values.items()},
     }
 

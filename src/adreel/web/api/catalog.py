@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 from adreel import catalog
 from adreel.access import RoleRight
 from adreel.catalog import records
+from adreel.catalog.templates import TemplateGroup
 from adreel.datasets import menus, presets, saved_presets
 from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.metric_search import search_calculated, search_metrics
@@ -221,6 +222,7 @@ class TemplateAnswer(Answer):
     name: str = Field(examples=["ad_daily"])
     title: str = Field(examples=["Daily ad performance"])
     question: str = Field(examples=["What did each ad cost and bring, day by day?"])
+    group: TemplateGroup = Field(description="Results are figures; lists are names, settings and assets.")
     values: dict[str, JsonValue] = Field(
         description="The keys of a dataset file, without `name` and `account`. Add both to create the dataset.",
         examples=[{"report": "performance", "data_level": "ad", "metrics": ["spend"]}],
