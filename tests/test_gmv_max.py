@@ -342,6 +342,26 @@ def test_a_shop_is_not_read_for_its_former_ad_account_beside_its_present_one(own
     assert cost(rows(own, report)) == before
 
 
+@pytest.mark.parametrize("method", ["upsert", "partition", "replace"])
+def test_the_campaigns_of_a_shop_that_moved_count_once_and_no_day_is_lost(own: Home, method: str) -> None:
+    world = state(own)
+    both = [a["advertiser_id"] for a in world["advertisers"][:2]]
+    moved = next(shop["store_id"] for shop in world["shops"] if shop["advertiser_id"] == both[0])
+    keys: dict[str, Any] = {"advertisers": both, "update": {"method": method}, "promotion_type": "product"}
+    before = rows(own, run(own, **keys))
+    own.door("gmv-max", {"store_id": moved, "advertiser_id": both[1]})
+    last_days = {} if method == "replace" else {"dates": {"start": "today-3", "end": "today-2"}}
+    report = run(own, **keys | last_days)
+    after = rows(own, report)
+    assert cost(after) == cost(before)
+    of_former, of_present = (
+        {(row["campaign_id"], row["stat_time_day"]) for row in after if (row["advertiser_id"], row["store_id"]) == shop}
+        for shop in ((both[0], moved), (both[1], moved))
+    )
+    assert of_present
+    assert not of_former & of_present
+
+
 # -- cost that other reports do not include
 
 

@@ -37,7 +37,7 @@ from adreel.lake.versions import (
     version_note,
     versions,
 )
-from adreel.lake.windows import Spared, Window
+from adreel.lake.windows import Spared, Superseded, Window
 from adreel.language import phrase
 from adreel.update_methods import Method
 
@@ -60,6 +60,7 @@ __all__ = [
     "ReaderColumns",
     "Snapshot",
     "Spared",
+    "Superseded",
     "TablePart",
     "TableState",
     "Vacuumed",

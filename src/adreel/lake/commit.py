@@ -25,7 +25,7 @@ from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
 from adreel.lake.keys import KeyIndex, key_faults
 from adreel.lake.storage import Storage
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
-from adreel.lake.windows import Leaving, Spared, Window, as_days
+from adreel.lake.windows import Leaving, Spared, Superseded, Window, as_days
 from adreel.language import integer, phrase
 from adreel.update_methods import Method
 
@@ -52,7 +52,8 @@ class Write:
 
     `schema` has the columns of the new rows, with title and description as field metadata. `windows` are the
     advertiser-days that the run read whole: with PARTITION their rows are replaced whole, or all rows of their
-    advertisers if there is no `day_column` or with `whole_advertisers`; rows that are `spared` stay. Rows of days
+    advertisers if there is no `day_column` or with `whole_advertisers`; rows that are `spared` stay. Rows that are
+    `superseded` leave with UPSERT although no new row has their key, which needs a `day_column`. Rows of days
     before `keep_from` leave with any method. `days_read` are the first and last day read, by the zone of ad accounts,
     and `coverage` records of the caller's own, JSON values; the version keeps both. `follows` is the newest version of
     a run or restore that the caller knows, -1 if it knows that there is none: after another one there, nothing is
@@ -73,6 +74,7 @@ class Write:
     coverage: Sequence[Mapping[str, Any]] = ()
     follows: int | None = None
     spared: Spared | None = None
+    superseded: Superseded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Landing:
             None if write.whole_advertisers else write.day_column,
             write.advertiser_column,
             write.spared,
+            write.superseded if write.method is Method.UPSERT else None,
         )
         key = write.key if write.method is Method.UPSERT else ()
         day = (write.day_column,) if write.day_column else ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -45,22 +45,44 @@ class Spared:
 
     def mask(self, batch: Any) -> Any:
         """For each row of the batch whether it stays."""
-        stays = pa.repeat(pa.scalar(False), batch.num_rows)
-        for values in sorted(self.values):
-            same = pa.repeat(pa.scalar(True), batch.num_rows)
-            for name, value in zip(self.columns, values, strict=True):
-                same = pc.and_(same, pc.fill_null(pc.equal(batch.column(name), value), False))
-            stays = pc.or_(stays, same)
+        stays = _having(batch, self.columns, self.values)
         if self.other_column and self.other_values:
             others = pa.array(sorted(self.other_values), pa.string())
             stays = pc.and_(stays, pc.invert(pc.is_in(batch.column(self.other_column), value_set=others)))
         return stays
 
 
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Rows that new rows of another key take the place of: those with one of the `values` in `columns`.
+
+    `by_day` has the values of `other_column` that the new rows have on each day.
+    """
+
+    columns: tuple[str, ...]
+    values: frozenset[tuple[str, ...]]
+    other_column: str
+    by_day: Mapping[date, frozenset[str]] = field(hash=False)
+
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """The columns that decide, besides the day."""
+        return (*self.columns, self.other_column)
+
+    def mask(self, batch: Any, days: Any) -> Any:
+        """For each row of the batch, whose days are `days`, whether it leaves."""
+        leaves = pa.repeat(pa.scalar(False), batch.num_rows)
+        for day, values in self.by_day.items():
+            others = pa.array(sorted(values), pa.string())
+            same = pc.and_(pc.equal(days, day), pc.is_in(batch.column(self.other_column), value_set=others))
+            leaves = pc.or_(leaves, pc.fill_null(same, False))
+        return pc.and_(leaves, _having(batch, self.columns, self.values))
+
+
 class Leaving:
     """Rows that leave a table: those of the windows that are not `spared`, and those of days before `keep_from`.
 
-    Without a day column the windows' advertisers leave whole.
+    Without a day column the windows' advertisers leave whole. Rows that are `superseded` leave, too.
     """
 
     def __init__(
@@ -70,8 +92,10 @@ class Leaving:
         day_column: str | None,
         advertiser_column: str,
         spared: Spared | None = None,
+        superseded: Superseded | None = None,
     ) -> None:
         self._spared = spared
+        self._superseded = superseded
         windows = tuple(windows)
         by_day = _spans(windows) if day_column else {None: _advertisers(windows)}
         self._spans = by_day if windows else {}
@@ -86,10 +110,11 @@ class Leaving:
 
     @property
     def mask_columns(self) -> tuple[str, ...]:
-        """Those and the columns of the rows that are spared."""
+        """Those and the columns of the rows that are spared or superseded."""
         # Without windows no advertiser leaves, and rows need not have one.
         own = self.columns if self._spans else (self._day_column,) if self._day_column else ()
-        return tuple(dict.fromkeys((*own, *(self._spared.looked_at if self._spared else ()))))
+        others = [rows.looked_at for rows in (self._spared, self._superseded) if rows is not None]
+        return tuple(dict.fromkeys((*own, *(name for names in others for name in names))))
 
     def mask(self, batch: Any) -> Any:
         """For each row of the batch whether it leaves; a row without a day or advertiser is in no window."""
@@ -98,6 +123,8 @@ class Leaving:
         inside = self.inside(batch)
         if self._spared is not None:
             inside = pc.and_(inside, pc.invert(self._spared.mask(batch)))
+        if self._superseded is not None:
+            inside = pc.or_(inside, self._superseded.mask(batch, days))
         return pc.or_(expired, inside)
 
     def inside(self, batch: Any) -> Any:
@@ -125,6 +152,10 @@ class Leaving:
         days = as_days(file.ranges.get(self._day_column or ""))
         if self._keep_from and (days is None or days[0] < self._keep_from):
             return True
+        if self._superseded is not None and (
+            days is None or any(days[0] <= day <= days[1] for day in self._superseded.by_day)
+        ):
+            return True
         advertisers = file.ranges.get(self._advertiser_column)
         return any(
             (span is None or days is None or _meet(span, days))
@@ -136,6 +167,17 @@ class Leaving:
         if self._keep_from is None or days is None:
             return pa.repeat(pa.scalar(False), rows)
         return pc.fill_null(pc.less(days, self._keep_from), False)
+
+
+def _having(batch: Any, columns: tuple[str, ...], several: frozenset[tuple[str, ...]]) -> Any:
+    """For each row of the batch whether it has one of the `several` values in the columns."""
+    has = pa.repeat(pa.scalar(False), batch.num_rows)
+    for values in sorted(several):
+        same = pa.repeat(pa.scalar(True), batch.num_rows)
+        for name, value in zip(columns, values, strict=True):
+            same = pc.and_(same, pc.fill_null(pc.equal(batch.column(name), value), False))
+        has = pc.or_(has, same)
+    return has
 
 
 def _advertisers(windows: Iterable[Window]) -> Any:

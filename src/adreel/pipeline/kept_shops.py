@@ -1,15 +1,18 @@
 """Shops whose rows in the table stay, as TikTok does not give them to the run that would replace them.
 
 A run replaces days of ad accounts, or the whole table. Rows of a shop that it could not read would leave with them.
-They stay as they were read last, but for campaigns that the run has from another ad account, of a shop that moved.
+They stay as they were read last, but for campaigns that the run has from another ad account, of a shop that moved. With
+upsert such rows would stay beside those of the other ad account and count twice, so they leave as well.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,10 +22,12 @@ from adreel.datasets.dataset import reads_shops
 from adreel.datasets.schema import columns, day_column
 from adreel.dates import Span
 from adreel.export.cells import digits
-from adreel.lake import Lake, Spared
+from adreel.lake import Lake, Spared, Superseded
+from adreel.lake.columns import day_of
 from adreel.language import phrase
 from adreel.pipeline.plan import Plan
 from adreel.pipeline.verify import ReadOutcome, shop_key
+from adreel.update_methods import Method
 
 _SHOP = ("advertiser_id", "store_id")
 
@@ -108,6 +113,32 @@ def _costs(lake: Lake, slug: str, plan: Plan, shops: Mapping[Pair, Span]) -> dic
             if span is not None and amount and on is not None and span.start <= on <= span.end:
                 costs[pair] += amount
     return {pair: amount for pair, amount in costs.items() if amount}
+
+
+def superseded(
+    plan: Plan, outcome: ReadOutcome, unread: Mapping[str, tuple[str, ...]], rows: Callable[[], Any]
+) -> Superseded | None:
+    """With upsert, the rows of shops that moved to another ad account, on days of which the run has their campaigns.
+
+    `rows` gives a reader of the run's rows. None without such a shop, and without a day or a campaign in each row: then
+    nothing tells which rows the run has again.
+    """
+    day = day_column(plan.dataset)
+    names = {column.name for column in columns(plan.dataset)}
+    if plan.dataset.update.method is not Method.UPSERT or day is None or "campaign_id" not in names:
+        return None
+    read = {shop.id for name, of in (plan.shops or {}).items() if name not in outcome.failed for shop in of}
+    former = frozenset((name, shop) for name, of in unread.items() for shop in of if shop in read)
+    if not former:
+        return None
+    moved = pa.array(sorted({shop for _, shop in former}), pa.string())
+    campaigns: dict[date, set[str]] = defaultdict(set)
+    for batch in rows():
+        of_shops = batch.filter(pc.fill_null(pc.is_in(batch["store_id"], value_set=moved), False))
+        days = day_of(of_shops[day]).to_pylist()
+        for on, campaign in zip(days, of_shops["campaign_id"].to_pylist(), strict=True):
+            campaigns[on].add(campaign)
+    return Superseded(_SHOP, former, "campaign_id", {on: frozenset(ids) for on, ids in campaigns.items()})
 
 
 def unsettled_costs(plan: Plan, outcome: ReadOutcome) -> Iterator[str]:

@@ -32,7 +32,7 @@ from adreel.export.cells import digits
 from adreel.lake import Commit, Lake, Version, Window, Write
 from adreel.language import Phrase, integer, phrase, phrases
 from adreel.pipeline.extract import batch_columns
-from adreel.pipeline.kept_shops import kept_shops, unsettled_costs
+from adreel.pipeline.kept_shops import kept_shops, superseded, unsettled_costs
 from adreel.pipeline.normalize import key_texts, widened
 from adreel.pipeline.overlaps import OVERLAP_COLUMNS, overlap_of, without_overlap
 from adreel.pipeline.plan import Chunk, Plan, days_for
@@ -134,7 +134,8 @@ def commit_run(
     kept = kept_shops(lake, slug, plan, outcome, unread_shops)
     if kept.pairs and write.method is Method.REPLACE:
         write = _sparing(write, lake, slug, plan, outcome.failed)
-    write = replace(write, spared=kept.spared())
+    moved = superseded(plan, outcome, unread_shops, rows.reader)
+    write = replace(write, spared=kept.spared(), superseded=moved)
     covered = _covered(newest, plan, now, outcome.failed, write, own=not other_days)
     write = replace(write, coverage=as_json(covered), follows=newest.number if newest is not None else -1)
     writing()

@@ -240,8 +240,9 @@ async def _with_earlier(
 
 def _moved(shop_id: str, advertiser: Advertiser, owner_id: str) -> str:
     return phrase(
-        "Shop %(shop)s moved from ad account %(name)s (%(id)s) to %(owner)s, for which it is read now. The table may "
-        "have the same days of it for both: compare them before you add their cost.",
+        "Shop %(shop)s moved from ad account %(name)s (%(id)s) to %(owner)s, for which it is read now. The rows of a "
+        "campaign on a day are those of the ad account that TikTok gives them for now, and others stay as they were "
+        "read last. Where rows have no campaign or no day, compare the days of both before you add their cost.",
         shop=shop_id,
         name=advertiser.name,
         id=advertiser.id,
