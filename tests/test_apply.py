@@ -263,6 +263,36 @@ def test_what_a_home_lacks_is_a_problem_before_the_first_write(home: Home, folde
     assert content(home) == before
 
 
+def test_problems_of_files_and_of_the_home_are_listed_at_once_without_what_only_follows_from_others(
+    home: Home, folder: Path
+) -> None:
+    write(
+        folder,
+        "z.yaml",
+        {"kind": "destination", "name": "team", "address": "postgresql://adreel:${env:NOT_SET_HERE}@db.example.org/w"},
+        {"kind": "destination", "name": "other", "address": "postgresql://db.example.org/w", "scheme": "x"},
+        {**SPEND, "name": "Z", "account": "dmo", "publish": ["team", {"to": "other", "table": "z"}]},
+        {**SPEND, "name": "Y Ads", "publish": "team"},
+        {"kind": "notification", "name": "N", "dataset": "Z", "address": "${env:OPS}"},
+        {"kind": "account", "name": "dmo"},
+        {"kind": "dashboard", "name": "D", "charts": [{"dataset": "z", "chart": "totals"}]},
+        {**SPEND, "name": "X", "publish": "nowhere"},
+    )
+    before = content(home)
+    _, output = home.bad("apply", "-f", str(folder), "--yes", "--delete")
+    problems = [line for line in output.splitlines() if "z.yaml" in line]
+    for expected in (
+        "NOT_SET_HERE",
+        "scheme: unknown key",
+        "'dmo' was not found",
+        "Account 'dmo' was not found",
+        "'nowhere'",
+    ):
+        assert expected in output, output
+    assert len(problems) == 5, output
+    assert content(home) == before
+
+
 def test_two_new_datasets_cannot_publish_to_one_table(home: Home, folder: Path) -> None:
     # The list of datasets was read before, and is read again within the transaction.
     home.good("datasets", "create", "-f", home.file(name="Before"))

@@ -33,10 +33,9 @@ def apply(
     """Plans what the files of a folder say, asks, and does it. Exits with `CHANGES` for a plan with changes."""
     if deletions.keep_tables and not deletions.delete:
         raise InputError("--keep-tables is for --delete.")
-    problems: list[str] = []
-    documents = read_documents(dict(_texts(folder)), problems)
+    reading = read_documents(dict(_texts(folder)))
     with open_home(session) as home:
-        desired = resolve(documents, session.environ, folder, lambda: _stored_urls(home), problems)
+        desired = resolve(reading, session.environ, folder, lambda: _stored_urls(home))
         configuring = _configuring(home, desired, deletions)
         plan, outside = configuring.planned()
         if outside.changed or outside.retention is not None:

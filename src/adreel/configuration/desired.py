@@ -14,6 +14,8 @@ from adreel.configuration.documents import (
     DatasetDocument,
     DestinationDocument,
     Document,
+    DocumentKind,
+    FolderReading,
     NotificationDocument,
     PresetDocument,
     RetentionDocument,
@@ -22,11 +24,16 @@ from adreel.configuration.references import Reference, ReferringText, secret
 from adreel.destinations.kinds import DestinationAddress, read_address
 from adreel.errors import AdreelError, InputError
 from adreel.notify.subscriptions import checked_url
+from adreel.store.users import name_key
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What the files say, with secrets: do not print. Addresses are as the store would keep them."""
+    """What the files say, with secrets: do not print. Addresses are as the store would keep them.
+
+    With `problems` there is nothing to apply, but what else is wrong can be looked for. `unread` are kind and name of
+    the documents that they are about.
+    """
 
     datasets: tuple[DatasetDocument, ...]
     accounts: tuple[AccountDocument, ...]
@@ -35,23 +42,23 @@ class Desired:
     dashboards: tuple[DashboardDocument, ...] = ()
     presets: tuple[PresetDocument, ...] = ()
     retention: RetentionDocument | None = None
+    problems: tuple[str, ...] = ()
+    unread: frozenset[tuple[DocumentKind, str]] = frozenset()
 
 
 def resolve(
-    documents: Iterable[Document],
+    reading: FolderReading,
     environ: Mapping[str, str],
     folder: Path,
     stored_urls: Callable[[], Collection[str]],
-    problems: Iterable[str] = (),
 ) -> Desired:
     """The documents of the files of a folder with the secrets that they name. Nothing is sent.
 
-    `stored_urls` are the addresses of notifications that are here, which need no check. InputError with every problem,
-    those of reading the files among them.
+    `stored_urls` are the addresses of notifications that are here, which need no check. InputError with every problem
+    of the files, if they do not say which documents these are about: others may refer to them.
     """
-    faults = list(problems)
-    every = tuple(documents)
-    secrets = _Secrets(environ, folder, faults)
+    every = reading.documents
+    secrets = _Secrets(environ, folder)
     notifications = _of(every, NotificationDocument)
     # Only then, as reading them needs the encryption key.
     checked = frozenset(stored_urls()) if notifications else frozenset()
@@ -70,8 +77,9 @@ def resolve(
         for document in notifications
         if (url := secrets.read(document, document.address, url_of)) is not None
     )
-    if faults:
-        raise InputError("\n".join(faults))
+    problems = (*reading.problems, *secrets.faults)
+    if reading.unread is None:
+        raise InputError("\n".join(problems))
     return Desired(
         _of(every, DatasetDocument),
         _of(every, AccountDocument),
@@ -80,6 +88,8 @@ def resolve(
         _of(every, DashboardDocument),
         _of(every, PresetDocument),
         next(iter(_of(every, RetentionDocument)), None),
+        problems,
+        reading.unread | secrets.unread,
     )
 
 
@@ -103,10 +113,11 @@ def _of(documents: Iterable[Document], kind: type[_D]) -> tuple[_D, ...]:
 class _Secrets:
     """Reads addresses of documents with their secrets; faults have file and line."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, faults: list[str]) -> None:
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
         self._environ = environ
         self._folder = folder
-        self._faults = faults
+        self.faults: list[str] = []
+        self.unread: set[tuple[DocumentKind, str]] = set()
 
     def read(
         self, document: DestinationDocument | NotificationDocument, text: ReferringText, read: Callable[[str], _T]
@@ -119,5 +130,8 @@ class _Secrets:
         try:
             return read(text.resolved(secret_of))
         except AdreelError as error:
-            self._faults.append(document.place.fault("address", error.message))
+            self.faults.append(document.place.fault("address", error.message))
+            is_destination = isinstance(document, DestinationDocument)
+            kind = DocumentKind.DESTINATION if is_destination else DocumentKind.NOTIFICATION
+            self.unread.add((kind, name_key(document.name)))
             return None

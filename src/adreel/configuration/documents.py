@@ -263,21 +263,51 @@ Document = (
 )
 
 
-def read_documents(texts: Mapping[str, str], problems: list[str]) -> tuple[Document, ...]:
-    """The documents of files by their paths; those that are wrong become problems, each with its file and line."""
-    documents: list[Document] = []
+@dataclass(frozen=True, slots=True)
+class FolderReading:
+    """The documents of a folder, and the problems of others, each with its file and line.
+
+    `unread` are kind and name of these; None if some have neither, so that names may be missing from `documents` that
+    others refer to.
+    """
+
+    documents: tuple[Document, ...]
+    problems: tuple[str, ...]
+    unread: frozenset[tuple[DocumentKind, str]] | None
+
+
+def read_documents(texts: Mapping[str, str]) -> FolderReading:
+    """Reads the files of a folder, given by their paths in it."""
+    documents: dict[tuple[str, ...], Document] = {}
+    every: list[Document] = []
+    problems: list[str] = []
+    unread: set[tuple[DocumentKind, str] | None] = set()
     for file, text in texts.items():
         try:
             sources = read_all(text)
         except DatasetError as error:
             problems += [f"{file}: {problem.reason}" for problem in error.problems]
+            unread.add(None)
             continue
         for source in sources:
             document = _document(file, source, problems)
-            if document is not None:
-                documents.append(document)
-    problems += _duplicates(documents)
-    return tuple(documents)
+            if document is None:
+                unread.add(_identified(source))
+                continue
+            every.append(document)
+            documents.setdefault(_identity(document) if document.name else (str(document.place),), document)
+    problems += _duplicates(every)
+    named = frozenset(item for item in unread if item is not None)
+    return FolderReading(tuple(documents.values()), tuple(problems), named if len(named) == len(unread) else None)
+
+
+def _identified(source: Source) -> tuple[DocumentKind, str] | None:
+    kind, name = source.values.get("kind"), source.values.get("name")
+    if kind == DocumentKind.RETENTION:
+        return DocumentKind.RETENTION, ""
+    if not isinstance(kind, str) or kind not in _READERS or not isinstance(name, str) or not name:
+        return None
+    return DocumentKind(kind), name_key(name)
 
 
 def _document(file: str, source: Source, problems: list[str]) -> Document | None:

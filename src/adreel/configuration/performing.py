@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from adreel.configuration.documents import (
     DatasetDocument,
     DeliveryEntry,
     DestinationDocument,
+    DocumentKind,
     DocumentPlace,
     NotificationDocument,
     PresetDocument,
@@ -67,6 +68,7 @@ from adreel.notify.subscriptions import (
 from adreel.settings import Settings
 from adreel.store import Account, Dashboard, Destination, Level, MetricPreset, Retention, SavedDataset, User
 from adreel.store.destinations import NewDestination
+from adreel.store.names import slug
 from adreel.store.notifications import Address, IncidentKind
 from adreel.store.users import name_key
 
@@ -121,15 +123,25 @@ class Performance:
         self._problems: list[tuple[str, bool]] = []
         self._account_fields: dict[str, list[FieldChange]] = {}
         self._outside = Outside()
+        self._unsure: set[tuple[DocumentKind, str]] = set()
 
     def perform(self, desired: Desired) -> tuple[ConfigurationPlan, Outside]:
-        """Carries out what the files say. InputError with every problem; ForbiddenError if all are missing rights."""
+        """Carries out what the files say. InputError with every problem; ForbiddenError if all are missing rights.
+
+        What refers to a document that has a problem is not looked at as far as it does: that is no problem of its own.
+        """
+        self._problems = [(problem, False) for problem in desired.problems]
+        self._unsure = set(desired.unread)
+        if desired.problems:
+            # What the files seem to lack may be what could not be read of them.
+            self._deletions = Deletions()
         for destination, address in desired.destinations:
-            self._try(destination.place, "address", partial(self._destination, destination, address))
+            act = partial(self._destination, destination, address)
+            self._try_named(DocumentKind.DESTINATION, destination, "address", act)
         for account in desired.accounts:
             self._try(account.place, "name", partial(self._selection, account))
         for dataset in desired.datasets:
-            self._try(dataset.place, "name", partial(self._dataset, dataset))
+            self._try_named(DocumentKind.DATASET, dataset, "name", partial(self._dataset, dataset))
         self._absent_datasets(desired)
         self._notifications(desired)
         for dashboard in desired.dashboards:
@@ -149,6 +161,22 @@ class Performance:
             message = "\n".join(dict.fromkeys(text for text, _ in self._problems))
             raise (ForbiddenError if all(forbidden for _, forbidden in self._problems) else InputError)(message)
         return ConfigurationPlan(tuple(self._changes), tuple(self._absent)), self._outside
+
+    def _try_named(
+        self, kind: DocumentKind, document: DatasetDocument | DestinationDocument, key: str, act: Callable[[], None]
+    ) -> None:
+        """The same for a document that others refer to."""
+        before = len(self._problems)
+        self._try(document.place, key, act)
+        if len(self._problems) > before:
+            self._unsure.add((kind, name_key(document.name)))
+
+    def _is_unsure(self, kind: DocumentKind, name: str | None) -> bool:
+        """Whether a document of that name, or for a dataset of that slug, has a problem."""
+        if not isinstance(name, str):
+            return False
+        unsure = {unsure_name for other_kind, unsure_name in self._unsure if other_kind is kind}
+        return name_key(name) in unsure or name in {slug(unsure_name) for unsure_name in unsure if unsure_name}
 
     def _try(self, place: DocumentPlace, key: str, act: Callable[[], None]) -> None:
         """An error becomes a problem with file and line; what was written is undone with all the rest."""
@@ -237,6 +265,7 @@ class Performance:
 
     def _dataset(self, document: DatasetDocument) -> None:
         account, source = self._with_account(document)
+        source = self._without_unsure(source)
         saved = self._store.datasets.named(document.name) if document.name else None
         if saved is not None and not self._guard.may(DatasetRight.SEE, saved):
             saved = None
@@ -270,6 +299,17 @@ class Performance:
                 return account, source.with_values(account=account.name)
         return None, source
 
+    def _without_unsure(self, source: Source) -> Source:
+        """The dataset without the destinations that have a problem."""
+        given = source.values.get("publish")
+        items = given if isinstance(given, list) else [given]
+        kept = [
+            item
+            for item in items
+            if not self._is_unsure(DocumentKind.DESTINATION, item.get("to") if isinstance(item, Mapping) else item)
+        ]
+        return source if len(kept) == len(items) else source.with_values(publish=kept)
+
     def _absent_datasets(self, desired: Desired) -> None:
         named = {document.name for document in desired.datasets}
         for saved in self._guard.datasets():
@@ -300,6 +340,8 @@ class Performance:
                 stored[address.dataset_id, address.name, earlier + 1] = address
         defined: dict[AddressIdentity, DocumentPlace] = {}
         for document, url in desired.notifications:
+            if self._is_unsure(DocumentKind.DATASET, document.dataset):
+                continue
             key = "name" if document.dataset is None else "dataset"
             self._try(document.place, key, partial(self._notification, document, url, stored, defined))
         gone = {saved.id for saved in self._outside.deleted_datasets}
@@ -365,6 +407,8 @@ class Performance:
     # -- dashboards
 
     def _dashboard(self, document: DashboardDocument) -> None:
+        if any(self._is_unsure(DocumentKind.DATASET, entry.dataset) for entry in document.charts):
+            return
         wanted = [self._chart(entry) for entry in document.charts]
         before = own_dashboards(self._guard).get(name_key(document.name))
         board = before or boards.create(self._guard, document.name)
@@ -389,7 +433,12 @@ class Performance:
             )
         return saved, replace(entry, dataset=saved.name)
 
-    def _send(self, board: Dashboard, deliveries: Iterable[DeliveryEntry]) -> None:
+    def _send(self, board: Dashboard, deliveries: Sequence[DeliveryEntry]) -> None:
+        if any(
+            self._is_unsure(DocumentKind.NOTIFICATION, entry.to) or self._is_unsure(DocumentKind.DATASET, entry.dataset)
+            for entry in deliveries
+        ):
+            return
         wanted = [
             replace(entry, dataset=self._guard.dataset(entry.dataset).name) if entry.dataset else entry
             for entry in deliveries
