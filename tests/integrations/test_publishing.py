@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -27,6 +28,7 @@ from adreel.destinations.session import DestinationSession, Place
 from adreel.errors import InputError, ProofError, RetryError, StopError
 from adreel.lake import Lake
 from lake_rows import Row, day, in_order, put, row, table_rows, window, with_columns
+from outside import until
 from postgres import PostgresServer
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -369,6 +371,141 @@ def test_a_copy_that_does_not_become_the_version_is_an_error(tmp_path: Path, pos
         with pytest.raises(ProofError, match=r"differs from the version in column spend: 4\.000000, not 8\.000000"):
             copy.publish()
         assert copy.query('SELECT spend FROM "tiktok"."daily"') == [{"spend": Decimal(1)}]
+
+
+def _changed(copy: Copy, number: int) -> Published:
+    """What is published once another row of the third day came."""
+    put(copy.lake, f"later{number}", "upsert", [row("z", 3, number)])
+    return copy.publish()
+
+
+DAILY = '"tiktok"."daily"'
+
+
+def test_rows_of_other_days_that_somebody_changed_are_put_right_though_no_sum_differs(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    harms = (
+        f"UPDATE {DAILY} SET ad_id = 'x' WHERE ad_id = 'a' AND stat_time_day = '2026-01-01'",
+        f"UPDATE {DAILY} SET spend = 3 - spend WHERE stat_time_day = '2026-01-01'",
+        f"DELETE FROM {DAILY} WHERE stat_time_day = '2026-01-02'",
+        f"INSERT INTO {DAILY} SELECT * FROM {DAILY} WHERE stat_time_day = '2026-01-02'",
+        f"ALTER TABLE {DAILY} DROP COLUMN clicks; ALTER TABLE {DAILY} ADD COLUMN clicks BIGINT DEFAULT 0",
+        f"UPDATE {DAILY} SET ad_id = 'x' WHERE stat_time_day = '2026-01-03'",
+    )
+    with postgres_copy(tmp_path, postgres) as copy:
+        put(copy.lake, "run1", "replace", [row("a", 1, 1), row("b", 1, 2), row("a", 2), row("a", 3)])
+        copy.publish()
+        for number, harm in enumerate(harms):
+            assert _changed(copy, number) == Published(PublishMode.CHANGES, 5, 1, 0)
+            for statement in harm.split("; "):
+                copy.query(statement)
+            assert _changed(copy, number + 10).mode is PublishMode.FULL, harm
+            assert copy.is_the_lakes()
+        copy.query(harms[1])
+        assert copy.publish().mode is PublishMode.FULL
+
+
+def test_a_row_that_somebody_changes_while_changes_are_sent_is_put_right(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'adreel' AND wait_event_type = 'Lock'"
+    with postgres_copy(tmp_path, postgres) as copy, ThreadPoolExecutor(1) as pool:
+        put(copy.lake, "run1", "replace", [row("a", 3, 1), row("z", 3, 2)])
+        copy.publish()
+        with copy.open() as somebody, somebody.transaction("of somebody"):
+            somebody.run(f"UPDATE {DAILY} SET ad_id = 'b' WHERE ad_id = 'a'")
+            somebody.run(f"UPDATE {DAILY} SET clicks = clicks WHERE ad_id = 'z'")
+            published = pool.submit(_changed, copy, 5)
+            until(lambda: bool(copy.query(f"{waiting} AND datname = current_database()")))
+        assert published.result().mode is PublishMode.FULL
+        assert copy.is_the_lakes()
+
+
+def test_a_table_that_was_written_anew_as_it_was_takes_changes(tmp_path: Path, postgres: PostgresServer) -> None:
+    with postgres_copy(tmp_path, postgres) as copy:
+        put(copy.lake, "run1", "replace", [row("a", 1), row("z", 3)])
+        for number, harm in enumerate(("VACUUM FULL {}", "CREATE TABLE new AS SELECT * FROM {}", "ANALYZE {}")):
+            copy.publish()
+            copy.query(harm.format(DAILY))
+            if "CREATE" in harm:
+                copy.query(f"DROP TABLE {DAILY}")
+                copy.query("ALTER TABLE new SET SCHEMA tiktok")
+                copy.query('ALTER TABLE "tiktok".new RENAME TO daily')
+            assert _changed(copy, number + 2) == Published(PublishMode.CHANGES, 2, 1, 0)
+            assert copy.is_the_lakes()
+
+
+def test_a_column_that_somebody_added_keeps_its_values_on_rows_that_do_not_change(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("z", 3)])
+    copy.publish()
+    copy.query(f"ALTER TABLE {DAILY} ADD COLUMN team VARCHAR")
+    for number in (1, 2):
+        copy.query(f"UPDATE {DAILY} SET team = 'team {number}'")
+        assert _changed(copy, number + 1) == Published(PublishMode.CHANGES, 2, 1, 0)
+        assert {each["ad_id"]: each["team"] for each in copy.rows()} == {"a": f"team {number}", "z": None}
+
+
+@pytest.mark.parametrize(("table", "method"), [("_adreel_files", "append"), ("_adreel_row_log", "upsert")])
+def test_figures_of_earlier_publishes_are_used_and_read_anew_where_they_are_wrong(
+    tmp_path: Path, postgres: PostgresServer, table: str, method: str
+) -> None:
+    with postgres_copy(tmp_path, postgres) as copy:
+        put(copy.lake, "run1", "append", [row("a", 1)]) if method == "append" else None
+        put(copy.lake, "run2", method, [row("b", 1), row("b", 2), row("b", 3)])
+        copy.publish()
+        copy.query(f"""UPDATE tiktok.{table} SET figures = replace(figures, '"rows": ', '"rows": 7')""")
+        put(copy.lake, "run3", method, [row("c", 3)])
+        assert copy.publish().mode is PublishMode.FULL
+        assert copy.is_the_lakes()
+        assert copy.publish().mode is PublishMode.NOTHING
+
+
+def test_a_column_that_somebody_made_inexact_is_refused_until_the_table_is_loaded_anew(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("z", 3)])
+    copy.publish()
+    copy.query(f"ALTER TABLE {DAILY} ALTER COLUMN spend TYPE DOUBLE PRECISION")
+    with pytest.raises(InputError, match=r"spend of the table tiktok\.daily .* floating-point numbers"):
+        _changed(copy, 5)
+    assert copy.publish(reload=True).mode is PublishMode.FULL
+    assert copy.is_the_lakes()
+
+
+def test_settings_of_the_database_change_nothing(tmp_path: Path, postgres: PostgresServer) -> None:
+    settings_of_role = ("DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Tokyo'", "search_path = public, pg_temp, tiktok")
+    schema = with_columns(seen_at=pa.timestamp("us", "UTC"), **{'odd \\"name': pa.string()})
+    values: dict[str, Any] = {"seen_at": datetime(2026, 1, 1, 23, 59, tzinfo=UTC), 'odd \\"name': 'back\\slash"'}
+    with postgres_copy(tmp_path, postgres) as copy:
+        (name,) = copy.query("SELECT current_database() AS name")
+        for setting in (*settings_of_role, "standard_conforming_strings = off"):
+            copy.query(f'ALTER DATABASE "{name["name"]}" SET {setting}')
+        put(copy.lake, "run1", "replace", [row(ad, 4, **values) for ad in "abc"], schema=schema)
+        copy.publish()
+        put(copy.lake, "run2", "partition", [row("a", 4, 2, **values)], schema=schema, windows=(window(4, 4),))
+        assert copy.publish() == Published(PublishMode.CHANGES, 1, 1, 2)
+        assert copy.publish().mode is PublishMode.NOTHING
+        copy.query(f'ALTER DATABASE "{name["name"]}" RESET ALL')
+        assert in_order(copy.rows()) == in_order(table_rows(copy.lake))
+
+
+def test_rows_that_a_policy_hides_from_adreel_are_an_error(tmp_path: Path, postgres: PostgresServer) -> None:
+    with postgres_copy(tmp_path, postgres) as copy:
+        with copy.open() as session:
+            url = session.rows("SELECT CAST(inet_server_port() AS TEXT), CAST(current_database() AS TEXT)")[0]
+        copy.query("CREATE ROLE narrow LOGIN")
+        copy.query(f'GRANT CREATE ON DATABASE "{url[1]}" TO narrow')
+        try:
+            copy.open = lambda: open_postgres(f"postgresql://narrow@127.0.0.1:{url[0]}/{url[1]}")
+            put(copy.lake, "run1", "replace", [row("a", 1), row("b", 1)])
+            copy.publish()
+            copy.query(f"ALTER TABLE {DAILY} FORCE ROW LEVEL SECURITY, ENABLE ROW LEVEL SECURITY")
+            copy.query(f"CREATE POLICY hide ON {DAILY} USING (ad_id <> 'b')")
+            copy.query(f"INSERT INTO {DAILY} SELECT * FROM {DAILY} WHERE ad_id = 'b'")
+            with pytest.raises(InputError, match="row-level security"):
+                copy.publish()
+        finally:
+            copy.query("DROP OWNED BY narrow CASCADE")
+            copy.query("DROP ROLE narrow")
 
 
 # -- history

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from adreel.destinations.figures import STANDARD
+from adreel.destinations.figures import SqlWords
 from adreel.destinations.session import Place, column_type
 from adreel.errors import AdreelError, InputError, RetryError, StopError
 from adreel.lake.engine import quoted, sql
@@ -25,7 +25,8 @@ _BATCHES = "adreel_batches"
 class DuckDbSession:
     """An open DuckDB file, which no other process can open meanwhile."""
 
-    words = STANDARD
+    # Grouped figures take two threads, those of a whole table one.
+    words = SqlWords(at_once=True)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -79,6 +80,9 @@ class DuckDbSession:
 
     def index(self, place: Place, column: str) -> None:
         """See `DestinationSession`. DuckDB knows the least and the greatest value of each row group itself."""
+
+    def row_writers(self, place: Place) -> None:
+        """See `DestinationSession`. DuckDB does not say."""
 
     def columns(self, place: Place) -> tuple[str, ...]:
         """See `DestinationSession`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
@@ -11,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from adreel.errors import ProofError
+from adreel.errors import InputError, ProofError
+from adreel.lake.engine import quoted
 from adreel.language import Phrase, phrase
 
 CURRENCY = "currency"
@@ -32,7 +35,7 @@ class TableFigures:
 
     rows: int
     columns: Mapping[str, tuple[Any, ...]]
-    days: Mapping[tuple[date | None, str | None], int]
+    days: Mapping[DayPlace, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,10 @@ class SqlWords:
 STANDARD = SqlWords()
 
 
+DayPlace = tuple[date | None, str | None]
+"""A day and a currency, each None where the table has no such column."""
+
+
 def figures(
     rows: Rows,
     table: str,
@@ -71,27 +78,128 @@ def figures(
     words: SqlWords = STANDARD,
 ) -> TableFigures:
     """The figures of the columns of `schema` in a table whose name is SQL already."""
-    parts = {field.name: _parts(field.type, quote(field.name), words) for field in schema}
-    listed = ", ".join(["count(*)", *(part.sql for several in parts.values() for part in several)])
+    if words.at_once:
+        return combined(day_figures(rows, table, schema, quote, day_column, words).values(), schema, words)
+    parts = _all_parts(schema, quote, words)
+    ((count, *values),) = rows(f"SELECT {_listed(parts)} FROM {table}")  # noqa: S608 - SQL of ours
+    places, groups = _groups(schema, quote, day_column, words)
+    days = rows(f"SELECT {places}, count(*) FROM {table}{groups}")  # noqa: S608 - as above
+    counts = {day_place(on, code): int(number) for on, code, number in days if number}
+    return TableFigures(int(count), _columns(parts, schema, values), counts)
+
+
+def day_figures(
+    rows: Rows, table: str, schema: Any, quote: Callable[[str], str], day_column: str | None, words: SqlWords
+) -> Mapping[DayPlace, TableFigures]:
+    """The figures of the rows of each day and currency, in one pass."""
+    several = grouped_figures(rows, table, schema, quote, day_column, words, "NULL")
+    return {place: some for (place, _), some in several.items()}
+
+
+def grouped_figures(
+    rows: Rows,
+    table: str,
+    schema: Any,
+    quote: Callable[[str], str],
+    day_column: str | None,
+    words: SqlWords,
+    also: str,
+) -> Mapping[tuple[DayPlace, Any], TableFigures]:
+    """The same of each value of a column `also` among them, whose name is SQL already; NULL for none."""
+    parts = _all_parts(schema, quote, words)
+    places, groups = _groups(schema, quote, day_column, words)
+    if also != "NULL":
+        groups = f"{groups}, {also}" if groups else f" GROUP BY {also}"
+    answers = rows(f"SELECT {places}, {also}, {_listed(parts)} FROM {table}{groups}")  # noqa: S608 - SQL of ours
+    # Without groups there is one row, of an empty table too.
+    return {
+        (day_place(on, code), other): TableFigures(
+            int(count), _columns(parts, schema, values), {day_place(on, code): int(count)}
+        )
+        for on, code, other, count, *values in answers
+        if count
+    }
+
+
+def part_figures(
+    rows: Rows, table: str, schema: Any, day_column: str | None, words: SqlWords, part: str
+) -> Mapping[str, TableFigures]:
+    """The figures of the rows that have each value of the column `part`, in DuckDB's SQL."""
+    parts = _all_parts(schema, quoted, words)
+    places, groups = _groups(schema, quoted, day_column, words)
+    days: dict[str, dict[DayPlace, int]] = {}
+    also = f"{groups}, {quoted(part)}" if groups else f" GROUP BY {quoted(part)}"
+    for name, on, code, count in rows(f"SELECT {quoted(part)}, {places}, count(*) FROM {table}{also}"):  # noqa: S608
+        days.setdefault(name, {})[day_place(on, code)] = int(count)
+    answers = rows(f"SELECT {quoted(part)}, {_listed(parts)} FROM {table} GROUP BY 1")  # noqa: S608 - as above
+    return {
+        name: TableFigures(int(count), _columns(parts, schema, values), days[name]) for name, count, *values in answers
+    }
+
+
+def combined(several: Iterable[TableFigures], schema: Any, words: SqlWords) -> TableFigures:
+    """The figures of all rows from those of parts of them, which were made with the same schema and words."""
+    parts = _all_parts(schema, quoted, words)
+    rows, columns, days = 0, _no_rows(parts), Counter[DayPlace]()
+    for some in several:
+        rows += some.rows
+        columns = _merged(parts, columns, some.columns)
+        days.update(some.days)
+    return TableFigures(rows, columns, dict(days))
+
+
+def figures_text(some: TableFigures) -> str:
+    """The figures as JSON, which `read_figures` reads."""
+    days = [[None if day is None else day.isoformat(), code, count] for (day, code), count in some.days.items()]
+    columns = {name: [_written(value) for value in values] for name, values in some.columns.items()}
+    return json.dumps({"rows": some.rows, "columns": columns, "days": days}, ensure_ascii=False)
+
+
+def _written(value: Any) -> str | float | None:
+    if value is None or isinstance(value, float):
+        return value
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def read_figures(text: str, schema: Any) -> TableFigures:
+    """The figures of `figures_text`, of a table with this schema."""
+    values = json.loads(text)
+    columns = {
+        name: tuple(_read(value, schema.field(name).type, is_count=not place) for place, value in enumerate(several))
+        for name, several in values["columns"].items()
+    }
+    days = {day_place(day, code): count for day, code, count in values["days"]}
+    return TableFigures(values["rows"], columns, days)
+
+
+def _read(value: str | float | None, kind: Any, *, is_count: bool) -> Any:
+    if value is None or isinstance(value, float):
+        return value
+    return _time(value, kind) if _is_time(kind) and not is_count else Decimal(value)
+
+
+def _all_parts(schema: Any, quote: Callable[[str], str], words: SqlWords) -> Mapping[str, tuple[_ColumnFigure, ...]]:
+    return {field.name: _parts(field.type, quote(field.name), words) for field in schema}
+
+
+def _listed(parts: Mapping[str, tuple[_ColumnFigure, ...]]) -> str:
+    return ", ".join(["count(*)", *(part.sql for several in parts.values() for part in several)])
+
+
+def _groups(schema: Any, quote: Callable[[str], str], day_column: str | None, words: SqlWords) -> tuple[str, str]:
+    """The day and the currency of a row, and the clause that groups by those there are."""
     day = words.day.format(quote(day_column)) if day_column in schema.names and day_column else None
     currency = quote(CURRENCY) if CURRENCY in schema.names else None
     # Sums of money say nothing of their currency, and lengths of texts do not tell EUR from USD.
     places = ", ".join(("NULL" if day is None else day, "NULL" if currency is None else currency))
+    # By expressions, as not all databases take their numbers.
     groups = ", ".join(part for part in (day, currency) if part is not None)
-    # By expressions, as not all databases take their numbers; without groups there is one row, of an empty table too.
-    source = f"FROM {table}" + (f" GROUP BY {groups}" if groups else "")
-    if words.at_once:
-        answers = rows(f"SELECT {places}, {listed} {source}")
-    else:
-        answers = rows(f"SELECT NULL, NULL, {listed} FROM {table}")  # noqa: S608 - as above
-    columns = _no_rows(parts)
-    for _, _, _, *values in answers:
-        columns = _merged(parts, columns, _columns(parts, schema, values))
-    days = answers if words.at_once else rows(f"SELECT {places}, count(*) {source}")
-    counts = {
-        (None if on is None else _time(on, pa.date32()), code): int(count) for on, code, count, *_ in days if count
-    }
-    return TableFigures(sum(int(count) for _, _, count, *_ in answers), columns, counts)
+    return places, f" GROUP BY {groups}" if groups else ""
+
+
+def day_place(day: Any, currency: str | None) -> DayPlace:
+    """A day as a driver gives it, and a currency."""
+    return None if day is None else _time(day, pa.date32()), currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +226,11 @@ def _columns(parts: Mapping[str, tuple[_ColumnFigure, ...]], schema: Any, values
     }
 
 
-def _merged(parts: Mapping[str, tuple[_ColumnFigure, ...]], some: _Columns, others: _Columns) -> _Columns:
+def _merged(
+    parts: Mapping[str, tuple[_ColumnFigure, ...]],
+    some: Mapping[str, tuple[Any, ...]],
+    others: Mapping[str, tuple[Any, ...]],
+) -> _Columns:
     return {
         name: tuple(
             second if first is None else first if second is None else part.merge(first, second)
@@ -182,11 +294,20 @@ def _time(value: Any, kind: Any) -> date:
     return read if read.tzinfo is None else read.astimezone(UTC).replace(tzinfo=None)
 
 
-def prove(version: TableFigures, copy: TableFigures, table: str, *, is_undone: bool = True) -> None:
+def prove(
+    version: TableFigures, copy: TableFigures, table: str, *, is_undone: bool = True, is_exact: bool = False
+) -> None:
     """Raises ProofError, which names the first difference, unless the copy's figures are the version's.
 
-    `is_undone` says whether the copy is then as it was before.
+    `is_undone` says whether the copy is then as it was before. With `is_exact` the copy has exact numbers where the
+    version has; InputError for a column that was altered to floating-point numbers, whose sums hide small differences.
     """
+    for name, expected in version.columns.items() if is_exact else ():
+        if any(
+            isinstance(wanted, Decimal) and isinstance(value, float)
+            for wanted, value in zip(expected, copy.columns[name], strict=True)
+        ):
+            raise InputError(phrase(_FLOATING, table=table, column=name))
     sentence = _UNDONE if is_undone else _WRITTEN
     if version.rows != copy.rows:
         raise _differs(sentence, table, phrase("the number of rows"), version.rows, copy.rows)
@@ -215,6 +336,10 @@ def _differs(sentence: Phrase, table: str, what: str, wanted: Any, value: Any) -
     return ProofError(phrase(sentence, table=table, what=what, value=value, wanted=wanted))
 
 
+_FLOATING = Phrase(
+    "The column %(column)s of the table %(table)s at the destination was changed to floating-point numbers, which are "
+    "not exact. Load the table anew to create it with exact numbers."
+)
 _UNDONE = Phrase(
     "The table %(table)s at the destination differs from the version in %(what)s: %(value)s, not "
     "%(wanted)s. Nothing was changed there. Does something else write to it? Publish to another table, or try again."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
@@ -39,8 +40,8 @@ class PostgresSession:
     def transaction(self, lock: str) -> Iterator[None]:
         """One transaction, behind those of other processes with the same `lock`."""
         try:
-            self.run(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-            self.run("SET LOCAL TIME ZONE 'UTC'")
+            chosen = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
+            self.rows(f"SELECT {chosen}")
             self.rows(f"SELECT CAST(pg_advisory_xact_lock(hashtextextended({literal(lock)}, 0)) AS TEXT)")
             yield
             with _translated():
@@ -70,9 +71,21 @@ class PostgresSession:
             return list(cursor.fetchall())
 
     def append(self, place: Place, batches: Any) -> None:
-        """See `DestinationSession`."""
-        with _translated(), self._connection.cursor() as cursor:
-            cursor.adbc_ingest(place.table, _storable(batches), mode="append", db_schema_name=place.schema)
+        """See `DestinationSession`. Through a temporary table if the table's columns were altered to other types."""
+        if self._has_types(place, batches.schema):
+            with _translated(), self._connection.cursor() as cursor:
+                cursor.adbc_ingest(place.table, _storable(batches), mode="append", db_schema_name=place.schema)
+            return
+        names = ", ".join(map(quoted, batches.schema.names))
+        self.stage(_APPENDED, batches)
+        self.run(sql("INSERT INTO", place.sql, "(", names, ") SELECT", names, "FROM", quoted(_APPENDED)))
+        self.run(sql("DROP TABLE", quoted(_APPENDED)))
+
+    def _has_types(self, place: Place, schema: Any) -> bool:
+        """Whether columns take values in the form in which they are sent, which is that of their type."""
+        query = "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attnum > 0 AND attrelid = CAST("
+        types = dict(self.rows(query + f"{literal(place.sql)} AS regclass)"))
+        return all(types.get(field.name) == _formatted(self.type_of(field.type)) for field in schema)
 
     def stage(self, name: str, batches: Any, key: Sequence[str] = ()) -> None:
         """See `DestinationSession`."""
@@ -94,6 +107,11 @@ class PostgresSession:
         if not self.rows(indexes):
             self.run(sql("CREATE INDEX ON", place.sql, "(", quoted(column), ")"))
 
+    def row_writers(self, place: Place) -> PostgresWriters | None:
+        """See `DestinationSession`. None for what has no rows of its own, or has others write to it."""
+        rows = self.rows(_WRITERS.format(table=literal(place.sql)))
+        return next((PostgresWriters(self, *values) for values in rows), None)
+
     def columns(self, place: Place) -> tuple[str, ...]:
         """See `DestinationSession`."""
         rows = self.rows(
@@ -110,6 +128,45 @@ class PostgresSession:
     def type_of(self, kind: Any) -> str:
         """See `DestinationSession`."""
         return column_type(kind, _TYPES, "NUMERIC")
+
+
+_WRITERS = """
+    SELECT txid_current(),
+        concat_ws(' ', c.oid, pg_relation_filenode(c.oid), (
+            SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.xmin), ',' ORDER BY a.attnum)
+            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+        ))
+    FROM pg_class c JOIN pg_am m ON m.oid = c.relam
+    WHERE c.oid = CAST({table} AS regclass) AND c.relkind = 'r' AND m.amname = 'heap' AND c.relpersistence = 'p'
+        AND NOT c.relhastriggers AND NOT c.relhasrules AND NOT c.relrowsecurity AND NOT c.relhassubclass
+        AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'xmin' AND a.attnum < 0)
+"""
+"""An ordinary table that nothing else writes to on its own accord; a column that is altered, or dropped and added, has
+another row in the catalogue (source: Postgres' manual, "System Columns", "pg_class", "pg_attribute")."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresWriters:
+    """See `RowWriters`: Postgres has the transaction that wrote a row in its column `xmin`, of 32 bits."""
+
+    session: PostgresSession
+    transaction: int
+    table: str
+    column: ClassVar[str] = "xmin"
+
+    @property
+    def writer(self) -> int:
+        """See `RowWriters`."""
+        return self.transaction % 2**32
+
+    def counts(self, place: Place, day: str, currency: str) -> Sequence[tuple[Any, ...]]:
+        """See `RowWriters`."""
+        groups = f"SELECT {day}, {currency}, xmin, count(*) FROM {place.sql} GROUP BY 1, 2, 3"  # noqa: S608
+        return [(*group, self.number(writer), count) for *group, writer, count in self.session.rows(groups)]
+
+    def number(self, value: bytes) -> int:
+        """See `RowWriters`. The driver gives numbers of transactions as Postgres sends them."""
+        return int.from_bytes(value, "big")
 
 
 _NUL = "\0"
@@ -156,6 +213,17 @@ _TYPES = {
 }
 
 
+_APPENDED = "adreel_appended"
+
+_FORMATTED = {"TIMESTAMP": "timestamp without time zone", "TIMESTAMPTZ": "timestamp with time zone"}
+
+
+def _formatted(name: str) -> str:
+    """A type as Postgres names it, without the digits of its numbers."""
+    plain, brackets, _ = name.partition("(")[0].partition("[")
+    return _FORMATTED.get(plain, plain.lower()) + (brackets and "[]")
+
+
 @contextmanager
 def open_postgres(url: str) -> Iterator[PostgresSession]:
     """The database at a postgresql:// address. RetryError if it cannot be reached, InputError if it lets nobody in."""
@@ -190,6 +258,19 @@ def _translated() -> Iterator[None]:
     except Error as error:
         raise _fault(error) from error
 
+
+_SETTINGS = {
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "TimeZone": "UTC",
+    # A role may have other ones than these two, in which a backslash of JSON is lost, and rows could be there that
+    # neither a comparison nor a deletion of ours sees: now these are an error (source: Postgres' manual, "Client
+    # Connection Defaults", "Version and Platform Compatibility").
+    "standard_conforming_strings": "on",
+    "row_security": "off",
+    # Enough to know how many rows a temporary table has.
+    "default_statistics_target": "10",
+}
+"""Settings of each transaction, whatever the role or the database has."""
 
 _PASSING = ("08", "40", "53", "55", "57", "58")
 """Classes of errors that pass: connection, conflict, resources, lock, operator, system (source: Postgres' manual,

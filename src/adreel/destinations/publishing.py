@@ -7,19 +7,22 @@ dies leaves it as it was; a repeated publish finds that there is nothing to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from adreel.destinations.figures import TableFigures, figures, prove
+from adreel.arrow import pc
+from adreel.destinations.figures import DayPlace, TableFigures, combined, day_figures, prove
+from adreel.destinations.file_figures import FileFigures, prepare_files
 from adreel.destinations.history import HistoryPublisher, HistoryState, KindsBetween, history_place
 from adreel.destinations.marks import TableMark, foreign, is_in_lake, refuse_changed
 from adreel.destinations.published_figures import prepare_figures, write_figures
-from adreel.destinations.session import DestinationSession, Place
+from adreel.destinations.row_log import DayLog, DaySpan, RowLog, joined, prepare_log, written_by
+from adreel.destinations.session import DestinationSession, Place, RowWriters
 from adreel.enumerations import TextEnum
 from adreel.errors import InputError, ProofError
 from adreel.lake import Lake
@@ -32,8 +35,9 @@ MARKS = "_adreel_tables"
 HISTORY_PUBLISHER = "/history"
 """What follows a publisher in the mark of a history."""
 
-_VIEW = "published"
-_REMOVED, _WRITTEN = "adreel_removed", "adreel_written"
+T = TypeVar("T")
+
+_OUTDATED = "adreel_outdated"
 
 
 class PublishMode(TextEnum):
@@ -88,7 +92,9 @@ def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: d
         session.run(sql("CREATE SCHEMA IF NOT EXISTS", quoted(order.place.schema)))
         session.run(sql("CREATE TABLE IF NOT EXISTS", _marks(order.place), _MARK_COLUMNS))
         prepare_figures(session, order.place.schema)
-    with ThreadPoolExecutor(1) as pool:
+        prepare_files(session, order.place.schema)
+        prepare_log(session, order.place.schema)
+    with ThreadPoolExecutor(2) as pool:
         publication = _TablePublisher(session, lake, order, now, pool)
         try:
             with session.transaction(f"adreel table {order.place}"):
@@ -115,16 +121,18 @@ class _TablePublisher:
     def __init__(
         self, session: DestinationSession, lake: Lake, order: PublishOrder, now: datetime, pool: Executor
     ) -> None:
-        """`pool` reads the version's figures while rows are sent."""
+        """`pool` reads the version's figures while rows are sent, and the table there while changes are read."""
         self._session = session
         self._pool = pool
-        self._figures: Future[TableFigures] | None = None
+        self._files: Future[Mapping[str, TableFigures]] | None = None
+        self._recorded: frozenset[str] = frozenset()
         self._lake = lake
         self._order = order
         self._now = now
         self._place = order.place
         self._table = lake.table(order.slug, order.version)
         self._types = {field.name: session.type_of(field.type) for field in self._table.schema}
+        self._file_figures = FileFigures(lake, order.slug, order.version, self._day_column, session.words.for_version)
 
     def run(self, *, may_change: bool) -> Published:
         """Brings it there, by its changes if it may and they can be known."""
@@ -139,22 +147,43 @@ class _TablePublisher:
             raise foreign(self._place)
         if mark is not None and not self._order.reload:
             refuse_changed(mark, self._order.publisher, self._place, self._types)
-        if may_change and mark is not None and there and mark.run_id == self._order.run_id:
-            self._prove()
-            return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
-        self._begin_figures()
-        published = None
-        if may_change and mark is not None and there:
-            self._add_columns(there)
-            self._empty_columns(there & mark.columns.keys() - self._types.keys())
-            published = self._change(mark)
-        published = published or self._load(there)
+        self._begin_figures(may_change=may_change)
+        if not may_change or mark is None or not there:
+            return self._publish_whole(mark, there)
+        # Columns of others are theirs to write, which may be what changed rows: then all figures are compared.
+        is_ours = there <= mark.columns.keys() | self._types.keys()
+        compared = self._in_background(lambda: self._compare_log() if is_ours else None)
+        try:
+            if mark.run_id == self._order.run_id:
+                compared.result()
+                days, _ = self._days_there(None)
+                prove(
+                    self._version_figures,
+                    self._whole(day.figures for day in days.values()),
+                    str(self._place),
+                    is_exact=True,
+                )
+                return Published(PublishMode.NOTHING, self._table.rows, 0, 0)
+            return self._change(mark, there, compared) or self._publish_whole(mark, there)
+        finally:
+            # Whatever happens to the transaction, nobody else uses the connection.
+            wait([compared])
+
+    def _publish_whole(self, mark: TableMark | None, there: frozenset[str]) -> Published:
+        published = self._load(there)
+        self._finish(mark, published, None, None)
+        return published
+
+    def _finish(
+        self, mark: TableMark | None, published: Published, log: Mapping[DayPlace, DayLog] | None, span: DaySpan | None
+    ) -> None:
+        """Compares the table with the version, by its log as far as that goes, and says what it has."""
         if self._day_column is not None:
             self._session.index(self._place, self._day_column)
-        self._prove()
+        self._prove(published, log, span)
         earlier = {} if mark is None or self._order.reload else mark.columns
         self._write_mark(self._place, self._order.publisher, dict(earlier) | self._types)
-        return published
+        self._file_figures.write(self._session, self._place, self._read_files(), self._recorded)
 
     def _publish_history(self, kinds: KindsBetween) -> None:
         place, publisher = history_place(self._place), self._order.publisher + HISTORY_PUBLISHER
@@ -183,37 +212,44 @@ class _TablePublisher:
 
     # -- ways there
 
-    def _change(self, mark: TableMark) -> Published | None:
+    def _change(
+        self, mark: TableMark, there: frozenset[str], compared: Future[Mapping[DayPlace, DayLog] | None]
+    ) -> Published | None:
         """Sends what changed since the version there; None if that cannot be known."""
         if not is_in_lake(self._lake, self._order.slug, mark):
+            compared.result()
             return None
         with self._lake.row_changes(self._order.slug, mark.version, self._order.version) as changes:
+            log = compared.result()
             if changes is None:
                 return None
-            removed = CountedRows(changes.removed())
+            gone = there & mark.columns.keys() - self._types.keys()
+            if gone or self._types.keys() - there:
+                log = None
+            self._add_columns(there)
+            self._empty_columns(gone)
+            removed, spans = 0, []
             if changes.key:
-                self._session.stage(_REMOVED, removed.reader(), changes.key)
-                self._delete(_REMOVED, changes.key)
-            written = CountedRows(changes.written())
-            self._session.stage(_WRITTEN, written.reader(), changes.key)
-            if changes.key:
-                self._delete(_WRITTEN, changes.key)
-            names = ", ".join(map(quoted, self._types))
-            self._session.run(
-                sql("INSERT INTO", self._place.sql, "(", names, ") SELECT", names, "FROM", quoted(_WRITTEN))
-            )
-        return Published(PublishMode.CHANGES, self._table.rows, written.rows, removed.rows)
+                removed, outdated = changes.count_removed(), CountedRows(changes.outdated(), self._day_column)
+                self._session.stage(_OUTDATED, outdated.reader(), changes.key)
+                self._delete(_OUTDATED, changes.key, outdated.span)
+                spans.append(outdated.span)
+            written = CountedRows(changes.written(), self._day_column)
+            self._session.append(self._place, written.reader())
+            spans.append(written.span)
+            # The days of rows that left are known only by their keys.
+            has_days = self._day_column in changes.key
+        published = Published(PublishMode.CHANGES, self._table.rows, written.rows, removed)
+        self._finish(mark, published, log, joined(*spans) if has_days else None)
+        return published
 
-    def _delete(self, staged: str, key: tuple[str, ...]) -> None:
+    def _delete(self, staged: str, key: tuple[str, ...], span: DaySpan | None) -> None:
         on = [f"{self._place.sql}.{quoted(name)} = k.{quoted(name)}" for name in key]
         if self._day_column in key and self._day_column is not None:
-            # As values, so that the database reads these days alone, by its index or by what it knows of blocks.
-            day = quoted(self._day_column)
-            ends = sql(f"SELECT CAST(min({day}) AS VARCHAR), CAST(max({day}) AS VARCHAR) FROM", quoted(staged))
-            ((first, last),) = self._session.rows(ends)
-            if first is None:
+            if span is None:
                 return
-            on.append(f"{self._place.sql}.{day} BETWEEN {literal(first)} AND {literal(last)}")
+            # As values, so that the database reads these days alone, by its index or by what it knows of blocks.
+            on.append(span.condition(f"{self._place.sql}.{quoted(self._day_column)}"))
         self._session.run(sql("DELETE FROM", self._place.sql, "USING", quoted(staged), "k WHERE", " AND ".join(on)))
 
     def _load(self, there: frozenset[str]) -> Published:
@@ -244,25 +280,64 @@ class _TablePublisher:
 
     # -- proof
 
-    def _prove(self) -> None:
-        copy = figures(
-            self._session.rows, self._place.sql, self._table.schema, quoted, self._day_column, self._session.words
-        )
-        prove(self._version_figures, copy, str(self._place))
+    def _prove(self, published: Published, log: Mapping[DayPlace, DayLog] | None, span: DaySpan | None) -> None:
+        """Raises ProofError unless the table is the version's. `log` is that of the days outside `span`."""
+        is_partial = log is not None and span is not None
+        fresh, writers = self._days_there(span if is_partial else None)
+        if self._row_log is not None and log is not None and writers is not None:
+            # Whoever wrote after the look at the log.
+            self._row_log.refuse_others(log, fresh, writers)
+        outside = {} if log is None or span is None else {p: day for p, day in log.items() if not span.contains(p)}
+        figures = [day.figures for day in (*outside.values(), *fresh.values())]
+        prove(self._version_figures, self._whole(figures), str(self._place), is_exact=True)
+        if self._row_log is None:
+            return
+        if writers is not None and written_by(fresh.values(), writers.writer) == published.written:
+            self._row_log.write(writers, fresh, span if is_partial else None)
+        else:
+            # This database does not say what rows this transaction wrote.
+            self._row_log.clear()
 
-    def _begin_figures(self) -> Future[TableFigures]:
-        """Reads the version's figures in the background, once."""
-        if self._figures is None:
-            self._figures = self._pool.submit(copy_context().run, self._read_figures, self._day_column)
-        return self._figures
+    def _days_there(self, span: DaySpan | None) -> tuple[Mapping[DayPlace, DayLog], RowWriters | None]:
+        """The days of the table, or those of a span, and who may have written them, where the database says."""
+        if self._row_log is not None:
+            writers = self._session.row_writers(self._place)
+            return self._row_log.days(writers, span), writers
+        session, schema = self._session, self._table.schema
+        there = day_figures(session.rows, self._place.sql, schema, quoted, None, session.words)
+        return {place: DayLog({}, figures) for place, figures in there.items()}, None
+
+    def _compare_log(self) -> Mapping[DayPlace, DayLog] | None:
+        """What the log says of the table, if it holds. ProofError if something else wrote to the table."""
+        writers = None if self._row_log is None else self._session.row_writers(self._place)
+        return None if writers is None or self._row_log is None else self._row_log.compared(writers)
+
+    @cached_property
+    def _row_log(self) -> RowLog | None:
+        if self._day_column is None:
+            return None
+        basis = self._file_figures.basis
+        return RowLog(self._session, self._place, self._table.schema, self._day_column, basis)
+
+    def _whole(self, several: Iterable[TableFigures]) -> TableFigures:
+        return combined(several, self._table.schema, self._session.words)
+
+    def _in_background(self, work: Callable[[], T]) -> Future[T]:
+        return self._pool.submit(copy_context().run, work)
+
+    def _begin_figures(self, *, may_change: bool) -> None:
+        """Reads the version's figures in the background; those of all files unless the table may be changed."""
+        recorded = self._file_figures.recorded(self._session, self._place) if may_change else {}
+        self._recorded = frozenset(recorded)
+        self._files = self._in_background(lambda: self._file_figures.read(recorded))
+
+    def _read_files(self) -> Mapping[str, TableFigures]:
+        assert self._files is not None, "it was begun"
+        return self._files.result()
 
     @property
     def _version_figures(self) -> TableFigures:
-        return self._begin_figures().result()
-
-    def _read_figures(self, day: str | None) -> TableFigures:
-        with self._lake.version_query(self._order.slug, self._order.version, _VIEW) as rows:
-            return figures(rows, _VIEW, self._table.schema, quoted, day, self._session.words.for_version)
+        return self._file_figures.whole(self._read_files())
 
     @cached_property
     def _day_column(self) -> str | None:
@@ -291,11 +366,13 @@ def day_column(lake: Lake, order: PublishOrder) -> str | None:
 
 
 class CountedRows:
-    """A reader of batches that counts their rows as they are read."""
+    """A reader of batches that counts their rows as they are read, and notes their first and last day."""
 
-    def __init__(self, batches: Any) -> None:
+    def __init__(self, batches: Any, day_column: str | None = None) -> None:
         self._batches = batches
+        self._day_column = day_column if day_column in batches.schema.names else None
         self.rows = 0
+        self.days: list[date] = []
 
     def reader(self) -> Any:
         """The batches as a pyarrow RecordBatchReader."""
@@ -306,7 +383,19 @@ class CountedRows:
     def _read(self) -> Iterator[Any]:
         for batch in self._batches:
             self.rows += batch.num_rows
+            if self._day_column is not None and batch.num_rows:
+                ends = pc.min_max(batch.column(self._day_column)).as_py()
+                self.days += [_day(end) for end in ends.values() if end is not None]
             yield batch
+
+    @property
+    def span(self) -> DaySpan | None:
+        """The days that were read so far; None without any."""
+        return DaySpan(min(self.days), max(self.days)) if self.days else None
+
+
+def _day(value: date) -> date:
+    return value.date() if isinstance(value, datetime) else value
 
 
 _NO_HISTORY = Phrase(

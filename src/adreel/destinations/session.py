@@ -29,6 +29,34 @@ class Place:
         return f"{self.schema}.{self.table}"
 
 
+class RowWriters(Protocol):
+    """How a database says which transaction wrote each row of a table.
+
+    `transaction` is the number of the one that is open, of 64 bits; `writer` is that number as rows have it, and
+    `column` the SQL for it in a row. `table` changes with whatever gives rows other values without writing them.
+    """
+
+    @property
+    def column(self) -> str: ...  # noqa: D102 - above
+
+    @property
+    def transaction(self) -> int: ...  # noqa: D102 - above
+
+    @property
+    def table(self) -> str: ...  # noqa: D102 - above
+
+    @property
+    def writer(self) -> int: ...  # noqa: D102 - above
+
+    def number(self, value: Any) -> int:
+        """A value of `column` as a number."""
+        ...
+
+    def counts(self, place: Place, day: str, currency: str) -> Sequence[tuple[Any, ...]]:
+        """Day, currency, transaction and number of the rows of a table."""
+        ...
+
+
 class DestinationSession(Protocol):
     """An open destination. Faults are AdreelErrors: RetryError for what passes, InputError for what people mend.
 
@@ -62,6 +90,10 @@ class DestinationSession(Protocol):
 
     def index(self, place: Place, column: str) -> None:
         """Has the table an index that begins with the column, where the database has a use for it."""
+        ...
+
+    def row_writers(self, place: Place) -> RowWriters | None:
+        """Which transactions wrote the rows of a table; None where the database does not say, or not for sure."""
         ...
 
     def columns(self, place: Place) -> tuple[str, ...]:

@@ -391,6 +391,17 @@ class Lake:
 
         return open_version(self._storage, slug, version, view)
 
+    def file_query(
+        self, slug: str, version: int, paths: Collection[str], view: str, name: str
+    ) -> AbstractContextManager[Query]:
+        """Like `version_query`, over the rows of some of the version's files; the column `name` has a row's file.
+
+        A file never changes, and its path is that of no other one.
+        """
+        from adreel.lake.row_changes import open_files
+
+        return open_files(self._storage, self.table(slug, version), paths, view, name)
+
     def sum_changes(
         self, slug: str, before: int, after: int, additive: tuple[str, ...], columns: tuple[str, ...]
     ) -> tuple[SumChange, ...]:

@@ -7,7 +7,7 @@ add.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,8 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from adreel.lake.difference import create_views
-from adreel.lake.engine import engine, quoted, sql
-from adreel.lake.keys import key_faults
+from adreel.lake.engine import engine, literal, quoted, sql
 from adreel.lake.query import create_view
 from adreel.lake.storage import Storage
 from adreel.lake.tables import TableState, open_table
@@ -32,6 +31,7 @@ MEMORY = "512MB"
 BATCH_ROWS = 50_000
 
 _HASH = quoted("hash of the row")
+_OLD_KEYS, _NEW_KEYS = quoted("keys before"), quoted("keys after")
 
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -40,7 +40,7 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class RowChanges:
-    """What to do to a copy of the earlier version. Read `removed` first; each reader is read once, within the block.
+    """What to do to a copy of the earlier version. Each reader is read once, one after the other, within the block.
 
     `key` is empty for rows that no key names, which are only added.
     """
@@ -49,10 +49,21 @@ class RowChanges:
     _connection: duckdb.DuckDBPyConnection
     _removed: str
     _written: str
+    _outdated: str = ""
 
     def removed(self) -> Any:
         """The keys of rows that are gone, as a pyarrow RecordBatchReader."""
         return self._connection.execute(self._removed).to_arrow_reader(BATCH_ROWS)
+
+    def count_removed(self) -> int:
+        """How many rows are gone."""
+        row = self._connection.execute(sql("SELECT count(*) FROM (", self._removed, ")")).fetchone()
+        assert row is not None, "a count is one row"
+        return int(row[0])
+
+    def outdated(self) -> Any:
+        """The keys of `removed` and of those rows of `written` that the earlier version has, as a RecordBatchReader."""
+        return self._connection.execute(self._outdated).to_arrow_reader(BATCH_ROWS)
 
     def written(self) -> Any:
         """The rows that came or changed, with the later version's columns, as a pyarrow RecordBatchReader."""
@@ -76,8 +87,9 @@ def open_row_changes(storage: Storage, slug: str, before: int, after: int) -> It
         else:
             key = noted[after].key if after in noted else ()
             some = _Sides(old, new, _days_condition(connection, noted, before, after, key))
-            keyed = bool(key) and some.has_key(connection, key)
-            yield RowChanges(key, connection, _removed(some, key), _written(some, key)) if keyed else None
+            keyed = bool(key) and some.gather(connection, key)
+            changes = RowChanges(key, connection, _removed(key), _written(some, key), _outdated(key))
+            yield changes if keyed else None
 
 
 @contextmanager
@@ -86,6 +98,22 @@ def open_version(storage: Storage, slug: str, version: int, view: str) -> Iterat
     table = open_table(storage, slug, version)
     with storage.guard(phrase("the table %(table)s", table=slug)), engine(MEMORY) as connection:
         create_view(connection, view, storage, table)
+        yield lambda query: connection.execute(query).fetchall()
+
+
+@contextmanager
+def open_files(storage: Storage, table: TableState, paths: Collection[str], view: str, name: str) -> Iterator[Query]:
+    """Answers SQL over some files of a version; see `Lake.file_query`."""
+    files = [file for file in table.files if file.path in paths]
+    with storage.guard(phrase("the table %(table)s", table=table.slug)), engine(MEMORY) as connection:
+        parts = []
+        for number, file in enumerate(files):
+            create_view(connection, f"file {number}", storage, table, (file,))
+            parts.append(sql("SELECT *,", literal(file.path), "AS", quoted(name), "FROM", quoted(f"file {number}")))
+        if not parts:
+            create_view(connection, "file", storage, table, ())
+            parts = [sql("SELECT *, '' AS", quoted(name), "FROM file")]
+        connection.execute(sql("CREATE VIEW", quoted(view), "AS", " UNION ALL ".join(parts)))
         yield lambda query: connection.execute(query).fetchall()
 
 
@@ -141,17 +169,32 @@ class _Sides:
         names = frozenset(self.old.schema.names)
         return tuple(quoted(name) if name in names else f"NULL AS {quoted(name)}" for name in self.new.schema.names)
 
-    def has_key(self, connection: duckdb.DuckDBPyConnection, key: tuple[str, ...]) -> bool:
-        """Whether the key names each of these rows in both."""
+    def gather(self, connection: duckdb.DuckDBPyConnection, key: tuple[str, ...]) -> bool:
+        """Gathers the keys of both sides with a hash of 64 bits of their rows; whether the key names each row.
+
+        So all columns of the earlier version are read once, and those of the later one again where rows are written.
+        """
+        if not set(key) <= set(self.old.schema.names) & set(self.new.schema.names):
+            return False
         names = ", ".join(map(quoted, key))
+        columns = ", ".join(self.old_columns)
+        old = sql("(SELECT", columns, "FROM", self.rows("old_rows"), "r)")
+        for side, rows in ((_OLD_KEYS, old), (_NEW_KEYS, self.rows("new_rows"))):
+            hashed = sql("SELECT", names, ",", _hash(self.new.schema), "AS", _HASH, "FROM", rows, "r")
+            connection.execute(sql("CREATE TEMP TABLE", side, "AS", hashed))
+        return all(_names_rows(connection, side, key) for side in (_OLD_KEYS, _NEW_KEYS))
 
-        def read(view: str) -> Any:
-            return connection.execute(sql("SELECT", names, "FROM", self.rows(view), "r")).to_arrow_reader(BATCH_ROWS)
 
-        return all(
-            set(key) <= set(side.schema.names) and not key_faults(lambda view=view: read(view), key)
-            for side, view in ((self.old, "old_rows"), (self.new, "new_rows"))
-        )
+def _names_rows(connection: duckdb.DuckDBPyConnection, side: str, key: tuple[str, ...]) -> bool:
+    """Whether no key is null or there twice."""
+    names = ", ".join(map(quoted, key))
+    empty = " OR ".join(f"{quoted(name)} IS NULL" for name in key)
+    nulls = sql("SELECT 1 FROM", side, "WHERE", empty, "LIMIT 1")
+    # By hashes of 64 bits first: grouped by themselves, keys take several times the memory.
+    hashes = sql("SELECT hash(", names, ") FROM", side, "GROUP BY 1 HAVING count(*) > 1")
+    suspects = sql("SELECT 1 FROM", side, "WHERE hash(", names, ") IN (", hashes, ")")
+    repeated = sql(suspects, "GROUP BY", names, "HAVING count(*) > 1 LIMIT 1")
+    return all(connection.execute(query).fetchone() is None for query in (nulls, repeated))
 
 
 def _all_but(sides: _Sides, view: str, other: str) -> str:
@@ -160,38 +203,24 @@ def _all_but(sides: _Sides, view: str, other: str) -> str:
     return sql("SELECT", columns[view], f"FROM {view} EXCEPT ALL SELECT", columns[other], f"FROM {other}")
 
 
-def _removed(sides: _Sides, key: tuple[str, ...]) -> str:
+def _removed(key: tuple[str, ...]) -> str:
     names = ", ".join(map(quoted, key))
-    old, new = sides.rows("old_rows"), sides.rows("new_rows")
-    return sql("SELECT", names, "FROM", old, "o ANTI JOIN", new, "n USING (", names, ")")
+    return sql("SELECT", names, "FROM", _OLD_KEYS, "o ANTI JOIN", _NEW_KEYS, "n USING (", names, ")")
+
+
+def _outdated(key: tuple[str, ...]) -> str:
+    names = ", ".join(map(quoted, key))
+    same = sql(_NEW_KEYS, "n USING (", names, ",", _HASH, ")")
+    return sql("SELECT", names, "FROM", _OLD_KEYS, "o ANTI JOIN", same)
 
 
 def _written(sides: _Sides, key: tuple[str, ...]) -> str:
-    """Rows whose key the earlier version lacks or whose values differ.
-
-    Of the earlier rows only keys and a hash of 64 bits are held in memory.
-    """
-    new = ", ".join(f"n.{quoted(name)}" for name in sides.new.schema.names)
-    keys = ", ".join(map(quoted, key))
-    on = " AND ".join(f"o.{quoted(name)} = n.{quoted(name)}" for name in key)
-    old = sql("SELECT", keys, f", {_hash(sides.new.schema)} AS {_HASH} FROM (SELECT", ", ".join(sides.old_columns))
-    return sql(
-        "SELECT",
-        new,
-        "FROM (SELECT *,",
-        _hash(sides.new.schema),
-        "AS",
-        _HASH,
-        "FROM",
-        sides.rows("new_rows"),
-        ") n ANTI JOIN (",
-        old,
-        "FROM",
-        sides.rows("old_rows"),
-        ")) o ON",
-        on,
-        f"AND o.{_HASH} = n.{_HASH}",
-    )
+    """Rows whose key the earlier version lacks or whose values differ."""
+    names = ", ".join(map(quoted, key))
+    same = sql(_OLD_KEYS, "o USING (", names, ",", _HASH, ")")
+    changed = sql("(SELECT", names, "FROM", _NEW_KEYS, "n ANTI JOIN", same, ")")
+    columns = ", ".join(f"n.{quoted(name)}" for name in sides.new.schema.names)
+    return sql("SELECT", columns, "FROM", sides.rows("new_rows"), "n SEMI JOIN", changed, "c USING (", names, ")")
 
 
 def _hash(schema: pa.Schema) -> str:
