@@ -64,11 +64,8 @@ def test_transactions_of_further_days_join_those_that_the_table_has(home: Home) 
     code, text = home.bad("backfill", "transactions", "--start", "2026-10-01", "--end", "2026-10-02")
     assert code == ExitCode.INPUT
     assert "once with the other dates: adreel run transactions --start DAY" in " ".join(text.split())
-    for update in ({"method": "partition"}, {"method": "upsert", "lookback": 3}):
-        assert (
-            "not available for Business Centers"
-            in home.bad("plan", "-f", home.file(**TRANSACTIONS | {"update": update}))[1]
-        )
+    partition = home.file(**TRANSACTIONS | {"update": {"method": "partition"}})
+    assert "not available for Business Centers" in home.bad("plan", "-f", partition)[1]
     sent = home.requests("account/transaction")[0]["params"]
     times = {"start_time": "2026-11-14 00:00:00", "end_time": "2026-11-20 23:59:59"}
     assert orjson.loads(sent["filtering"]) == times
@@ -97,6 +94,31 @@ def test_a_time_that_is_not_of_the_documented_form_or_days_fails_the_run(home: H
     code, text = home.bad("run", "-f", home.file(**TRANSACTIONS, business_centers=[IDS[0]]), "--yes")
     assert code == ExitCode.CHECK_FAILED
     assert message in " ".join(text.split())
+
+
+@pytest.mark.parametrize("values", [TRANSACTIONS, COSTS])
+def test_days_after_a_time_without_runs_are_read_and_those_too_far_back_are_named(
+    home: Home, values: dict[str, Any]
+) -> None:
+    slug = values["name"].lower()
+    yesterday = {**values, "dates": {"period": "yesterday"}, "business_centers": [IDS[0]]}
+    home.good("datasets", "create", "-f", home.file(**yesterday))
+    home.good("run", slug, "--yes")
+    home.later(20)
+    home.good("run", slug, "--yes")
+    whole = {**values, "name": "Whole", "dates": {"start": "2026-11-21", "end": "2026-12-11"}}
+    home.good("run", "-f", home.file(**whole | {"business_centers": [IDS[0]]}), "--yes")
+    (rows, all_rows) = (home.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in (slug, "whole"))
+    assert rows == all_rows > 0
+    home.good("datasets", "edit", slug, "-f", home.file(**yesterday | {"update": {"method": "upsert", "lookback": 0}}))
+    home.later(5)
+    home.good("run", slug, "--yes")
+    warning = " ".join(home.json("history", slug)[0]["warnings"])
+    assert "The table lacks 2026-12-12 to 2026-12-15." in warning
+    assert f"adreel run {slug} --start 2026-12-12 --end 2026-12-15" in warning
+    home.good("run", slug, "--yes", "--start", "2026-12-12", "--end", "2026-12-15")
+    home.good("run", slug, "--yes")
+    assert not home.json("history", slug)[0]["warnings"]
 
 
 def test_costs_have_a_row_for_each_day_and_sum_up_to_those_of_all_days(home: Home) -> None:

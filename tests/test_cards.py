@@ -991,8 +991,9 @@ def test_every_card_fits_some_dataset() -> None:
         dataset_with(report="gmv_max", data_level=None, gmv_max_level=level, metrics=["cost", "orders"])
         for level in ("creative", "livestream")
     )
+    playables = dataset_with(report="playable_ads", data_level=None, time_dimension=None, metrics=["spend"])
     had = set()
-    for dataset in (*DATASETS, *LISTS, materials, *shops):
+    for dataset in (*DATASETS, *LISTS, materials, playables, *shops):
         wide = replace(dataset, metrics=(*dataset.metrics, *more)) if dataset.report == "performance" else dataset
         had |= {offer.card.name for offer in cards_of(wide, {entry.name for entry in columns(wide)})}
     assert had == {card.name for card in CARDS}

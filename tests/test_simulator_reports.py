@@ -211,7 +211,6 @@ def test_topview_cannot_be_asked_for_with_other_buying_types() -> None:
 
 def test_what_is_not_simulated_of_a_known_endpoint_is_said_aloud() -> None:
     for changes in (
-        {"report_type": "BC"},
         {"query_mode": "CHUNK"},
         {"filtering": ids_filter("bid_strategy", ["x"])},
     ):

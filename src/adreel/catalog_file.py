@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock
@@ -21,6 +21,8 @@ from adreel.catalog.additions import GROUP, NONE, Additions, put_in_force
 from adreel.catalog.legacy import OLDER_NAMES
 from adreel.catalog.load import calculated_metrics, fields, own_dimensions, own_metrics, own_value_labels
 from adreel.catalog.records import LEVELS, Dimension, Level, Metric, ValueType
+from adreel.catalog.report_types import FURTHER
+from adreel.catalog.report_types import TYPES as FURTHER_TYPES
 from adreel.errors import AdreelError, DatasetError, InputError, Problem, StorageError, shortened
 from adreel.language import phrase
 from adreel.logs import logger_of
@@ -33,7 +35,14 @@ LONGEST_DESCRIPTION = 1_000
 LONGEST_NAME = 100
 
 REPORTS: Mapping[str, str] = MappingProxyType(
-    {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG", "creatives": "CREATIVE", "gmv_max": "GMV_MAX"}
+    {
+        "basic": "BASIC",
+        "audience": "AUDIENCE",
+        "dsa": "CATALOG",
+        "creatives": "CREATIVE",
+        "gmv_max": "GMV_MAX",
+        **{further.kind: further.type for further in FURTHER.values()},
+    }
 )
 """What the file calls the report types."""
 
@@ -295,7 +304,10 @@ class _Reader:
         return self._unless_known(place, record, own_dimensions().get(name), ("type", "lifetime"))
 
     def _unless_known(self, place: str, record: R, of_release: R | None, facts: tuple[str, ...]) -> R | None:
-        """The record, if the catalogue lacks it; a contradiction is a problem, a repetition a note."""
+        """The record, if the catalogue lacks it; a contradiction is a problem, a repetition a note.
+
+        A metric that the catalogue has may be added to a further type of report.
+        """
         if of_release is None:
             return record
         keys = {"additive": "summable"}
@@ -311,6 +323,12 @@ class _Reader:
                     ),
                 )
                 return None
+        if isinstance(record, Metric) and isinstance(of_release, Metric) and record.reports <= FURTHER_TYPES:
+            new = record.reports - of_release.reports
+            if new:
+                # Their lists of metrics are not public, so a name that other reports have may be theirs, too.
+                reports, doubtful = of_release.reports | new, of_release.doubtful | new
+                return replace(of_release, reports=reports, doubtful=doubtful)
         wider = [
             key
             for key in ("reports", "levels", "times", "gmv_max")

@@ -170,12 +170,13 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value of a menu, available if all conditions in `when` hold."""
+    """A value of a menu, available if all conditions in `when` hold. It is not `sure` if it has a single source."""
 
     value: str
     title: str
     meaning: str = ""
     when: tuple[When, ...] = ()
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +200,14 @@ class Menu:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An entry of the Report menu, with its menus in order."""
+    """An entry of the Report menu, with its menus in order.
+
+    `sureness` says which of it TikTok does not document, or in contradiction; empty if all is documented.
+    """
 
     name: str
     title: str
     meaning: str
     menus: tuple[Menu, ...]
     deprecated: bool = False
+    sureness: str = ""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from adreel.catalog.records import Choice, Menu, Report, When
+from adreel.catalog.report_types import CENTER_SPEND, FURTHER, PLAYABLES, SELLER_CENTER
 from adreel.language import Phrase
 
 _BASIC = When("report_type", ("basic",))
@@ -164,7 +165,13 @@ _PERFORMANCE = (
                 Phrase("By attributes of the viewers, such as age and gender."),
                 (_AUCTION,),
             ),
-            Choice("dsa", "DSA", Phrase("By catalog, product set or product (dynamic showcase ads)."), (_AUCTION,)),
+            Choice(
+                "dsa",
+                "DSA",
+                Phrase("By catalog, product set or product (dynamic showcase ads)."),
+                (_AUCTION,),
+                sure=False,
+            ),
         ),
     ),
     Menu(
@@ -179,6 +186,7 @@ _PERFORMANCE = (
                 "catalog",
                 Phrase("Catalog"),
                 Phrase("TikTok's CATALOG report; its lists are documented in a single source."),
+                sure=False,
             ),
         ),
     ),
@@ -422,8 +430,8 @@ _ASSET_TYPE = Menu(
         Choice("pixel", Phrase("Pixel")),
         Choice("lead", Phrase("Lead library"), Phrase("Libraries of instant forms.")),
         Choice("tt_account", Phrase("TikTok account")),
-        Choice("storefront", Phrase("Storefront"), Phrase("A single source names this type.")),
-        Choice("domain", Phrase("Domain"), Phrase("A single source names this type.")),
+        Choice("storefront", Phrase("Storefront"), Phrase("A single source names this type."), sure=False),
+        Choice("domain", Phrase("Domain"), Phrase("A single source names this type."), sure=False),
     ),
 )
 
@@ -433,6 +441,91 @@ _AUDIENCES = Menu(
     "ids",
     Phrase("IDs of audiences; all if none is given."),
     many=True,
+)
+
+_SELLER_CENTER = (
+    ADVERTISERS,
+    SKIP_FAILING,
+    Menu(
+        FURTHER[SELLER_CENTER].menu,
+        Phrase("Rows"),
+        "choices",
+        Phrase("What each row is of."),
+        required=True,
+        choices=(
+            Choice("advertiser", Phrase("Ad account"), Phrase("Each ad account for the whole range.")),
+            Choice("advertiser_country", Phrase("Ad account and country"), Phrase("Each country of each ad account.")),
+            Choice("campaign_country", Phrase("Campaign and country"), Phrase("Each country of each campaign.")),
+        ),
+    ),
+    replace(
+        TIME_DIMENSION,
+        choices=(
+            TIME_DIMENSION.choices[0],
+            replace(
+                TIME_DIMENSION.choices[1],
+                when=(When(FURTHER[SELLER_CENTER].menu, ("advertiser_country", "campaign_country")),),
+            ),
+        ),
+    ),
+    METRICS,
+    replace(DATES, when=()),
+    RESET_SCHEMA,
+)
+_PLAYABLES = (
+    ADVERTISERS,
+    SKIP_FAILING,
+    Menu(
+        FURTHER[PLAYABLES].menu,
+        Phrase("Rows"),
+        "choices",
+        Phrase("What each row is of; there are no days."),
+        default="playable",
+        choices=(
+            Choice("playable", Phrase("Playable ad"), Phrase("Each playable ad."), sure=False),
+            Choice(
+                "playable_country", Phrase("Playable ad and country"), Phrase("Each country of each one."), sure=False
+            ),
+        ),
+    ),
+    METRICS,
+    replace(
+        INCLUDE_DELETED,
+        meaning=Phrase("On: includes playable ads deleted since, so that their cost stays in the table."),
+    ),
+    Menu(
+        "lifetime",
+        Phrase("Lifetime data"),
+        "switch",
+        Phrase("On: TikTok's figures since the start; dates are ignored."),
+        default=False,
+        when=(When(FURTHER[PLAYABLES].menu, ("playable",)),),
+    ),
+    DATES,
+    RESET_SCHEMA,
+)
+_CENTER_SPEND = (
+    _BUSINESS_CENTERS,
+    Menu(
+        FURTHER[CENTER_SPEND].menu,
+        Phrase("Rows"),
+        "choices",
+        Phrase("What each row is of."),
+        required=True,
+        choices=(
+            Choice("advertiser", Phrase("Ad account"), Phrase("Each ad account for the whole range.")),
+            Choice("advertiser_country", Phrase("Ad account and country"), Phrase("Each country of each ad account.")),
+            Choice("day", Phrase("Day"), Phrase("Each day of the Business Center as a whole, without ad accounts.")),
+        ),
+    ),
+    METRICS,
+    replace(
+        _CENTER_DATES,
+        meaning=Phrase(
+            "A day, a range or a period in UTC; in which time zone TikTok counts the days is not documented."
+        ),
+    ),
+    RESET_SCHEMA,
 )
 
 
@@ -518,6 +611,28 @@ _ALL = (
         Phrase("Smart+ materials"),
         Phrase("Cost and results of the videos, texts and other assets that Smart+ ads are made of."),
         _MATERIALS,
+        sureness=Phrase("TikTok documents this report. That its rows add up to the cost of the campaigns is inferred."),
+    ),
+    Report(
+        SELLER_CENTER,
+        Phrase("Seller Center ads (before GMV Max)"),
+        Phrase(
+            "Cost of old ads that were created in Seller Center. GMV Max takes their place; it has a report of its own."
+        ),
+        _SELLER_CENTER,
+        sureness=Phrase(
+            "TikTok documents this report with its two metrics. That it is about to be removed is said by one source."
+        ),
+    ),
+    Report(
+        PLAYABLES,
+        Phrase("Playable ads"),
+        Phrase("Cost and use of playable ads, for a range or since the start, without days."),
+        _PLAYABLES,
+        sureness=Phrase(
+            "TikTok's lists of metrics and groupings are not public. Cost and impressions are documented, the "
+            "groupings are those of an older connector, and the names of the other metrics are those of another report."
+        ),
     ),
     Report("ads", Phrase("Ads"), Phrase("Ads of the ad accounts."), _ENTITIES),
     Report("ad_groups", Phrase("Ad groups"), Phrase("Ad groups of the ad accounts."), _ENTITIES),
@@ -545,18 +660,36 @@ _ALL = (
         Phrase("Balances"),
         Phrase("Balances and budgets of the ad accounts of Business Centers on the day of each run."),
         (_BUSINESS_CENTERS, FIELDS, RESET_SCHEMA),
+        sureness=Phrase("TikTok documents this list, but not what it answers to a user without a finance role."),
     ),
     Report(
         "business_center_transactions",
         Phrase("Transactions"),
         Phrase("Payments, refunds and ad credit of the ad accounts of Business Centers."),
         (_BUSINESS_CENTERS, _TRANSACTION_LEVEL, _CENTER_DATES, FIELDS, RESET_SCHEMA),
+        sureness=Phrase(
+            "TikTok documents this list. The time zone of its times is inferred, and the sign of amounts is not "
+            "documented."
+        ),
     ),
     Report(
         "business_center_costs",
         Phrase("Costs by cash and ad credit"),
         Phrase("What the ad accounts of Business Centers cost on each day in UTC, in cash and in ad credit."),
         (_BUSINESS_CENTERS, _CENTER_DATES, FIELDS, RESET_SCHEMA),
+        sureness=Phrase(
+            "TikTok documents this list. That single days add up to their range is inferred; if not, the check fails."
+        ),
+    ),
+    Report(
+        CENTER_SPEND,
+        Phrase("Spend of Business Centers"),
+        Phrase("Cost in cash, vouchers and coupons, and tax, of ad accounts of Business Centers, or of these by day."),
+        _CENTER_SPEND,
+        sureness=Phrase(
+            "TikTok documents these groupings in examples and these metrics by name. Its full lists are not public. "
+            "The currency of amounts and the time zone of days are not documented."
+        ),
     ),
     Report(
         "business_centers",
@@ -569,6 +702,7 @@ _ALL = (
         Phrase("Assets of Business Centers"),
         Phrase("Ad accounts, catalogs, shops, pixels and other assets with their IDs and names."),
         (_BUSINESS_CENTERS, _ASSET_TYPE, FIELDS, RESET_SCHEMA),
+        sureness=Phrase("TikTok documents this list, but not which assets it leaves out by the role of the user."),
     ),
     Report(
         "custom_audiences",

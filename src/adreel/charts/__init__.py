@@ -29,7 +29,7 @@ refused nor empty also has:
 Names are texts for people; days are written as 2026-01-31 and months as 2026-01.
 """
 
-from adreel.charts.available import CardOffer, cards_of
+from adreel.charts.available import CardOffer, cards_of, no_charts
 from adreel.charts.conversion import ConversionOffer
 from adreel.charts.echarts import CardTable, as_table, chart_of
 from adreel.charts.filters import CardFilter, FilterFacts, FilterValues, filter_values
@@ -65,4 +65,5 @@ __all__ = [
     "cards_of",
     "chart_of",
     "filter_values",
+    "no_charts",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from adreel import catalog
 from adreel.catalog import all_spend
+from adreel.catalog.report_types import CENTER_SPEND
 from adreel.charts.definitions import (
     CARDS,
     ENTITY_NAMES,
@@ -129,12 +130,26 @@ def cards_of(
     `metrics` are metrics to show in place of the cards' own, by the cards' keys. A card that cannot show its metric is
     refused with the reason.
     """
+    if no_charts(dataset):
+        return ()
     fitting = _CardFitting(dataset, names, metrics)
     return tuple(offer for card in cards for offer in fitting.offers(card))
 
 
+def no_charts(dataset: Dataset) -> str:
+    """Why there are no charts of the dataset, whatever its columns are; empty if there can be some."""
+    if dataset.report != CENTER_SPEND:
+        return ""
+    return phrase(
+        "There are no charts of the spend of Business Centers: TikTok does not document the currency of the amounts, "
+        "so that they are not summed."
+    )
+
+
 def missing_of(dataset: Dataset, names: Collection[str]) -> tuple[str, ...]:
     """Sentences on charts that people look for and that the table has no metrics for: return on ad spend."""
+    if reason := no_charts(dataset):
+        return (reason,)
     in_table = {column.name: column for column in columns(dataset) if column.name in names}
     if not any(name in in_table and in_table[name].part == "metrics" for name in MONEY):
         return ()

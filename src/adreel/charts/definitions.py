@@ -441,6 +441,13 @@ CARDS: tuple[CardSpec, ...] = (
         ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
         ("item_id",),
     ),
+    _ranking(
+        "playables",
+        Phrase("Top playable ads by %(figure)s"),
+        Phrase("The playable ads that rank highest by %(figure)s."),
+        ("spend", *_SIDE),
+        ("playable_id",),
+    ),
     CardSpec(
         "live_sessions",
         Phrase("Top LIVE sessions by %(figure)s"),

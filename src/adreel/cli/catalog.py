@@ -52,6 +52,8 @@ def reports(name: str | None, *, as_json: bool) -> None:
     menu_rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
     heads = ("menu", "choices", "default", "requires")
     print_table(heads, menu_rows, title=f"{report.title}: {report.meaning}", hidden_first=("default",))
+    if report.sureness:
+        say(f"How sure this is: {report.sureness}")
 
 
 def _choices(report: Report, menu: Menu) -> str:

@@ -23,6 +23,7 @@ from adreel import catalog, errors
 from adreel.access import NEEDED, NEEDED_OF_ACCOUNT, ROLES, AccountRight, DatasetRight
 from adreel.catalog import gmv_max, smart_plus
 from adreel.catalog.records import LEVELS, Choice, Dimension, DimensionKind, Menu, Metric, Report, When
+from adreel.catalog.report_types import FURTHER
 from adreel.cli import app
 from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, key_columns
@@ -166,6 +167,8 @@ def _report(report: Report) -> Iterator[str]:
     yield f"## {report.name}"
     old = " Not available for new datasets." if report.deprecated else ""
     yield f"**{_plain(report.title)}.** {_plain(report.meaning)}{old}"
+    if report.sureness:
+        yield f"*How sure this is:* {_plain(report.sureness)}"
     if report.name in catalog.fields():
         yield f"Columns: [{report.name}](fields.md#{report.name})."
     heads = ("menu", "title", "values", "default", "requires", "meaning")
@@ -181,7 +184,8 @@ def _menu(report: Report, menu: Menu) -> tuple[str, str, str, str, str]:
 
 
 def _choice(choice: Choice) -> tuple[str, str, str, str]:
-    return _code(choice.value), _plain(choice.title), _conditions(choice.when), _plain(choice.meaning)
+    doubt = "" if choice.sure else " *Weakly documented.*"
+    return _code(choice.value), _plain(choice.title), _conditions(choice.when), _plain(choice.meaning) + doubt
 
 
 def _takes(report: Report, menu: Menu) -> str:
@@ -237,7 +241,7 @@ def _offered() -> dict[str, str]:
         for choice in types
     }
     others = ("creatives", gmv_max.REPORT, smart_plus.MATERIALS)
-    return by_type | {menus.grouping_of(catalog.REPORTS[name], {}).kind: _code(name) for name in others}
+    return by_type | {menus.grouping_of(catalog.REPORTS[name], {}).kind: _code(name) for name in (*others, *FURTHER)}
 
 
 def _report_types(records: Iterable[Metric | Dimension]) -> Iterator[str]:

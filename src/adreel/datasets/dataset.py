@@ -11,6 +11,7 @@ from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.business_centers import ALL_ASSETS, TRANSACTION_LEVELS
 from adreel.catalog.business_centers import LISTS as CENTER_LISTS
 from adreel.catalog.calculated import CalculatedMetric
+from adreel.catalog.report_types import CENTER_SPEND, FURTHER
 from adreel.dates import Dates
 from adreel.errors import Problem
 from adreel.scheduling import Schedule
@@ -119,7 +120,12 @@ class Dataset:
     @property
     def needs_advertisers(self) -> bool:
         """Whether a run needs all of its ad accounts; reports of Business Centers need the connection only."""
-        return self.report not in CENTER_LISTS
+        return not self.is_of_centers
+
+    @property
+    def is_of_centers(self) -> bool:
+        """Whether its rows are of Business Centers, whatever ad accounts the connection has."""
+        return self.report in CENTER_LISTS or self.report == CENTER_SPEND
 
 
 def key_columns(dataset: Dataset) -> tuple[str, ...]:
@@ -142,7 +148,10 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
         return ("advertiser_id", "campaign_id", "stat_time_day")
     if dataset.report == smart_plus.MATERIALS:
         return _materials_key(dataset)
-    if dataset.report != "performance":
+    if dataset.report == CENTER_SPEND:
+        days = ("stat_time_day",) if dataset.time == "day" else ()
+        return ("bc_id", *((dataset.id_dimension,) if dataset.id_dimension else ()), *days, *dataset.breakdowns)
+    if dataset.report != "performance" and dataset.report not in FURTHER:
         return ("advertiser_id", entity) if entity else ("advertiser_id",)
     time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
     ids = (dataset.id_dimension,) if dataset.id_dimension not in (None, "advertiser_id") else ()

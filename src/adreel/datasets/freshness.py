@@ -16,6 +16,7 @@ from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.additions import in_force
+from adreel.catalog.report_types import FURTHER, PLAYABLES
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span, today_at
 from adreel.language import integer, phrase, phrases, shown_day
@@ -24,12 +25,15 @@ USUAL_DELAY = timedelta(hours=2)
 """Basic figures take about 30 minutes, which "can pass 2 hours"."""
 
 SLOW_DELAY = timedelta(hours=16)
-"""Audience and catalogue (DSA) reports, unique users, and the breakdowns below."""
+"""Audience, catalogue (DSA) and playable ad reports, unique users, and the breakdowns below."""
 
 GMV_MAX_DELAY = timedelta(hours=11)
 """GMV Max: the net cost, and the cost of products and creatives."""
 
 SLOWEST_DELAY = timedelta(hours=24)
+
+TAX_DELAY = timedelta(hours=48)
+"""Tax in figures of Business Centers."""
 
 PROMPT_AUDIENCE = frozenset({"country_code", "placement"})
 """Breakdowns of audience reports that are as fast as basic figures."""
@@ -47,7 +51,8 @@ _SLOW_METRICS: Mapping[str, timedelta] = MappingProxyType(
             ("reach", "frequency", "cost_per_1000_reached", "average_video_play_per_user", "live_unique_views"),
             SLOW_DELAY,
         ),
-        **dict.fromkeys(("cash_spend", "voucher_spend"), SLOW_DELAY),
+        **dict.fromkeys(("cash_spend", "voucher_spend", "cashback_coupon_spend"), SLOW_DELAY),
+        "tax_spend": TAX_DELAY,
         "billed_cost": timedelta(hours=11),
         "net_cost": GMV_MAX_DELAY,
     }
@@ -63,7 +68,7 @@ def report_delay(dataset: Dataset) -> timedelta:
     if dataset.report == gmv_max.REPORT:
         return GMV_MAX_DELAY if dataset.level in ("product", "creative") else USUAL_DELAY
     if dataset.report != "performance":
-        return USUAL_DELAY
+        return SLOW_DELAY if dataset.report == PLAYABLES else USUAL_DELAY
     if breakdowns & SLOWEST_BREAKDOWNS:
         return SLOWEST_DELAY
     if dataset.report_type == "audience":
@@ -122,7 +127,8 @@ def incomplete_days(
     dataset: Dataset, days: Iterable[tuple[Advertiser, Span]], now: datetime
 ) -> tuple[IncompleteDay, ...]:
     """The days that are incomplete at the aware time `now`, oldest first, of the days that are read."""
-    if dataset.report not in ("performance", "creatives", gmv_max.REPORT, all_spend.REPORT, smart_plus.MATERIALS):
+    others = (gmv_max.REPORT, all_spend.REPORT, smart_plus.MATERIALS, *FURTHER)
+    if dataset.report not in ("performance", "creatives", *others):
         return ()
     delay, reads = report_delay(dataset), tuple(days)
     parts: list[tuple[tuple[str, ...], timedelta]] = [((), delay)]

@@ -14,6 +14,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from adreel import catalog
+from adreel.catalog.business_centers import COSTS, TRANSACTIONS
+from adreel.catalog.report_types import CENTER_SPEND
 from adreel.datasets.coverage import LastRead, from_json, is_rolling
 from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.dates import Span, today_at
@@ -31,6 +33,9 @@ ATTRIBUTED_DAYS = 7
 
 GMV_MAX_DAYS = 14
 """The default of GMV Max reports: orders, revenue and cost of past days change; TikTok does not say for how long."""
+
+TAX_DAYS = 4
+"""The default where tax of Business Centers is read: it is complete 48 hours after the end of the day in any zone."""
 
 CORRECTED_DAYS = 2
 """The default elsewhere: by then yesterday's figures are corrected (12:00 UTC) and the latest reports complete."""
@@ -80,11 +85,19 @@ def refusal(dataset: Dataset) -> str:
             return phrase("not available with replace, which reads all dates of the dataset in each run")
         case Method.APPEND:
             return phrase("not available with append, which would add the rows of a day again each time it is read")
-    if dataset.dates is not None and not dataset.needs_advertisers:
-        return phrase("not available for Business Centers, whose dates are all read in each run")
-    if dataset.dates is None or dataset.time == "none":
+    if dataset.dates is None or read_day(dataset) is None:
         return phrase("not available without a time dimension, as rows then belong to no day that could be read again")
     return ""
+
+
+def read_day(dataset: Dataset) -> str | None:
+    """The column with the day of which a row is read again; None if rows belong to no day."""
+    if dataset.report in _LIST_DAYS:
+        return _LIST_DAYS[dataset.report]
+    return {"day": "stat_time_day", "hour": "stat_time_hour"}.get(dataset.time)
+
+
+_LIST_DAYS = {TRANSACTIONS: "transaction_date", COSTS: "cost_date"}
 
 
 def is_attributed(metric: str) -> bool:
@@ -102,6 +115,8 @@ def default_days(dataset: Dataset) -> int:
     """The look-back window where the dataset names none."""
     if reads_shops(dataset):
         return GMV_MAX_DAYS
+    if dataset.report == CENTER_SPEND:
+        return TAX_DAYS if "tax_spend" in dataset.metrics else CORRECTED_DAYS
     return ATTRIBUTED_DAYS if any(map(is_attributed, dataset.metrics)) else CORRECTED_DAYS
 
 
@@ -146,13 +161,10 @@ def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstD
     Where the table reaches back beyond the window, its first day is enough. Until then what the runs read counts too,
     as a day may have had no rows yet.
     """
-    # Imported here: Arrow, which checking a dataset need not load.
-    from adreel.datasets.schema import day_column
-
     days = lookback_days(dataset)
     if not days or not lake.exists(slug):
         return None
-    ends = lake.table(slug).day_ends(day_column(dataset))
+    ends = lake.table(slug).day_ends(read_day(dataset))
     newest = lake.newest_version(slug)
     coverage = from_json(newest.coverage) if newest is not None else {}
     last = {who: read.last for who, read in coverage.items() if read.last is not None}
@@ -173,6 +185,14 @@ def reason(dataset: Dataset) -> str:
     """Why days are read again, in a sentence."""
     if reads_shops(dataset):
         return phrase("TikTok changes orders, revenue and cost of GMV Max campaigns for days after the order.")
+    if dataset.report == CENTER_SPEND:
+        return phrase(
+            "TikTok completes amounts in cash, vouchers and coupons 16 hours after the end of a day, and tax 48 hours."
+        )
+    if dataset.report in _LIST_DAYS:
+        return phrase(
+            "A day may end later in the time zones of ad accounts than in UTC, and later entries belong to it."
+        )
     if default_days(dataset) == ATTRIBUTED_DAYS:
         return phrase(
             "TikTok adds conversions to the day of the click or view, usually for 7 days and for up to "

@@ -15,6 +15,7 @@ from adreel import catalog
 from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.catalog.additions import per_catalogue
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report, When
+from adreel.catalog.report_types import FURTHER, TYPES
 from adreel.language import Phrase, either, language, phrase, within_sentence
 
 Chosen = Mapping[str, tuple[str, ...]]
@@ -36,18 +37,25 @@ _REPORT_KINDS = {
     "GMV_MAX": Phrase("GMV Max"),
     "ALL_SPEND": Phrase("All TikTok spend"),
     "SMART_PLUS": Phrase("Smart+ materials"),
+    "TT_SHOP": Phrase("Seller Center ads"),
+    "PLAYABLE_MATERIAL": Phrase("Playable ads"),
+    "BC": Phrase("Spend of Business Centers"),
 }
 _SWITCH = {"true": Phrase("on"), "false": Phrase("off")}
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A value of a menu; `refusal` is why it cannot be chosen now, such as "requires data level: Campaign", or None."""
+    """A value of a menu; `refusal` is why it cannot be chosen now, such as "requires data level: Campaign", or None.
+
+    It is `unconfirmed` if it rests on a single source or an inference, or if sources differ, as the catalogue says.
+    """
 
     value: str
     title: str
     meaning: str
     refusal: str | None
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +100,16 @@ def defaults(menu: Menu, chosen: Chosen) -> tuple[str, ...]:
 def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
     """Every value of the menu, each with the reason if it cannot be chosen now."""
     if menu.source == "choices":
-        return tuple(Offer(c.value, c.title, c.meaning, unmet(c.when, chosen)) for c in menu.choices)
+        return tuple(Offer(c.value, c.title, c.meaning, unmet(c.when, chosen), not c.sure) for c in menu.choices)
     if menu.source == "fields":
         return tuple(Offer(field.name, field.title, field.meaning, None) for field in catalog.fields()[report.name])
     grouping = grouping_of(report, chosen)
     if menu.source == "dimensions":
         dimensions = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
-        return tuple(Offer(d.name, _shown(d), d.meaning, dimension_refusal(d, grouping, chosen)) for d in dimensions)
+        return tuple(
+            Offer(d.name, _shown(d), d.meaning, dimension_refusal(d, grouping, chosen), _is_doubtful(d, grouping))
+            for d in dimensions
+        )
     if menu.source == "metrics":
         return _metric_offers(grouping, language())
     return ()
@@ -112,7 +123,17 @@ def _shown(dimension: Dimension) -> str:
 @per_catalogue()
 def _metric_offers(grouping: ReportGrouping, _language: str) -> tuple[Offer, ...]:
     """Kept by language, since a page of a dataset asks up to eight times for the same, at 2 ms each; 0.3 MB each."""
-    return tuple(Offer(m.name, m.title, m.meaning, metric_refusal(m, grouping)) for m in catalog.metrics().values())
+    return tuple(
+        Offer(m.name, m.title, m.meaning, metric_refusal(m, grouping), _is_doubtful(m, grouping))
+        for m in catalog.metrics().values()
+    )
+
+
+def _is_doubtful(record: Metric | Dimension, grouping: ReportGrouping) -> bool:
+    """Whether sources on the record are unreliable, or differ on it in a report of this grouping."""
+    if not record.sure or not record.doubtful:
+        return not record.sure
+    return bool(record.doubtful & {grouping.kind, grouping.level, grouping.time, *grouping.dimensions})
 
 
 def _belongs(menu: Menu, dimension: Dimension) -> bool:
@@ -138,6 +159,11 @@ def grouping_of(report: Report, chosen: Chosen) -> ReportGrouping:
         return ReportGrouping("GMV_MAX", _first(chosen, "gmv_max_level"), "none", (), None, promotion)
     if report.name == all_spend.REPORT:
         return ReportGrouping("ALL_SPEND", "campaign", "day", (), "campaign_id")
+    if report.name in FURTHER:
+        further = FURTHER[report.name]
+        rows = further.grouping(_first(chosen, further.menu))
+        time = rows.time or _first(chosen, "time_dimension") or "none"
+        return ReportGrouping(further.type, rows.level or "", time, rows.breakdowns, rows.id)
     level = _first(chosen, "data_level") or _first(chosen, "report_level")
     if report.name == smart_plus.MATERIALS:
         assets, time = chosen.get("asset_dimensions", ()), _first(chosen, "time_dimension") or "none"
@@ -196,7 +222,7 @@ def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     kinds = metric.reports | ({"ALL_SPEND"} if metric.name in all_spend.METRICS else set())
     if grouping.kind and grouping.kind not in kinds:
         return phrase("not available in %(report_type)s reports", report_type=_REPORT_KINDS[grouping.kind])
-    if grouping.kind in ("CREATIVE", "ALL_SPEND"):
+    if grouping.kind in ("CREATIVE", "ALL_SPEND") or grouping.kind in TYPES:
         return None
     if grouping.kind == "GMV_MAX":
         return _gmv_max_refusal(metric, grouping)

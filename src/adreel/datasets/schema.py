@@ -11,6 +11,7 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
 from adreel.catalog.records import ValueType
+from adreel.catalog.report_types import CENTER_SPEND, FURTHER
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.language import Phrase, phrase
 
@@ -121,7 +122,9 @@ class Column:
 
 def columns(dataset: Dataset) -> tuple[Column, ...]:
     """The dataset's columns in their order: primary key, selected columns, zone and currency."""
-    if dataset.report == "performance":
+    if dataset.report == CENTER_SPEND:
+        return _unique(_center_columns(dataset))
+    if dataset.report == "performance" or dataset.report in FURTHER:
         return _unique(_report_columns(dataset))
     if dataset.report == gmv_max.REPORT:
         return _unique(_gmv_max_columns(dataset))
@@ -241,6 +244,39 @@ def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
         *_CONTEXT,
         *((_HOUR_UTC,) if dataset.time == "hour" else ()),
     )
+
+
+def _center_columns(dataset: Dataset) -> tuple[Column, ...]:
+    """Those of figures of Business Centers. Amounts have no unit, as TikTok does not document their currency."""
+    catalogue = catalog.dimensions()
+    return (
+        Column(
+            "bc_id", "string", "dimensions", Phrase("Business Center ID"), Phrase("The Business Center of the row.")
+        ),
+        Column("bc_name", "string", "dimensions", Phrase("Business Center"), Phrase("Name of the Business Center.")),
+        *(
+            Column(
+                name,
+                catalogue[name].type,
+                "dimensions",
+                catalogue[name].title,
+                catalogue[name].meaning,
+                breakdown=name in dataset.breakdowns,
+            )
+            for name in dimensions_asked(dataset)
+        ),
+        *_span_columns(dataset),
+        *(_without_currency(column) for column in _metrics(dataset)),
+    )
+
+
+def _without_currency(column: Column) -> Column:
+    if column.type != "money":
+        return column
+    meaning = phrase(
+        "%(title)s as TikTok sends it, in a currency that TikTok neither sends nor documents.", title=column.title
+    )
+    return replace(column, meaning=meaning, unit="")
 
 
 _SHOP = (
@@ -393,6 +429,7 @@ def key(dataset: Dataset) -> tuple[str, ...]:
         "creatives",
         gmv_max.REPORT,
         smart_plus.MATERIALS,
+        *FURTHER,
     )
     return (*own, "start_date") if has_span and "start_date" not in own else own
 

@@ -16,6 +16,7 @@ from typing import Any
 from adreel import catalog
 from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
 from adreel.catalog.records import Menu, Report
+from adreel.catalog.report_types import FURTHER
 from adreel.catalog_file import FILE_NAME as ADDITIONS_FILE
 from adreel.datasets import calculated, lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
@@ -667,6 +668,8 @@ def _dataset(
         return _all_spend_dataset(dataset)
     if dataset.report == smart_plus.MATERIALS:
         return _materials_dataset(dataset)
+    if dataset.report in FURTHER:
+        return _further_dataset(dataset, chosen)
     if (
         dataset.report == "performance"
         and dataset.level
@@ -708,6 +711,20 @@ def _materials_dataset(dataset: Dataset) -> Dataset:
         return dataset
     note = phrase("The metric spend was added: it is compared with what Smart+ campaigns cost.")
     return replace(dataset, metrics=(*dataset.metrics, "spend"), notes=(*dataset.notes, note))
+
+
+def _further_dataset(dataset: Dataset, chosen: menus.Chosen) -> Dataset:
+    """The dataset with what its rows are of."""
+    further = FURTHER[dataset.report]
+    rows = further.grouping(_one(chosen, further.menu) or "")
+    return replace(
+        dataset,
+        report_type=further.kind,
+        level=rows.level,
+        id_dimension=rows.id,
+        breakdowns=rows.breakdowns,
+        time=rows.time or dataset.time,
+    )
 
 
 def _with_calculated(

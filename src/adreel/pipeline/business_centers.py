@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel.catalog.business_centers import ASSETS, CENTERS, COSTS, LISTS, PAGE_SIZE, TRANSACTIONS, asset_types
+from adreel.catalog.report_types import CENTER_SPEND
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span
 from adreel.enumerations import first_of
@@ -26,7 +27,10 @@ from adreel.tiktok.client import Client
 from adreel.tiktok.response import Reader, reader_of
 
 READERS: Mapping[str, Reader] = MappingProxyType(
-    {report: reader_of(dict[str, Any], center_list.name) for report, center_list in LISTS.items()}
+    {
+        **{report: reader_of(dict[str, Any], center_list.name) for report, center_list in LISTS.items()},
+        CENTER_SPEND: reader_of(dict[str, Any], "list"),
+    }
 )
 """What reads the answers of each report of Business Centers."""
 
@@ -117,6 +121,9 @@ def center_requests(request: Request, center: BusinessCenter, dataset: Dataset) 
     """The requests for the list of one Business Center: one, or for assets one of each type."""
     given = {"bc_id": center.id, "bc_name": center.name}
     name = f"{request.name}-{center.id}"
+    if dataset.report == CENTER_SPEND:
+        yield replace(request, name=name, params={**request.params, "bc_id": center.id}, given=given)
+        return
     if dataset.report != ASSETS:
         yield replace(request, name=name, params={"bc_id": center.id, **_filters(request, dataset)}, given=given)
         return
@@ -147,6 +154,8 @@ def center_rows(
 
     Raises ProofError for a row that is not of the request, or has a form that is not known.
     """
+    if dataset.report == CENTER_SPEND:
+        return [{**row, "dimensions": {**(row.get("dimensions") or {}), **request.given}} for row in rows]
     if dataset.report == CENTERS:
         return [_center_row(row) for row in rows]
     if dataset.report == TRANSACTIONS:
@@ -293,7 +302,7 @@ def center_error(center: BusinessCenter, error: AdvertiserError, report: str) ->
     """
     if lacks_scope(error.code, error.message):
         return error
-    if LISTS[report].financial:
+    if report in LISTS and LISTS[report].financial:
         advice = phrase(
             "TikTok gives balances, transactions and costs to users with a finance role: have an administrator of the "
             "Business Center give the user who connected the role Finance manager or Finance analyst, or choose others "

@@ -17,6 +17,7 @@ import orjson
 
 from adreel import catalog
 from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
+from adreel.catalog.report_types import FURTHER
 from adreel.connections import is_fresh
 from adreel.datasets.dataset import Dataset, reads_shops
 from adreel.enumerations import TextEnum
@@ -213,6 +214,9 @@ def shape(dataset: Dataset) -> str:
         parts += [dataset.level, dataset.time, sorted(dataset.breakdowns), dataset.lifetime]
     elif dataset.report == "creatives":
         parts += [dataset.material_type, dataset.lifetime]
+    elif dataset.report in FURTHER:
+        parts += [dataset.level, dataset.id_dimension, dataset.time, sorted(dataset.breakdowns), dataset.lifetime]
+        parts += [sorted(dataset.business_centers)]
     elif dataset.report in business_centers.LISTS:
         parts += [sorted(dataset.business_centers), dataset.transaction_level, dataset.asset_type]
     elif dataset.report == "custom_audience_details":
@@ -305,7 +309,7 @@ def _entity_dataset(dataset: Dataset) -> Dataset | None:
 def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
     """The most requests that the plan's rows can take; None if the rows have no bound."""
     dataset = plan.dataset
-    if dataset.report in business_centers.LISTS:
+    if dataset.is_of_centers:
         return None
     if dataset.report == "advertisers":
         return plan.request_count
@@ -321,7 +325,7 @@ def _most_requests(plan: Plan, entities: Sequence[RunSize]) -> int | None:
 
 def _shop_sentence(plan: Plan, basis: Basis) -> tuple[str, ...]:
     dataset = plan.dataset
-    of_all = dataset.report in business_centers.LISTS and dataset.report != business_centers.CENTERS
+    of_all = dataset.is_of_centers and dataset.report != business_centers.CENTERS
     if of_all and not dataset.business_centers and basis is Basis.UNKNOWN:
         return (phrase("Counted with one Business Center. A run reads all of the account."),)
     if not reads_shops(plan.dataset) or plan.shops is not None or basis is not Basis.UNKNOWN:

@@ -253,7 +253,7 @@ class Extraction:
         if len(request.advertisers) == 1 and first in self._failed:
             return ReadOutcome(failed={first: self._failed[first]})
         try:
-            if self._plan.dataset.report in business_centers.LISTS:
+            if self._plan.dataset.is_of_centers:
                 return await self._center_lists(chunk, request)
             if request.shop is not None:
                 return await self._shop(chunk, request)
@@ -262,7 +262,7 @@ class Extraction:
                 return outcome
             return await compared(self._plan, self._client, request, outcome)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
-            if self._plan.dataset.report in business_centers.LISTS:
+            if self._plan.dataset.is_of_centers:
                 raise
             alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
             if alone or (error.passes and not self._plan.dataset.skip_failing):
@@ -486,7 +486,7 @@ class Extraction:
             details, left_out, missing = await self._details(request, page.rows)
             rows = self._entity_records(details, page_type)
             return replace(page, rows=rows, left_out=left_out, without_details=missing)
-        if self._plan.dataset.report in business_centers.LISTS:
+        if self._plan.dataset.is_of_centers:
             reader = READERS[self._plan.dataset.report]
             page = await self._client.page(request.path, params, number, request.page_size, reader)
             return _of_centers(page, request, self._plan, page_type)
@@ -721,7 +721,7 @@ async def _preview_pages(
     plan: Plan, client: Client, request: Request, most_rows: int, page_type: PageType
 ) -> list[Sequence[Any]]:
     """The first rows of a request; of a shop those of its first parts, after the steps that they need."""
-    if plan.dataset.report in business_centers.LISTS:
+    if plan.dataset.is_of_centers:
         return await _preview_centers(plan, client, request, page_type)
     if plan.dataset.other_fields:
         page = await client.page(request.path, request.params, 1, most_rows)

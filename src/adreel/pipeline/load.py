@@ -6,7 +6,7 @@ import math
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,10 +19,19 @@ from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.arrow import pc
 from adreel.catalog import smart_plus
-from adreel.datasets.coverage import DaysOf, RunDays, as_json, covering, from_json, missed_days, missed_sentence
+from adreel.datasets.coverage import (
+    DaysOf,
+    MissedDays,
+    RunDays,
+    as_json,
+    covering,
+    from_json,
+    missed_days,
+    missed_sentence,
+)
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import IncompleteDay, incomplete_days, incomplete_sentence, late_rows
-from adreel.datasets.lookback import with_lookback
+from adreel.datasets.lookback import read_day, with_lookback
 from adreel.datasets.replacement import merges_by_day
 from adreel.datasets.schema import arrow_schema, columns, day_column, key
 from adreel.dates import Span, today_at
@@ -30,7 +39,7 @@ from adreel.enumerations import first_of
 from adreel.errors import AdvertiserError
 from adreel.export.cells import digits
 from adreel.lake import Commit, Lake, Version, Window, Write
-from adreel.language import Phrase, integer, phrase, phrases
+from adreel.language import Phrase, integer, phrase, phrases, shown_days
 from adreel.pipeline.extract import batch_columns
 from adreel.pipeline.kept_shops import kept_shops, superseded, unsettled_costs
 from adreel.pipeline.normalize import key_texts, widened
@@ -128,7 +137,9 @@ def commit_run(
     replaces = write.method is Method.REPLACE and lake.exists(slug)
     merges = other_days and replaces and merges_by_day(lake, slug, plan.dataset)
     if merges:
-        write = replace(write, method=Method.PARTITION, reset_schema=False)
+        # Rows of Business Centers are in no window of an ad account, but have a key with the day.
+        by_day = Method.PARTITION if plan.dataset.needs_advertisers else Method.UPSERT
+        write = replace(write, method=by_day, reset_schema=False)
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
     kept = kept_shops(lake, slug, plan, outcome, unread_shops)
@@ -141,7 +152,7 @@ def commit_run(
     writing()
     done = lake.commit(slug, rows.reader, write, landing)
     verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
-    incomplete = incomplete_days(plan.dataset, _days_read(plan, outcome.failed), now)
+    incomplete = incomplete_days(plan.dataset, _of_read(plan.figure_days(), outcome.failed), now)
     verification |= {"incomplete": [day.as_json() for day in incomplete]} if incomplete else {}
     # A user confirmed a backfill that cannot merge and replaces all rows.
     confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
@@ -153,11 +164,12 @@ def commit_run(
     notes += [sentence] if sentence and not is_late else []
     notes += unassigned_costs(plan, outcome)
     notes += unsettled_costs(plan, outcome)
-    read = {advertiser.id: advertiser for advertiser, _ in _days_read(plan, outcome.failed)}
+    read = {advertiser.id: advertiser for advertiser, _ in _of_read(plan.days_read(), outcome.failed)}
     missed = () if other_days else missed_days(covered, read.values())
-    verification |= {"missed": [days.as_json() for days in missed]} if missed else {}
+    if missed and plan.dataset.needs_advertisers:
+        verification |= {"missed": [days.as_json() for days in missed]}
     warnings = (
-        *(missed_sentence(days, dataset_slug or slug, plan.dataset.update.method) for days in missed),
+        *(_missed(days, dataset_slug or slug, plan.dataset) for days in missed),
         *([sentence] if is_late else []),
         *(() if confirmed else _shrunk(done, write)),
         *_blank(done, plan),
@@ -170,13 +182,26 @@ def commit_run(
     return Committed(done.version, verification, tuple(notes), warnings, outcome.failed, done.rows_after, done.columns)
 
 
+def _missed(missed: MissedDays, slug: str, dataset: Dataset) -> str:
+    """The warning of days that no run has read."""
+    if dataset.needs_advertisers:
+        return missed_sentence(missed, slug, dataset.update.method)
+    return phrase(
+        "The table lacks %(days)s. For a time no run succeeded, and later runs do not read that far back. To read "
+        "them: %(command)s",
+        days=shown_days(missed.days.start, missed.days.end),
+        command=f"adreel run {slug} --start {missed.days.start} --end {missed.days.end}",
+    )
+
+
 def _covered(
     newest: Version | None, plan: Plan, now: datetime, failed: Mapping[str, str], write: Write, *, own: bool
 ) -> dict[str, DaysOf]:
     """What was read of the table's days up to this run."""
-    if write.day_column is None:
+    if read_day(plan.dataset) is None:
         return {}
-    days = tuple((advertiser, days, today_at(now, advertiser.offset)) for advertiser, days in _days_read(plan, failed))
+    read = _of_read(plan.days_read(), failed)
+    days = tuple((advertiser, days, today_at(now, advertiser.offset)) for advertiser, days in read)
     reading = RunDays(
         days,
         own=own,
@@ -507,8 +532,10 @@ def _number(value: Decimal) -> int | float:
 
 def _write(run_id: str, plan: Plan, now: datetime, outcome: ReadOutcome, schema: pa.Schema) -> Write:
     dataset = plan.dataset
-    read = tuple(_days_read(plan, outcome.failed))
-    windows = [Window(frozenset({advertiser.id}), days.start, days.end) for advertiser, days in read]
+    read = tuple(_of_read(plan.days_read(), outcome.failed))
+    # Rows of Business Centers are in no window of an ad account.
+    in_windows = _of_read(plan.days(), outcome.failed)
+    windows = [Window(frozenset({advertiser.id}), days.start, days.end) for advertiser, days in in_windows]
     return Write(
         run_id=run_id,
         method=dataset.update.method,
@@ -522,9 +549,9 @@ def _write(run_id: str, plan: Plan, now: datetime, outcome: ReadOutcome, schema:
     )
 
 
-def _days_read(plan: Plan, failed: Mapping[str, str]) -> Iterator[tuple[Advertiser, Span]]:
-    """The days that were read of each advertiser that did not fail."""
-    return ((advertiser, days) for advertiser, days in plan.days() if advertiser.id not in failed)
+def _of_read(days: Iterable[tuple[Advertiser, Span]], failed: Collection[str]) -> Iterator[tuple[Advertiser, Span]]:
+    """The days of each advertiser that did not fail."""
+    return ((advertiser, span) for advertiser, span in days if advertiser.id not in failed)
 
 
 def _keep_from(plan: Plan, now: datetime) -> date | None:

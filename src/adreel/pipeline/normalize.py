@@ -23,6 +23,7 @@ from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.arrow import pc
 from adreel.catalog import all_spend, business_centers
+from adreel.catalog.report_types import CENTER_SPEND, FURTHER
 from adreel.datasets.schema import ARROW_TYPES, DECIMAL, OTHER_FIELDS, Column
 from adreel.errors import ProofError
 from adreel.language import phrase
@@ -353,7 +354,9 @@ def _fill_advertiser(
     ids = [_advertiser_id(row) for row in rows]
     # An audience that another ad account shares may have the id of its owner.
     # A Business Center has rows of ad accounts that are not of the connection.
-    is_of_others = "/dmp/" in request.path or request.path in business_centers.PATHS
+    is_center_spend = request.params.get("report_type") == FURTHER[CENTER_SPEND].type
+    of_centers = request.path in business_centers.PATHS or is_center_spend
+    is_of_others = "/dmp/" in request.path or of_centers
     unrequested = set() if is_of_others else set(ids) - by_id.keys()
     if len(by_id) == 1:
         # Most answers for one advertiser do not name it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ import orjson
 from adreel import catalog
 from adreel.advertisers import Advertiser, Shop
 from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
+from adreel.catalog.report_types import CENTER_SPEND, FURTHER, LONGEST_CENTER_SPAN, PLAYABLES, SELLER_CENTER
 from adreel.datasets.dataset import Dataset, basic_part, key_columns, reads_shops, shop_part
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence
 from adreel.datasets.lookback import FirstDays, with_lookback
@@ -39,6 +40,9 @@ MOST_ADVERTISERS = 5
 
 MOST_IDS = 100
 """Ids in one request: filters of reports, advertisers of advertiser/info, custom audiences."""
+
+BUSINESS_CENTERS = Advertiser("business_centers", "", "", timedelta())
+"""Stands for the Business Centers of a run where what was read is counted by ad account, in UTC."""
 
 CHUNK_REQUESTS = 32
 """Most requests of a chunk, whose completion is recorded as one step of the run."""
@@ -123,7 +127,7 @@ class Plan:
     def _center_requests(self) -> int:
         """The requests for the list of Business Centers, and for costs that the days of a chunk must sum up to."""
         report = self.dataset.report
-        if report not in business_centers.LISTS or report == business_centers.CENTERS or not self.reads:
+        if not self.dataset.is_of_centers or report == business_centers.CENTERS or not self.reads:
             return 0
         if report != business_centers.COSTS:
             return 1
@@ -152,7 +156,7 @@ class Plan:
     @property
     def row_requests(self) -> int:
         """The number of requests that `chunks` has, without the steps that some of them need beside the rows."""
-        if self.dataset.report in business_centers.LISTS:
+        if self.dataset.is_of_centers:
             return sum(len(read.spans) for read in self.reads)
         if not reads_shops(self.dataset):
             return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
@@ -165,7 +169,7 @@ class Plan:
             return 1
         if self.dataset.report == business_centers.ASSETS:
             return self._centers * len(business_centers.asset_types(self.dataset.asset_type))
-        if self.dataset.report in business_centers.LISTS:
+        if self.dataset.is_of_centers:
             return self._centers
         if not reads_shops(self.dataset):
             return len(self.batches) * len(self.buying) + comparisons(self.dataset)
@@ -244,13 +248,35 @@ class Plan:
 
     def days(self) -> Iterator[tuple[Advertiser, Span]]:
         """For each advertiser, its days from the first to the last; none in reports of Business Centers."""
-        if self.dataset.report in business_centers.LISTS:
-            return
+        return iter(()) if self.dataset.is_of_centers else self._days()
+
+    def _days(self) -> Iterator[tuple[Advertiser, Span]]:
         for read in self.reads:
             spans = [piece for piece in read.spans if piece is not None]
             if spans:
                 for advertiser in read.advertisers:
                     yield advertiser, Span(spans[0].start, spans[-1].end)
+
+    def days_read(self) -> Iterator[tuple[Advertiser, Span]]:
+        """The same, where Business Centers count as one ad account in UTC (`BUSINESS_CENTERS`)."""
+        if not self.dataset.is_of_centers:
+            yield from self._days()
+            return
+        for _, days in self._days():
+            yield BUSINESS_CENTERS, days
+            return
+
+    def figure_days(self) -> Iterator[tuple[Advertiser, Span]]:
+        """The same, to know which days TikTok has completed.
+
+        It does not document the zone of a Business Center's days, so they count as those of the zone where they end
+        last.
+        """
+        return ((_last_zone(advertiser), days) for advertiser, days in self.days_read())
+
+
+def _last_zone(advertiser: Advertiser) -> Advertiser:
+    return replace(advertiser, offset=timedelta(hours=-12)) if advertiser is BUSINESS_CENTERS else advertiser
 
 
 def least_seconds(requests: int, per_second: float, per_minute: float, per_day: float) -> float:
@@ -294,9 +320,9 @@ def make_plan(
     if dataset.report == "advertisers":
         groups = [chosen[first : first + MOST_IDS] for first in range(0, len(chosen), MOST_IDS)]
         reads = tuple(Read(group, (None,)) for group in groups)
-    elif dataset.report in business_centers.LISTS:
+    elif dataset.is_of_centers:
         # These are of Business Centers, whatever ad accounts the connection has.
-        reads = (Read(chosen, _center_spans(dataset, now)),) if chosen else ()
+        reads = (Read(chosen, _center_spans(dataset, now, first_days)),) if chosen else ()
     elif dataset.dates is None:
         reads = tuple(Read(group, (None,)) for group in _together(dataset, chosen))
     else:
@@ -308,11 +334,11 @@ def make_plan(
             day=shown_day(gmv_max.FIRST_DAY),
         )
         plan = replace(plan, notes=(*plan.notes, note))
-    incomplete = incomplete_sentence(dataset, incomplete_days(dataset, plan.days(), now))
+    incomplete = incomplete_sentence(dataset, incomplete_days(dataset, plan.figure_days(), now))
     return replace(plan, notes=(*plan.notes, incomplete)) if incomplete else plan
 
 
-def _center_spans(dataset: Dataset, now: datetime) -> tuple[Span | None, ...]:
+def _center_spans(dataset: Dataset, now: datetime, first_days: FirstDays | None) -> tuple[Span | None, ...]:
     """The days of a report of Business Centers in UTC, in pieces. Raises DatasetError for days that have not begun."""
     if dataset.dates is None:
         return (None,)
@@ -321,7 +347,11 @@ def _center_spans(dataset: Dataset, now: datetime) -> tuple[Span | None, ...]:
     days = days_for(dataset, today)
     if days is None:
         raise DatasetError((Problem("dates", future.fault),))
-    return tuple(days.pieces(business_centers.LISTS[dataset.report].longest_span))
+    if first_days is not None:
+        first, last = first_days.of(BUSINESS_CENTERS.zone), first_days.last.get(BUSINESS_CENTERS.id)
+        days = with_lookback(dataset, days, today, first, last)
+    center_list = business_centers.LISTS.get(dataset.report)
+    return tuple(days.pieces(center_list.longest_span if center_list else LONGEST_CENTER_SPAN))
 
 
 def _dated_reads(
@@ -481,6 +511,8 @@ def _path_and_params(
         return REPORT_PATH, _report_params(part, advertisers, days, part.metrics, buying)
     if dataset.report == "performance":
         return REPORT_PATH, _report_params(dataset, advertisers, days, metrics, buying)
+    if dataset.report in FURTHER:
+        return REPORT_PATH, _further_params(dataset, advertisers, days, metrics)
     if dataset.report == smart_plus.MATERIALS:
         return _materials_params(dataset, advertisers[0], days, metrics)
     if dataset.report == "creatives":
@@ -538,15 +570,38 @@ def _report_params(
     }
 
 
+def _further_params(
+    dataset: Dataset, advertisers: tuple[Advertiser, ...], days: Span | None, metrics: tuple[str, ...]
+) -> dict[str, Any]:
+    """The parameters of a further type of report. Those of a Business Center lack its id, which a run finds out."""
+    params: dict[str, Any] = {
+        "report_type": FURTHER[dataset.report].type,
+        "dimensions": list(dimensions_asked(dataset)),
+        "metrics": list(metrics),
+        **_days(dataset, days, "query_lifetime"),
+    }
+    if dataset.report == CENTER_SPEND:
+        return params
+    params["advertiser_id"] = advertisers[0].id
+    if dataset.level:
+        params["data_level"] = f"AUCTION_{dataset.level.upper()}"
+    if dataset.report == PLAYABLES and dataset.include_deleted:
+        params["filtering"] = [in_filter("playable_status", ("STATUS_ALL",))]
+    return params | ({"enable_total_metrics": True} if has_totals(dataset, advertisers) else {})
+
+
 def in_filter(field: str, values: Iterable[str]) -> dict[str, str]:
     """A filter of a report for any of the values, which TikTok expects as a JSON text."""
     return {"field_name": field, "filter_type": "IN", "filter_value": orjson.dumps(list(values)).decode()}
 
 
 def has_totals(dataset: Dataset, advertisers: tuple[Advertiser, ...]) -> bool:
-    """Whether TikTok can give totals: auction, basic, by day at most, one advertiser ("enable_total_metrics")."""
+    """Whether TikTok can give totals: auction, basic, by day at most, one advertiser ("enable_total_metrics").
+
+    Reports of Seller Center ads have them, too.
+    """
     return (
-        dataset.report_type == "basic"
+        dataset.report_type in ("basic", FURTHER[SELLER_CENTER].kind)
         and dataset.service_type == "auction"
         and dataset.time in ("none", "day")
         and not dataset.breakdowns

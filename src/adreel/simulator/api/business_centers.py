@@ -55,7 +55,14 @@ def balances(call: Call) -> Reply:
     bc_id = _bc_id(call, finance=True)
     if call.params.json("filtering") is not None:
         raise bad("filtering: not simulated for balances.")
-    return _page(call, "advertiser_account_list", [_balance(call, advertiser) for advertiser in _of(call, bc_id)])
+    return _page(
+        call, "advertiser_account_list", [_balance(call, advertiser) for advertiser in accounts_of(call, bc_id)]
+    )
+
+
+def readable_center(call: Call) -> str:
+    """The Business Center of a report. Raises ApiError if the user may not read it."""
+    return _bc_id(call, finance=False)
 
 
 def _bc_id(call: Call, *, finance: bool) -> str:
@@ -70,7 +77,8 @@ def _bc_id(call: Call, *, finance: bool) -> str:
     return bc_id
 
 
-def _of(call: Call, bc_id: str) -> Sequence[SimulatedAdvertiser]:
+def accounts_of(call: Call, bc_id: str) -> Sequence[SimulatedAdvertiser]:
+    """The ad accounts of a Business Center."""
     return call.simulator.world.advertisers[:: 1 + IDS.index(bc_id)]
 
 
@@ -116,7 +124,7 @@ def transactions(call: Call) -> Reply:
     if level == "PAYMENT_PORTFOLIO":
         return _page(call, "transaction_list", [])
     # A Business Center has the transactions of the ad accounts that it owns; the first owns all.
-    owned = _of(call, bc_id) if bc_id == IDS[0] else ()
+    owned = accounts_of(call, bc_id) if bc_id == IDS[0] else ()
     owners: Sequence[SimulatedAdvertiser | None] = [None] if level == "BC" else owned
     now = call.simulator.clock.now.replace(tzinfo=None)
     rows = [
@@ -210,7 +218,7 @@ def costs(call: Call) -> Reply:
         else (read_day("start_date", ends[0]), read_day("end_date", ends[1]))
     )
     _check_range(first, last)
-    rows = [_cost(advertiser, _days(first, min(last, today))) for advertiser in _of(call, bc_id)]
+    rows = [_cost(advertiser, _days(first, min(last, today))) for advertiser in accounts_of(call, bc_id)]
     return _page(call, "cost_list", rows)
 
 
@@ -249,7 +257,7 @@ def assets(call: Call) -> Reply:
     if call.params.json("filtering") is not None:
         raise bad("filtering: not simulated for assets.")
     if kind == "ADVERTISER":
-        named = [(advertiser.id, advertiser.name) for advertiser in _of(call, bc_id)]
+        named = [(advertiser.id, advertiser.name) for advertiser in accounts_of(call, bc_id)]
     else:
         first = word(bc_id, kind) % 10**15
         named = [(f"7{first + place:018}", name) for place, name in enumerate(_ASSETS[kind])]

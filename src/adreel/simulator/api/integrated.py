@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adreel.simulator.api.call import Call, Reply
 from adreel.simulator.api.errors import bad, missing
+from adreel.simulator.api.further_reports import TYPES, further_report
 from adreel.simulator.api.grants import Grant
 from adreel.simulator.api.params import Params
 from adreel.simulator.api.query import read_query
@@ -28,6 +29,8 @@ def read_advertisers(simulator: Simulator, grant: Grant, params: Params) -> tupl
 
 def integrated(call: Call) -> Reply:
     """GET /report/integrated/get/."""
+    if call.params.text("report_type") in TYPES:
+        return further_report(call)
     simulator = call.simulator
     advertisers = read_advertisers(simulator, call.grant(), call.params)
     key = (tuple(advertiser.index for advertiser in advertisers), call.params.key())

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from adreel.simulator.api.errors import ApiError
+from adreel.simulator.api.further_behavior import FurtherBehavior
 from adreel.simulator.api.gmv_query import GmvBehavior
 from adreel.simulator.api.grants import access_token
 from adreel.simulator.api.params import read_body
@@ -19,7 +20,7 @@ from adreel.simulator.control.state import Simulator, TaskOrders
 from adreel.simulator.control.trouble import read_trouble
 
 Order = Callable[[Simulator, Mapping[str, object]], object]
-Behavior = TypeVar("Behavior", GmvBehavior, TaskBehavior)
+Behavior = TypeVar("Behavior", GmvBehavior, TaskBehavior, FurtherBehavior)
 
 
 def _whole(body: Mapping[str, object], name: str, default: int) -> int:
@@ -113,6 +114,12 @@ def _gmv_max(simulator: Simulator, body: Mapping[str, object]) -> object:
     changed = {name: value for name, value in body.items() if name not in ("store_id", "advertiser_id")}
     simulator.gmv = _changed(simulator.gmv, changed, "GMV Max")
     return asdict(simulator.gmv)
+
+
+def _further(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """How further types of reports behave where sources disagree, by the names of `FurtherBehavior`."""
+    simulator.further = _changed(simulator.further, body, "further reports")
+    return asdict(simulator.further)
 
 
 def _changed(behavior: Behavior, changed: Mapping[str, object], of: str) -> Behavior:
@@ -220,6 +227,7 @@ ORDERS: Mapping[str, tuple[str, Order]] = {
     "remove": ("POST", _remove),
     "tasks": ("POST", _tasks),
     "gmv-max": ("POST", _gmv_max),
+    "further-reports": ("POST", _further),
     "fields": ("POST", _fields),
     "finance-role": ("POST", _finance_role),
     "reset": ("POST", _reset),

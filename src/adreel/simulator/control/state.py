@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from adreel.simulator.api.errors import ApiError
+from adreel.simulator.api.further_behavior import FurtherBehavior
 from adreel.simulator.api.gmv_query import GmvBehavior
 from adreel.simulator.api.grants import Grant, read_token
 from adreel.simulator.api.limits import Throttle
@@ -100,6 +101,7 @@ class Simulator:
     gmv_throttle: Throttle = field(init=False)
     shops: Shops = field(init=False)
     gmv: GmvBehavior = field(init=False)
+    further: FurtherBehavior = field(init=False)
     shop_owners: dict[str, int] = field(init=False)
     finance_roles: dict[str, str] = field(init=False)
     new_fields: dict[str, dict[str, object]] = field(init=False)
@@ -141,6 +143,7 @@ class Simulator:
         # The report's own limits of a basic app (page "Rate limits", doc 1740029171730433).
         self.gmv_throttle = Throttle(8 if config.qps else 0, 240 if config.qps else 0)
         self.gmv, self.shop_owners = GmvBehavior(), {}
+        self.further = FurtherBehavior()
         self.new_fields, self.finance_roles = {}, {}
         self.revoked, self.used_codes, self.removed = set(), set(), {}
         self.troubles, self.tasks, self.log = [], {}, deque(maxlen=_LOG)

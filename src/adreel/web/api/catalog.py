@@ -45,6 +45,7 @@ class ChoiceAnswer(Answer):
     title: str = Field(examples=["Ad"])
     meaning: str = Field(examples=[""])
     when: list[records.When]
+    sure: bool = Field(description="False if it has a single source.", examples=[True])
 
 
 class MenuAnswer(Answer):
@@ -70,6 +71,7 @@ class ReportAnswer(Answer):
     title: str = Field(examples=["Performance"])
     meaning: str = Field(examples=["Figures by level, time and breakdowns."])
     deprecated: bool = Field(description="Not available for new datasets.", examples=[False])
+    sureness: str = Field(description="What TikTok does not document; empty if all is.", examples=[""])
 
 
 class ReportWithMenus(ReportAnswer):

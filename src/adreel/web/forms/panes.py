@@ -105,13 +105,14 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A choice of a menu; `refusal` says why it cannot be chosen now."""
+    """A choice of a menu; `refusal` says why it cannot be chosen now, `unconfirmed` that its sources are weak."""
 
     value: str
     title: str
     meaning: str
     refusal: str | None
     chosen: bool
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -692,6 +693,7 @@ def _options(offers: Iterable[Offer], chosen: tuple[str, ...]) -> tuple[Option, 
             offer.meaning,
             None if offer.value in chosen else offer.refusal,
             offer.value in chosen,
+            offer.unconfirmed,
         )
         for offer in offers
     )

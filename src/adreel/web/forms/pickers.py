@@ -251,7 +251,7 @@ def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:
         else f"{TYPE_TITLES[metric.type]}, {unit}"
     )
     adds = () if metric.attribute or metric.type in ("string", "list", "bool") else (_ADDS[metric.additive],)
-    doubt = () if metric.sure else (Phrase("unconfirmed"),)
+    doubt = (Phrase("unconfirmed"),) if offer.unconfirmed else ()
     facts = (GROUP_TITLES.get(metric.group, metric.group), kind, *adds, *doubt)
     return Pick(metric.name, metric.title, metric.meaning, facts, offer.refusal, chosen)
 

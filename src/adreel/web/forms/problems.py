@@ -10,6 +10,7 @@ from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import Report
+from adreel.catalog.report_types import FURTHER
 from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.schema import columns
@@ -77,6 +78,7 @@ OBJECTS: Mapping[str, str] = MappingProxyType(
         "business_centers": Phrase("at least one Business Center"),
         "transaction_level": Phrase("a transaction level"),
         "asset_type": Phrase("an asset type"),
+        **{further.menu: Phrase("what each row is of") for further in FURTHER.values()},
         "promotion_type": Phrase("a campaign type"),
         "id_dimension": Phrase("an ID dimension"),
         "time_dimension": Phrase("a time dimension"),

@@ -33,6 +33,7 @@ from adreel.charts import (
     cards_of,
     chart_of,
     filter_values,
+    no_charts,
 )
 from adreel.charts.choices import CONVERT, UNCONVERTED, AskedCharts, as_shown, asked_of, opened_with
 from adreel.charts.drilling import LEVELS, drills_of, is_above
@@ -296,7 +297,10 @@ class Menus:
 
 @dataclass(frozen=True, slots=True)
 class Cards(Page):
-    """The Charts tab with titles and meanings; the charts are loaded after it. `fault` is why there are none."""
+    """The Charts tab with titles and meanings; the charts are loaded after it.
+
+    `fault` is why there are none, `no_charts` why the report never has any.
+    """
 
     template: ClassVar[str] = "cards.html"
     head: Heading
@@ -305,6 +309,7 @@ class Cards(Page):
     has_table: bool
     fault: str
     notes: tuple[str, ...] = ()
+    no_charts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +382,8 @@ def _titles(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, que
     except AdreelError as error:
         return respond(request, Cards(head, menus, (), has_table=False, fault=sentence(error)), visitor=who)
     figures = tuple(waiting(offer) for offer in offered.offers)
-    answer = respond(request, Cards(head, menus, figures, has_table=True, fault=""), visitor=who)
+    reason = no_charts(offered.dataset)
+    answer = respond(request, Cards(head, menus, figures, has_table=True, fault="", no_charts=reason), visitor=who)
     return _remembered(answer, request, deps, saved, asked)
 
 
