@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from adreel.catalog.ad_account_assets import IDENTITIES, PIXELS
 from adreel.catalog.records import Choice, Menu, Report, When
 from adreel.catalog.report_types import CENTER_SPEND, FURTHER, PLAYABLES, SELLER_CENTER
 from adreel.language import Phrase
@@ -435,6 +436,8 @@ _ASSET_TYPE = Menu(
     ),
 )
 
+_ASSET_LIST = (ADVERTISERS, SKIP_FAILING, FIELDS, OTHER_FIELDS, RESET_SCHEMA)
+
 _AUDIENCES = Menu(
     "audiences",
     Phrase("Audiences"),
@@ -715,6 +718,26 @@ _ALL = (
         Phrase("Custom audience details"),
         Phrase("Custom audiences with their details and history."),
         (ADVERTISERS, SKIP_FAILING, _AUDIENCES, OTHER_FIELDS, RESET_SCHEMA),
+    ),
+    Report(
+        PIXELS,
+        Phrase("Pixels"),
+        Phrase("Pixels that the ad accounts own or share, with their events."),
+        _ASSET_LIST,
+        sureness=Phrase(
+            "TikTok documents this list and its parameters. The columns are those of other clients, which agree on "
+            "them."
+        ),
+    ),
+    Report(
+        IDENTITIES,
+        Phrase("Identities"),
+        Phrase("TikTok accounts and names that the ad accounts can advertise as."),
+        _ASSET_LIST,
+        sureness=Phrase(
+            "TikTok documents this list and its parameters. Other clients differ on what it is called in answers and "
+            "on some columns. One of them got identities only when it asked for each type."
+        ),
     ),
     _old("ad_audience", Phrase("Ad audience (deprecated)"), None),
     _old("ad_performance", Phrase("Ad performance (deprecated)"), "ad"),

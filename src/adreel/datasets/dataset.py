@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from adreel.catalog import all_spend, gmv_max, smart_plus
+from adreel.catalog.ad_account_assets import LISTS as ASSET_LISTS
 from adreel.catalog.business_centers import ALL_ASSETS, TRANSACTION_LEVELS
 from adreel.catalog.business_centers import LISTS as CENTER_LISTS
 from adreel.catalog.calculated import CalculatedMetric
@@ -139,6 +140,8 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
         "custom_audience_details": "audience_id",
         "creatives": f"{_MATERIAL_KEYS.get(dataset.material_type, 'material')}_id",
     }.get(dataset.report)
+    if dataset.report in ASSET_LISTS:
+        return ("advertiser_id", *ASSET_LISTS[dataset.report].key)
     if dataset.report in CENTER_LISTS:
         return CENTER_LISTS[dataset.report].key
     if dataset.report == gmv_max.REPORT:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE
 from adreel.arrow import pc
-from adreel.catalog import business_centers, smart_plus
+from adreel.catalog import ad_account_assets, business_centers, smart_plus
 from adreel.datasets.freshness import last_complete_day, report_delay
 from adreel.datasets.schema import Column, columns, key
 from adreel.dates import Span
@@ -37,6 +37,8 @@ from adreel.errors import (
 )
 from adreel.lake.columns import conform
 from adreel.language import phrase
+from adreel.pipeline.ad_account_assets import READERS as ASSET_READERS
+from adreel.pipeline.ad_account_assets import asset_rows
 from adreel.pipeline.business_centers import (
     COST_COLUMNS,
     READERS,
@@ -490,6 +492,10 @@ class Extraction:
             reader = READERS[self._plan.dataset.report]
             page = await self._client.page(request.path, params, number, request.page_size, reader)
             return _of_centers(page, request, self._plan, page_type)
+        if self._plan.dataset.report in ad_account_assets.LISTS:
+            report = self._plan.dataset.report
+            page = await self._client.page(request.path, params, number, request.page_size, ASSET_READERS[report])
+            return replace(page, rows=self._entity_records(asset_rows(page.rows, report), page_type))
         if self._plan.dataset.other_fields:
             page = await self._client.page(request.path, params, number, request.page_size)
             return replace(page, rows=self._entity_records(page.rows, page_type))
@@ -723,6 +729,11 @@ async def _preview_pages(
     """The first rows of a request; of a shop those of its first parts, after the steps that they need."""
     if plan.dataset.is_of_centers:
         return await _preview_centers(plan, client, request, page_type)
+    if plan.dataset.report in ad_account_assets.LISTS:
+        report, size = plan.dataset.report, min(most_rows, request.page_size)
+        page = await client.page(request.path, request.params, 1, size, ASSET_READERS[report])
+        rows = asset_rows(page.rows, report)
+        return [as_records(with_other_fields(rows, report) if plan.dataset.other_fields else rows, page_type.row)]
     if plan.dataset.other_fields:
         page = await client.page(request.path, request.params, 1, most_rows)
         return [as_records(with_other_fields(page.rows, plan.dataset.report), page_type.row)]

@@ -17,7 +17,7 @@ import orjson
 
 from adreel import catalog
 from adreel.advertisers import Advertiser, Shop
-from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
+from adreel.catalog import ad_account_assets, all_spend, business_centers, gmv_max, smart_plus
 from adreel.catalog.report_types import CENTER_SPEND, FURTHER, LONGEST_CENTER_SPAN, PLAYABLES, SELLER_CENTER
 from adreel.datasets.dataset import Dataset, basic_part, key_columns, reads_shops, shop_part
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence
@@ -186,6 +186,8 @@ class Plan:
         """The most rows of a page."""
         if self.dataset.report in smart_plus.LISTS:
             return smart_plus.LISTS[self.dataset.report].page_size
+        if self.dataset.report in ad_account_assets.LISTS:
+            return ad_account_assets.LISTS[self.dataset.report].page_size
         if self.dataset.report == smart_plus.MATERIALS:
             return MATERIALS_PAGE_SIZE
         if self.dataset.report in business_centers.LISTS:
@@ -529,6 +531,8 @@ def _list_path_and_params(dataset: Dataset, advertiser: Advertiser, buying: str 
     params: dict[str, Any] = {"advertiser_id": advertiser.id}
     if dataset.report.startswith("custom_audience"):
         return "/dmp/custom_audience/list/", params
+    if dataset.report in ad_account_assets.LISTS:
+        return ad_account_assets.LISTS[dataset.report].path, params
     filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"} if dataset.include_deleted else {}
     if dataset.report in smart_plus.LISTS:
         # Without fields TikTok sends all. It refuses the names of those that it always sends.

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from adreel.simulator.api import (
     accounts,
+    ad_account_assets,
     audiences,
     business_centers,
     creatives,
@@ -65,6 +66,8 @@ ENDPOINTS: Mapping[str, tuple[str, Endpoint]] = {
     "smart_plus/material_report/breakdown/": ("GET", materials.breakdown),
     "dmp/custom_audience/list/": ("GET", audiences.audience_list),
     "dmp/custom_audience/get/": ("GET", audiences.audience_details),
+    "pixel/list/": ("GET", ad_account_assets.pixels),
+    "identity/get/": ("GET", ad_account_assets.identities),
     "creative/report/get/": ("GET", creatives.creative_report),
     "gmv_max/store/list/": ("GET", gmv_max.shop_list),
     "gmv_max/campaign/get/": ("GET", gmv_max.campaign_list),
@@ -98,8 +101,6 @@ KNOWN_ELSEWHERE = frozenset(
         "campaign/copy/task/create/",
         "campaign/copy/task/check/",
         "tool/region/",
-        "identity/get/",
-        "pixel/list/",
         "catalog/get/",
     ]
 )

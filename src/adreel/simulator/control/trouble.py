@@ -119,7 +119,7 @@ def read_trouble(body: Mapping[str, object]) -> Trouble:
     return Trouble(kind=cast(Kind, kind), where=texts, **values)  # type: ignore[arg-type] # checked one by one above
 
 
-_LISTS = ("list", "advertiser_account_list", "transaction_list", "cost_list")
+_LISTS = ("list", "advertiser_account_list", "transaction_list", "cost_list", "pixels", "identity_list")
 """What TikTok calls the rows of a page."""
 
 
