@@ -365,6 +365,43 @@ def test_home_shows_all_spend_and_no_longer_says_that_gmv_max_is_missing(own: Ho
         assert _spend_on_home(site)["gmv_max"] == []
 
 
+def test_home_takes_no_dataset_for_all_spend_of_an_ad_account_whose_gmv_max_is_refused(own: Home) -> None:
+    dates = {"start": "today-4", "end": "today-1"}
+    first, _, second = first_shop(own)
+    run(own, SHOPS, advertisers=[first, second], dates=dates)
+    refusal = {"kind": "code", "path": "gmv_max/store/list", "code": 40001, "message": "No permission.", "times": 0}
+    own.door("trouble", refusal | {"where": {"advertiser_id": first}})
+    run(own, advertisers=[first, second], dates=dates)
+    own.door("calm", {})
+    with open_site(own) as site:
+        spend = _spend_on_home(site)
+        page = words_of(site.visit("admin").part("/home/spend").text)
+    assert spend["gmv_max"] == [{"dataset": "shops", "dataset_name": "Shops"}]
+    (lacking,) = spend["unread"]
+    assert (lacking["advertiser_id"], lacking["cost"], lacking["dataset"]) == (first, None, "everything")
+    assert "the dataset Everything could not read all of it, so the amount is not known." in page
+    run(own, advertisers=[first, second], dates=dates)
+    with open_site(own) as site:
+        assert (_spend_on_home(site)["gmv_max"], _spend_on_home(site)["unread"]) == ([], [])
+
+
+def test_home_has_the_gmv_max_cost_that_no_dataset_reads_and_leads_to_the_template(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    first, _, _ = first_shop(own)
+    dates = {"start": "today-4", "end": "today-1"}
+    own.adreel("run", "-f", own.file(advertisers=[first], dates=dates))
+    with open_site(own) as site:
+        (line,) = _spend_on_home(site)["unread"]
+        part = site.visit("admin").part("/home/spend").text
+        assert "/datasets/new?template=all_spend&amp;account=demo" in part
+    report = run(own, advertisers=[first], dates=dates)
+    cost = sums(rows(own, report), "spend", spend_source="GMV_MAX")[first]
+    assert Decimal(str(line["cost"])) == cost
+    assert f"{cost:,.2f} USD from 2026-11-18 to 2026-11-21" in words_of(part)
+    with open_site(own) as site:
+        assert _spend_on_home(site)["unread"] == []
+
+
 def test_the_plan_of_a_year_in_the_docs_is_what_the_command_prints(tmp_path: Path) -> None:
     # One of them has no permission.
     home = make_home(tmp_path / "home", advertisers=21, ads=1)

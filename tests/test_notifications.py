@@ -212,6 +212,31 @@ def test_each_state_of_a_run_opens_an_incident_that_a_verified_run_closes(
     assert office.store.incidents.list(is_open=True) == ()
 
 
+UNREAD = "Not included: ad account Shop (7) spent 9.00 USD in GMV Max. If on purpose, set excludes_gmv_max: true."
+
+
+@pytest.mark.parametrize(
+    ("more", "kinds"), [((), {IncidentKind.GMV_MAX}), (("Look.",), {IncidentKind.GMV_MAX, IncidentKind.WARNINGS})]
+)
+def test_gmv_max_cost_that_no_dataset_reads_is_an_incident_of_its_own_that_addresses_of_warnings_hear(
+    office: Office, spend: SavedDataset, more: tuple[str, ...], kinds: set[IncidentKind]
+) -> None:
+    office.subscribe(kinds=(IncidentKind.WARNINGS,))
+    office.subscribe("json://hook.example.org/gmv", kinds=(IncidentKind.GMV_MAX,))
+    costs = {"gmv_max": {"checked_at": "2026-11-22T12:00:00+00:00", "costs": [{"advertiser_id": "7"}]}}
+    office.run(spend, RunState.VERIFIED_WITH_WARNINGS, version=0, warnings=(*more, UNREAD), verification=costs)
+    office.look(seconds=1)
+    assert {incident.kind for incident in office.store.incidents.list(is_open=True)} == kinds
+    office.wait()
+    heard = dict(office.sent)
+    assert len(heard) == 2
+    assert all("spent 9.00 USD in GMV Max" in message.body for message in heard.values())
+    assert "--template all_spend" in heard["json://hook.example.org/gmv"].body
+    office.succeed(spend)
+    office.look(seconds=1)
+    assert office.store.incidents.list(is_open=True) == ()
+
+
 def test_a_cancelled_run_and_a_backfill_say_nothing_of_the_datasets_own_days(
     office: Office, spend: SavedDataset
 ) -> None:

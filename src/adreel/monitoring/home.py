@@ -19,6 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adreel.access import Guard
+from adreel.advertisers import Advertiser
 from adreel.catalog import all_spend, gmv_max
 from adreel.datasets.advertisers import names_of
 from adreel.datasets.figures import METRICS, keep_missing
@@ -31,6 +32,7 @@ from adreel.errors import DatasetError, InputError
 from adreel.exchange_rates import EXACT, Rates, WorkspaceRates, missing_rates, target_without_choice
 from adreel.lake import Lake
 from adreel.language import Phrase, listed, phrase
+from adreel.pipeline.gmv_max_costs import WITHOUT, UnreadCost, unread, unread_costs
 from adreel.store import (
     AccountAdvertiser,
     AdvertiserAmounts,
@@ -151,6 +153,17 @@ class Preference(TextEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class _Whole:
+    """The datasets of all spend, each with the ad accounts of which its newest version lacks GMV Max cost."""
+
+    lacking: Mapping[int, frozenset[str]]
+
+    def has(self, dataset_id: int, advertiser_id: str) -> bool:
+        """Whether the dataset has all that the ad account spent."""
+        return dataset_id in self.lacking and advertiser_id not in self.lacking[dataset_id]
+
+
+@dataclass(frozen=True, slots=True)
 class _Sources:
     """The datasets that the person sees, by id, and of each ad account and metric the sums that are used.
 
@@ -166,6 +179,7 @@ class _Sources:
     read_at: Mapping[int, datetime]
     missing: int
     read: int
+    whole: _Whole
 
     @property
     def chosen(self) -> Mapping[tuple[str, str], DailySums]:
@@ -192,7 +206,13 @@ def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span
     by_key: dict[tuple[str, str], list[DailySums]] = defaultdict(list)
     for head in current:
         by_key[head.advertiser_id, head.metric].append(head)
-    whole = frozenset(dataset_id for dataset_id, saved in datasets.items() if _report(saved) == all_spend.REPORT)
+    whole = _Whole(
+        {
+            dataset_id: frozenset(store.runs.get(run_id).verification.get(WITHOUT, ()))
+            for run_id, dataset_id in newest.items()
+            if _report(datasets[dataset_id]) == all_spend.REPORT
+        }
+    )
 
     def rank(head: DailySums) -> tuple[Any, ...]:
         return _rank(head, briefs, window, whole)
@@ -201,17 +221,17 @@ def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span
     preferred = {key: _preference(*map(rank, own[:2])) for key, own in ranked.items() if own[1:]}
     readers = {advertiser: len(own) for (advertiser, metric), own in by_key.items() if metric == SPEND}
     read_at = {dataset_id: good.read_at for dataset_id in datasets if (good := briefs.get(dataset_id, NO_RUNS).good)}
-    return _Sources(datasets, ranked, preferred, readers, read_at, len(missing) - read, read)
+    return _Sources(datasets, ranked, preferred, readers, read_at, len(missing) - read, read, whole)
 
 
-def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span, whole: Collection[int]) -> tuple[Any, ...]:
+def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span, whole: _Whole) -> tuple[Any, ...]:
     """What makes a dataset speak for an ad account: verified, most of the days, all spend, the newest reading."""
     good = briefs[head.dataset_id].good
     start, end = max(head.first_day, window.start), min(head.last_day, window.end)
     return (
         good is not None and good.state is not RunState.CHECK_FAILED,
         max(0, (end - start).days + 1),
-        head.metric == SPEND and head.dataset_id in whole,
+        head.metric == SPEND and whole.has(head.dataset_id, head.advertiser_id),
         head.complete_day or date.min,
         good.read_at.timestamp() if good is not None else 0,
         -head.dataset_id,
@@ -559,6 +579,24 @@ class GmvMaxDataset:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadSpend:
+    """GMV Max cost of an ad account that these figures lack; `account` is that whose dataset of all spend has it.
+
+    A run found out the `cost` of the days; None if TikTok refuses GMV Max to the dataset of all spend named `dataset`.
+    """
+
+    advertiser_id: str
+    advertiser_name: str
+    account: str
+    currency: str
+    cost: Decimal | None
+    start: date | None
+    end: date | None
+    dataset: str
+    dataset_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """Spend by day, over all datasets that have it, in each currency; most ad accounts first.
 
@@ -570,7 +608,7 @@ class Spend:
     `targets` are currencies that all can be converted to. With `convert` there is one currency, in which amounts are
     converted at the rate of each day; with a `conversion_refusal`, which says why not, each has its own. `gmv_max` are
     datasets with cost of GMV Max campaigns that these figures lack, as TikTok's basic reports leave these out.
-    `without_rows` are the names of the ad accounts that are lacking.
+    `unread` is GMV Max cost that no dataset reads. `without_rows` are the names of the ad accounts that are lacking.
     """
 
     yesterday: date
@@ -584,6 +622,7 @@ class Spend:
     convert: str | None = None
     conversion_refusal: str | None = None
     gmv_max: tuple[GmvMaxDataset, ...] = ()
+    unread: tuple[UnreadSpend, ...] = ()
     without_rows: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -649,6 +688,7 @@ def spend_by_day(
         convert=convert,
         conversion_refusal=refusal,
         gmv_max=tuple(_without_gmv_max(sources, sums)),
+        unread=tuple(_unread(store, sources, sums, advertisers, now)),
         without_rows=tuple(sorted(names.get(advertiser_id) or advertiser_id for advertiser_id in absent)),
     )
 
@@ -661,14 +701,61 @@ def _without_gmv_max(sources: _Sources, sums: Iterable[DailySums]) -> Iterator[G
     """The datasets that have GMV Max cost of ad accounts whose sums are of a dataset without it."""
     lacking: dict[int | None, set[str]] = defaultdict(set)
     for each in sums:
-        if _report(sources.datasets[each.dataset_id]) != all_spend.REPORT:
+        if not sources.whole.has(each.dataset_id, each.advertiser_id):
             lacking[sources.datasets[each.dataset_id].account_id].add(each.advertiser_id)
     for saved in sources.datasets.values():
         listed = source_of(saved).values.get("advertisers")
         own = lacking[saved.account_id]
-        reads = own & set(listed) if isinstance(listed, list) else own
+        reads = (own & set(listed) if isinstance(listed, list) else own) - sources.whole.lacking.get(
+            saved.id, frozenset()
+        )
         if reads and _report(saved) in gmv_max.SHOP_REPORTS:
             yield GmvMaxDataset(saved.slug, saved.name)
+
+
+def _unread(
+    store: Store,
+    sources: _Sources,
+    sums: Iterable[DailySums],
+    advertisers: Iterable[AccountAdvertiser],
+    now: datetime,
+) -> Iterator[UnreadSpend]:
+    """GMV Max cost of these ad accounts that runs found out and no dataset reads, or that TikTok refuses."""
+    currencies = {each.advertiser_id: each.currency for each in sums}
+    own = {
+        each.advertiser_id: Advertiser(each.advertiser_id, each.name, currencies[each.advertiser_id], timedelta())
+        for each in advertisers
+        if each.advertiser_id in currencies
+    }
+    by_account: dict[str, dict[str, tuple[UnreadCost, SavedDataset]]] = defaultdict(dict)
+    for cost, saved in _costs_of_runs(store, sources):
+        costs = by_account[saved.account_name]
+        if cost.advertiser_id in own and (
+            cost.advertiser_id not in costs or costs[cost.advertiser_id][0].checked_at < cost.checked_at
+        ):
+            costs[cost.advertiser_id] = cost, saved
+    for account, costs in sorted(by_account.items()):
+        for those in unread(store, store.accounts.get(account), [own[name] for name in costs], now):
+            who, (cost, saved) = those.advertiser, costs[those.advertiser.id]
+            facts = (who.currency, cost.cost, cost.start, cost.end, saved.slug, saved.name)
+            yield UnreadSpend(who.id, who.name, account, *facts)
+    used = {each.advertiser_id: each.dataset_id for each in sums}
+    for dataset_id, lacking in sources.whole.lacking.items():
+        saved = sources.datasets[dataset_id]
+        for name in sorted(lacking & own.keys()):
+            if not sources.whole.has(used[name], name):
+                who, nothing = own[name], (None, None, None)
+                yield UnreadSpend(name, who.name, saved.account_name, who.currency, *nothing, saved.slug, saved.name)
+
+
+def _costs_of_runs(store: Store, sources: _Sources) -> Iterator[tuple[UnreadCost, SavedDataset]]:
+    """What the latest runs of datasets found out; such a run has a warning."""
+    briefs = store.runs.briefs()
+    for saved in sources.datasets.values():
+        good = briefs.get(saved.id, NO_RUNS).good
+        if good is not None and good.warning and saved.connected:
+            for cost in unread_costs(store.runs.get(good.id)):
+                yield cost, saved
 
 
 def _converted(

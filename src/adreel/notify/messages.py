@@ -126,6 +126,8 @@ class MessageWriter:
             IncidentKind.FAILED: f"The table is unchanged. Follow the error above, then run: adreel run {slug}",
             IncidentKind.CHECK_FAILED: f"Do not use the new rows. Restore earlier rows, or run: adreel run {slug}",
             IncidentKind.WARNINGS: f"The table is updated. Review the warnings: adreel history {slug}",
+            IncidentKind.GMV_MAX: "Create a dataset from the template All TikTok spend: adreel datasets create "
+            f"--template all_spend. Or set excludes_gmv_max: true in {slug}.",
             IncidentKind.BACKFILL_PAUSED: f"Decide, then resume: adreel backfills resume {slug}, or with --accept to "
             "leave a slice that is in the table as it is",
             IncidentKind.RECONNECT: f"Reconnect the account: adreel accounts reconnect {name!r}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from adreel.datasets.status import NO_RUNS, stale_at
@@ -10,6 +10,7 @@ from adreel.destinations.status import failing
 from adreel.errors import AdreelError
 from adreel.language import integer, phrase
 from adreel.notify.restated import measured
+from adreel.pipeline.gmv_max_costs import unread_cost_warnings
 from adreel.settings import Settings
 from adreel.store import Run, RunState, Store, Trigger
 from adreel.store.notifications import (
@@ -20,6 +21,7 @@ from adreel.store.notifications import (
     StaleDataset,
     check_key,
     failed_key,
+    gmv_max_key,
     publication_key,
     warnings_key,
 )
@@ -122,9 +124,16 @@ def effects_of(run: Run, *, measure: bool = False) -> RunEffects:
         opens.append(_incident(run, IncidentKind.CHECK_FAILED, check_key(run), "", run.meaning))
     else:
         closes.append(check_key(run))
-    if run.state in (RunState.VERIFIED_WITH_WARNINGS, RunState.ADVERTISERS_SKIPPED):
-        opens.append(_incident(run, IncidentKind.WARNINGS, warnings_key(run), str(run.state), _warnings(run)))
-    elif run.state is RunState.VERIFIED:
+    unread = unread_cost_warnings(run)
+    others = [line for line in run.warnings if line not in unread]
+    if unread and run.state is not RunState.CHECK_FAILED:
+        opens.append(_incident(run, IncidentKind.GMV_MAX, gmv_max_key(run), "", "\n".join(unread)))
+    elif run.state is not RunState.CHECK_FAILED:
+        closes.append(gmv_max_key(run))
+    is_warned = run.state in (RunState.VERIFIED_WITH_WARNINGS, RunState.ADVERTISERS_SKIPPED)
+    if is_warned and (others or run.skipped or not unread):
+        opens.append(_incident(run, IncidentKind.WARNINGS, warnings_key(run), str(run.state), _warnings(run, others)))
+    elif run.state in (RunState.VERIFIED, RunState.VERIFIED_WITH_WARNINGS):
         closes.append(warnings_key(run))
     measurable = measure and run.state is not RunState.CHECK_FAILED and bool(run.version)
     if is_slice and run.state is not RunState.VERIFIED_WITH_WARNINGS:
@@ -145,12 +154,12 @@ def _incident(run: Run, kind: IncidentKind, key: str, cause: str, text: str) -> 
     return NewIncident(kind, key, at, cause=cause, text=text, dataset_id=run.dataset_id, run_id=run.id)
 
 
-def _warnings(run: Run) -> str:
+def _warnings(run: Run, warnings: Sequence[str]) -> str:
     skipped = [
         phrase("Ad account %(ad_account)s was skipped: %(reason)s", ad_account=advertiser, reason=reason)
         for advertiser, reason in run.skipped.items()
     ]
-    lines = [*run.warnings, *(line for line in skipped if line not in run.warnings)]
+    lines = [*warnings, *(line for line in skipped if line not in warnings)]
     more = [phrase("And %(more)s more.", more=integer(len(lines) - MOST_LINES))] if len(lines) > MOST_LINES else []
     return "\n".join([*lines[:MOST_LINES], *more])
 

@@ -44,7 +44,11 @@ class Audience:
 
     def hears(self, address: Address, incident: Incident) -> bool:
         """Whether the address is for incidents of this kind, and may hear of this one."""
-        if incident.kind not in address.kinds:
+        kinds = set(address.kinds)
+        if IncidentKind.WARNINGS in kinds:
+            # These are warnings of runs too.
+            kinds.add(IncidentKind.GMV_MAX)
+        if incident.kind not in kinds:
             return False
         if incident.kind is IncidentKind.RESTATED and not exceeds(_as_new(incident), address):
             return False

@@ -38,7 +38,8 @@ class RunStart:
 
     `plan` is the fingerprint of the plan, `first_days` those of the table for the look-back window. `shops`
     are those of a report with GMV Max by advertiser, with what is said of those that are left out; `unread_shops` are
-    those of the table that cannot be read. `tasks` says whether the run may use report tasks.
+    those of the table that cannot be read. `tasks` says whether the run may use report tasks. `without_gmv_max` are
+    advertisers of a report of all spend that lacks GMV Max cost of them.
     """
 
     plan: str
@@ -51,6 +52,7 @@ class RunStart:
     shop_warnings: tuple[str, ...] = ()
     unread_shops: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tasks: bool = False
+    without_gmv_max: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -34,6 +34,9 @@ MOST_NAMED = 10
 
 KEY = "gmv_max"
 """The key of a run's verification with what was found out."""
+
+WITHOUT = "without_gmv_max"
+"""The key of a run's verification with the ad accounts of which a report of all spend lacks GMV Max cost."""
 
 _NOT_INCLUDED = Phrase(
     "Not included: ad account %(name)s (%(id)s) spent %(cost)s %(currency)s in GMV Max campaigns from %(start)s to "
@@ -181,3 +184,43 @@ def sentences_of_costs(
             more,
             number=integer(more),
         )
+
+
+def unread_cost_warnings(run: Run) -> tuple[str, ...]:
+    """Those of the run's warnings that are about cost that no dataset reads, as `sentences_of_costs` gave them."""
+    answer = run.verification.get(KEY)
+    if not isinstance(answer, dict) or answer.get("on_purpose"):
+        return ()
+    marks = [f"({cost['advertiser_id']})" for cost in answer["costs"]]
+    places = [
+        place
+        for place, line in enumerate(run.warnings)
+        if "excludes_gmv_max" in line and any(mark in line for mark in marks)
+    ]
+    if not places:
+        return ()
+    # The sentence that counts the other ad accounts comes after those that name some.
+    end = places[-1] + 1 + (len(marks) > len(places))
+    return run.warnings[places[0] : end]
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadCost:
+    """What an ad account spent in GMV Max campaigns on these days, which no dataset reads, as a run found out."""
+
+    advertiser_id: str
+    cost: Decimal
+    start: date
+    end: date
+    checked_at: datetime
+
+
+def unread_costs(run: Run) -> Iterator[UnreadCost]:
+    """What the run found out, unless its dataset leaves it out on purpose."""
+    answer = run.verification.get(KEY)
+    if not isinstance(answer, dict) or answer.get("on_purpose"):
+        return
+    at = datetime.fromisoformat(answer["checked_at"])
+    for cost in answer["costs"]:
+        start, end = date.fromisoformat(cost["start"]), date.fromisoformat(cost["end"])
+        yield UnreadCost(cost["advertiser_id"], Decimal(cost["cost"]), start, end, at)

@@ -43,7 +43,7 @@ from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.pipeline.estimate import Estimate, earlier_runs, estimated, predicted_requests, size_of_run
 from adreel.pipeline.extract import Extraction
-from adreel.pipeline.gmv_max_costs import KEY, ask_costs, concerns, earlier_answer, sentences_of_costs, unread
+from adreel.pipeline.gmv_max_costs import KEY, WITHOUT, ask_costs, concerns, earlier_answer, sentences_of_costs, unread
 from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.pipeline.parts import Parts
@@ -554,6 +554,7 @@ class _RunInProgress:
             read.warnings,
             read.kept,
             choice.tasks,
+            read.lacking,
         )
         self._checkpoints.write_start(start)
         if choice.text:
@@ -721,7 +722,11 @@ class _RunInProgress:
             *self._days_not_verified(committed.version),
         )
         notes = (*committed.notes, *start.shop_notes, *(costs if on_purpose else ()))
-        verification = dict(committed.verification) | ({KEY: self._other_costs} if self._other_costs else {})
+        verification = dict(committed.verification)
+        if self._other_costs:
+            verification[KEY] = {**self._other_costs, "on_purpose": on_purpose}
+        if start.without_gmv_max:
+            verification[WITHOUT] = list(start.without_gmv_max)
         return replace(committed, notes=notes, warnings=(*committed.warnings, *more), verification=verification)
 
     def _days_not_verified(self, newest: int) -> Iterator[str]:

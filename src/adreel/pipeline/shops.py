@@ -31,7 +31,8 @@ class ShopsRead:
 
     `warnings` are about shops that were asked for and cannot be read, `notes` about advertisers without shops. `kept`
     are by advertiser shops of the table that are not read, whose rows have to stay; `refused` are ids of advertisers
-    and shops whose report TikTok refused just now.
+    and shops whose report TikTok refused just now. `lacking` are advertisers of a report of all spend that lacks GMV
+    Max cost of them: TikTok refuses it, or they have shops that are not read.
     """
 
     shops: dict[str, tuple[Shop, ...]] | None = None
@@ -40,6 +41,7 @@ class ShopsRead:
     warnings: tuple[str, ...] = ()
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: frozenset[tuple[str, str]] = frozenset()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ async def read_shops(
             read = await _answering(client, advertisers, read, now)
         read = await _with_earlier(client, advertisers, read, earlier, now)
     read = replace(read, kept=_kept(dataset, read, advertisers, earlier))
+    if dataset.report == all_spend.REPORT:
+        read = replace(read, lacking=tuple(_lacking(read, listed)))
     if dataset.report == gmv_max.REPORT and not any((read.shops or {}).values()):
         why = " ".join((*read.unreadable.values(), *read.warnings))
         raise AdvertiserError(
@@ -167,6 +171,14 @@ async def _answering(client: Client, advertisers: Sequence[Advertiser], read: Sh
             if refusal is not None
         ]
     return replace(read, shops=shops, warnings=tuple(warnings), refused=frozenset(refused))
+
+
+def _lacking(read: ShopsRead, listed: Mapping[str, _Listed]) -> Iterable[str]:
+    """The advertisers whose shops are not all read, or not known."""
+    shops = read.shops or {}
+    for name, of in listed.items():
+        if of.refusal is not None or set(of.own) - {shop.id for shop in shops.get(name, ())}:
+            yield name
 
 
 def _kept(

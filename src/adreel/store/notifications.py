@@ -76,6 +76,13 @@ class IncidentKind(TextEnum):
         Phrase("No more warnings"),
         Phrase("The run succeeded with warnings or skipped ad accounts."),
     )
+    GMV_MAX = (
+        "gmv_max",
+        Phrase("GMV Max cost not read"),
+        Phrase("datasets without GMV Max cost"),
+        Phrase("No unread GMV Max cost"),
+        Phrase("Ad accounts spend in GMV Max campaigns that no dataset reads. Included in Warnings."),
+    )
     BACKFILL_PAUSED = (
         "backfill_paused",
         Phrase("Backfill paused"),
@@ -739,6 +746,11 @@ def check_key(run: Run) -> str:
 def warnings_key(run: Run) -> str:
     """As `failed_key`, for warnings."""
     return f"{IncidentKind.WARNINGS}:{_subject(run)}"
+
+
+def gmv_max_key(run: Run) -> str:
+    """As `failed_key`, for GMV Max cost that no dataset reads."""
+    return f"{IncidentKind.GMV_MAX}:{_subject(run)}"
 
 
 def stale_key(dataset_id: int) -> str:

@@ -135,6 +135,22 @@ class GmvMaxDatasetAnswer(Answer):
     dataset_name: str = Field(examples=["GMV Max by day"])
 
 
+class UnreadSpendAnswer(Answer):
+    """GMV Max cost of an ad account that these figures lack."""
+
+    advertiser_id: str = Field(examples=["7000000000000000000"])
+    advertiser_name: str = Field(examples=["Shop"])
+    account: str = Field(examples=["shop"])
+    currency: str = Field(examples=["EUR"])
+    cost: Number | None = Field(
+        description="What a run found out; None if TikTok refuses it to the dataset of all spend.", examples=[12.5]
+    )
+    start: date | None = Field(description="The first day of the cost.")
+    end: date | None = Field(description="The last day of the cost.")
+    dataset: str = Field(description="The dataset whose run found it out.", examples=["spend"])
+    dataset_name: str = Field(examples=["Spend"])
+
+
 class SpendAccountAnswer(Answer):
     """An ad account, and the dataset that is used for it."""
 
@@ -163,6 +179,7 @@ class SpendAnswer(Answer):
     convert: str | None = Field(description="The currency that cost is converted to.", examples=[None])
     conversion_refusal: str | None = Field(description="Why cost is not converted.", examples=[None])
     gmv_max: list[GmvMaxDatasetAnswer] = Field(description="Datasets whose cost is not included: that of GMV Max.")
+    unread: list[UnreadSpendAnswer] = Field(description="GMV Max cost that no dataset reads.")
 
 
 class NextRunAnswer(Answer):

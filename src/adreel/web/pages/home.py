@@ -35,6 +35,7 @@ from adreel.monitoring.home import (
     SpendDay,
     SpendPeriod,
     SpendSource,
+    UnreadSpend,
     first_steps,
     next_runs,
     restated,
@@ -161,8 +162,19 @@ class SpendFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadLine:
+    """GMV Max cost that the figures lack; `amount` is empty if it is not known."""
+
+    spend: UnreadSpend
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpendPart(Page):
-    """Spend by day. `chosen` is the currency that the address converts to, empty for none; None: it chooses nothing."""
+    """Spend by day. `chosen` is the currency that the address converts to, empty for none; None: it chooses nothing.
+
+    `unread` is GMV Max cost that the figures lack.
+    """
 
     template: ClassVar[str] = "_home_spend.html"
     spend: Spend
@@ -170,6 +182,8 @@ class SpendPart(Page):
     figures: tuple[SpendFigure, ...]
     sources: tuple[SpendSource, ...]
     chosen: str | None
+    unread: tuple[UnreadLine, ...] = ()
+    may_edit: bool = False
 
 
 @router.get(HOME)
@@ -279,12 +293,24 @@ def home_spend(request: Request, deps: Here, who: Who, convert: str | None = Non
     figures = tuple(_spend_figure(currency, is_converted=is_converted) for currency in spend.currencies)
     answer = respond(
         request,
-        SpendPart(spend, first_of(spend.without_rows, MOST_NAMED), figures, spend_sources(spend.accounts), chosen),
+        SpendPart(
+            spend,
+            first_of(spend.without_rows, MOST_NAMED),
+            figures,
+            spend_sources(spend.accounts),
+            chosen,
+            tuple(map(_unread_line, spend.unread)),
+            who.may_edit,
+        ),
         visitor=who,
     )
     # The address keeps the currency, as it does without a script.
     answer.headers["HX-Replace-Url"] = HOME if chosen is None else f"{HOME}?convert={chosen}"
     return _preferred(answer, deps, chosen if prefer else None)
+
+
+def _unread_line(unread: UnreadSpend) -> UnreadLine:
+    return UnreadLine(unread, "" if unread.cost is None else _money(unread.cost, unread.currency))
 
 
 def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
