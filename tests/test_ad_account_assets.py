@@ -26,7 +26,10 @@ def test_pixels_of_all_pages_are_read_with_their_owner_and_events(home: Home) ->
     (row,) = home.rows("SELECT * FROM pixels WHERE pixel_name = 'Website 2' LIMIT 1")
     assert (row["asset_relation_status"], row["ownership_status"]) == ("SHARED", False)
     (event,) = home.rows("SELECT events[1] ->> '$.event_type' AS kind, other_fields FROM pixels LIMIT 1")
-    assert event == {"kind": "ON_WEB_ORDER", "other_fields": '{"pixel_script":"<script></script>"}'}
+    assert event == {
+        "kind": "ON_WEB_ORDER",
+        "other_fields": '{"create_time":"2026-01-05 10:00:00","pixel_script":"<script></script>"}',
+    }
     assert len(home.json("preview", "-f", home.file(**{**PIXELS, "name": "Other"}))) > 0
 
 

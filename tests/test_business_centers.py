@@ -96,6 +96,7 @@ def test_a_time_that_is_not_of_the_documented_form_or_days_fails_the_run(home: H
     assert message in " ".join(text.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [TRANSACTIONS, COSTS])
 def test_days_after_a_time_without_runs_are_read_and_those_too_far_back_are_named(
     home: Home, values: dict[str, Any]

@@ -159,8 +159,10 @@ def of_example(home: Home, name: str, choices: CardChoices | None = None) -> tup
     return dataset, Shown(page), table(home, slug).to_pylist()
 
 
-WITHOUT_CAMPAIGNS = frozenset(path.stem for path in EXAMPLES if path.stem.startswith("business_center"))
-"""Lists of Business Centers, of which charts only count rows."""
+WITHOUT_CAMPAIGNS = frozenset(
+    path.stem for path in EXAMPLES if path.stem.startswith(("business_center", "pixels", "identities"))
+)
+"""Lists of Business Centers, pixels and identities, of which charts only count rows."""
 
 
 @pytest.mark.slow

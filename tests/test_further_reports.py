@@ -107,6 +107,7 @@ def test_a_total_of_seller_center_ads_that_differs_fails_the_check(home: Home) -
     assert "TikTok's own total" in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_playable_ads_have_a_range_or_their_lifetime_and_deleted_ones(home: Home) -> None:
     run = checked(home, **PLAYABLES)
     assert run["state"] == "verified"
@@ -134,6 +135,7 @@ def test_names_of_playable_metrics_that_tiktok_does_not_know_are_named_by_the_fa
     assert "playable_page_view_count" in text
 
 
+@pytest.mark.slow
 def test_spend_of_business_centers_is_by_ad_account_country_or_day(home: Home) -> None:
     run = checked(home, **CENTERS)
     assert (run["state"], run["rows"]) == ("verified", 14)
@@ -153,6 +155,7 @@ def test_spend_of_business_centers_is_by_ad_account_country_or_day(home: Home) -
     assert not {"currency", "timezone"} & row.keys()
 
 
+@pytest.mark.slow
 def test_days_of_business_centers_are_read_again_until_their_tax_is_complete(home: Home) -> None:
     values = {**CENTERS, "dates": {"period": "yesterday"}, "business_centers": [IDS[0]]}
     assert home.json("plan", "-f", home.file(**values))["requests"] >= 2
@@ -212,6 +215,7 @@ def test_the_simulator_refuses_what_tiktok_documents_as_refused(message: str, pa
     assert message in Sim().refused(**given)
 
 
+@pytest.mark.slow
 def test_what_is_not_confirmed_is_marked_in_the_form_and_in_the_lists(home: Home) -> None:
     with open_site(home) as site:
         visit = site.visit("admin")

@@ -34,7 +34,7 @@ LISTS: Mapping[str, AssetList] = MappingProxyType(
         IDENTITIES: AssetList(
             "/identity/get/",
             "identity_list",
-            ("identity_type", "identity_id", "identity_authorized_bc_id"),
+            ("identity_type", "identity_authorized_bc_id", "identity_id"),
             100,
             "list",
         ),

@@ -371,6 +371,20 @@ _ALL = (
         report="smart_plus_ads",
     ),
     _list(
+        "pixel_list",
+        Phrase("Pixels"),
+        Phrase("Which pixels do the ad accounts have, and which events do these count?"),
+        "target",
+        report="pixels",
+    ),
+    _list(
+        "identity_list",
+        Phrase("Identities"),
+        Phrase("As which TikTok accounts and names can the ad accounts advertise?"),
+        "badge",
+        report="identities",
+    ),
+    _list(
         "audience_list",
         Phrase("Audience list"),
         Phrase("Which custom audiences exist, and how large are they?"),

@@ -209,6 +209,8 @@ ENTITY_NAMES: Mapping[str, str] = MappingProxyType(
         "ad_id": Phrase("ads"),
         "smart_plus_ad_id": Phrase("Smart+ ads"),
         "audience_id": Phrase("audiences"),
+        "pixel_id": Phrase("pixels"),
+        "identity_id": Phrase("identities"),
         "advertiser_id": Phrase("ad accounts"),
     }
 )
