@@ -870,6 +870,69 @@ def test_if_no_day_is_over_the_day_is_shown_and_named(tmp_path: Path) -> None:
     assert chart_of(page["spend"])["x"]["open"] == [0]
 
 
+def test_incomplete_days_of_a_late_metric_are_on_no_side_of_a_comparison(tmp_path: Path) -> None:
+    """Net cost is complete eleven hours after the end of a day, at ten o'clock; the other metrics are after two."""
+    dataset = dataset_with(
+        metrics=["spend", "billed_cost", "clicks"],
+        calculated_metrics=[{"name": "net_cpc", "title": "Net CPC", "formula": "billed_cost / clicks"}],
+    )
+    lake = lake_with(tmp_path, dataset, [row(on=day, spend=day, billed_cost=Decimal(day)) for day in range(1, 10)])
+    nine = datetime(2026, 3, 10, 9, tzinfo=UTC)
+
+    def page(choices: CardChoices, read_at: datetime = nine) -> Shown:
+        return shown(lake, dataset, choices, read_at=read_at)
+
+    early = page(CardChoices(days=4))
+    assert column(early["totals"], "spend") == [30, 14]
+    assert column(early["totals"], "billed_cost") == [6 + 7 + 8, 2 + 3 + 4]
+    assert column(early["totals"], "net_cpc") == [pytest.approx(21 / 30), pytest.approx(9 / 30)]
+    changes = {number["title"]: number["change"] for number in chart_of(early["totals"])["numbers"]}
+    assert changes["Cost"] == pytest.approx(100 * 16 / 14)
+    assert changes["Net cost until 2026-03-08"] == pytest.approx(100 * 12 / 9)
+    assert [title for title in as_table(early["totals"]).head if "until" in title] == [
+        "Net cost until 2026-03-08",
+        "Net CPC until 2026-03-08",
+    ]
+    sentence = "Net cost of 2026-03-09 was not complete when the rows were read (complete on 2026-03-10 at 10:00 UTC)."
+    assert sentence in notes_text(early["totals"])
+    assert sentence in " ".join(early.facts.choice_notes)
+    # Without a period before, the day is in no total either.
+    assert column(page(CardChoices(days=6))["totals"], "billed_cost") == [4 + 5 + 6 + 7 + 8]
+    # A single day has no earlier one: it is shown, and compared with nothing.
+    yesterday = page(CardChoices(days=1))
+    assert column(yesterday["totals"], "spend") == [9, 8]
+    assert column(yesterday["totals"], "billed_cost") == [9, None]
+    assert "is too low, so it is not compared" in notes_text(yesterday["totals"])
+    # Periods of different lengths have no days to leave out alike; days to compare with may be incomplete themselves.
+    uneven = page(CardChoices(days=4, comparison=Span(date(2026, 3, 1), date(2026, 3, 3))))
+    assert column(uneven["totals"], "billed_cost") == [6 + 7 + 8, None]
+    later = page(CardChoices(days=Span(date(2026, 3, 1), date(2026, 3, 2)), comparison=Span(*[date(2026, 3, 9)] * 2)))
+    assert column(later["totals"], "billed_cost") == [3, None]
+    complete = page(CardChoices(days=4), nine + timedelta(hours=1))
+    assert column(complete["totals"], "billed_cost") == [30, 14]
+    assert sentence not in notes_text(complete["totals"])
+
+
+def test_a_line_of_a_late_metric_marks_its_incomplete_days_and_compares_them_with_nothing(tmp_path: Path) -> None:
+    dataset = dataset_with(metrics=["spend", "billed_cost", "clicks"])
+    lake = lake_with(tmp_path, dataset, [row(on=day, spend=day, billed_cost=Decimal(day)) for day in range(1, 10)])
+    names = lake.table("spend").schema.names
+    (offer,) = [card for card in cards_of(dataset, names, metrics={"spend": "billed_cost"}) if card.key == "spend"]
+    read_at = datetime(2026, 3, 10, 9, tzinfo=UTC)
+    card = card_data(lake, "spend", dataset, offer, CardChoices(days=4), read_at=read_at)
+    chart = chart_of(card)
+    (panel,) = chart["panels"]
+    assert chart["x"]["open"] == []
+    assert panel["open"] == [3]
+    assert panel["total"] == 6 + 7 + 8
+    assert panel["series"][0]["values"] == [6, 7, 8, 9]
+    assert panel["series"][1]["values"] == [2, 3, 4, None]
+    assert as_table(card).rows[-1] == ("2026-03-09", "9.00 EUR (incomplete)", "2026-03-05", "\N{EN DASH}")
+    own = shown(lake, dataset, CardChoices(days=4), read_at=read_at)["spend"]
+    assert "open" not in chart_of(own)["panels"][0]
+    assert "Net cost" not in notes_text(own)
+
+
 def test_more_days_than_the_table_has_are_all_of_them(tmp_path: Path) -> None:
     dataset = dataset_with()
     page = shown(lake_with(tmp_path, dataset, [row(on=day) for day in (1, 2)]), dataset, CardChoices(days=10**12))
@@ -881,7 +944,7 @@ def test_days_without_rows_are_gaps_and_not_zeros(tmp_path: Path) -> None:
     page = shown(lake_with(tmp_path, dataset, [row(on=1), row(on=4)]), dataset)
     assert column(page["spend"], "spend") == [1, None, None, 1]
     assert "2 of the 4 days have no rows" in notes_text(page["spend"])
-    assert as_table(page["spend"]).rows[1] == ("2026-03-02", "unknown")
+    assert as_table(page["spend"]).rows[1] == ("2026-03-02", "\N{EN DASH}")
 
 
 def test_a_campaign_has_its_newest_name(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ refused nor empty also has:
     heat      x, y, cells: [[x, y, value], ...], least, most, format, title_value
 
     panel     {title, format, series: [{name, role, values}], total}; role is main, previous or part; null is a gap;
-              total is the sum of the main series of a line over complete days, null if its figure is not summed
+              total is the sum of the main series of a line over complete days, null if its figure is not summed;
+              `open` are the positions of days on which this figure alone was incomplete, if there are any
     x, y      {title, type, values}; texts may have `ids` and `pictures` (addresses at TikTok or null); days may have
               `open`, the positions of incomplete days
     format    {unit, currency, decimals}; unit is money, count, percent (1.25 is 1.25 %), ratio, seconds, per_user or

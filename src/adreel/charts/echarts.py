@@ -18,6 +18,9 @@ from adreel.language import WEEKDAYS, phrase, shown_day
 
 Json = dict[str, Any]
 
+NO_VALUE = "\N{EN DASH}"
+"""For a figure that does not exist: no rows of the day, a rate without its denominator, a day that is to come."""
+
 
 @dataclass(frozen=True, slots=True)
 class CardTable:
@@ -71,15 +74,7 @@ def as_table(data: CardData) -> CardTable:
     if data.places("series") and len(data.places("value")) == 1:
         return _crossed(caption, data)
     shown = [number for number, column in enumerate(data.columns) if column.role not in ("id", "open", "picture")]
-    # Days of a budget that are not over have no amounts yet.
-    absent = phrase("unknown") if data.pacing is None else "\N{EN DASH}"
-    rows = tuple(
-        tuple(
-            absent if row[number] is None else _text(row[number], data.columns[number], data.is_open(row))
-            for number in shown
-        )
-        for row in data.rows
-    )
+    rows = tuple(tuple(_cell_text(data, row, number) for number in shown) for row in data.rows)
     columns = [data.columns[number] for number in shown]
     return CardTable(
         caption, tuple(column.title for column in columns), rows, tuple(column.unit is not None for column in columns)
@@ -91,7 +86,7 @@ def _crossed(caption: str, data: CardData) -> CardTable:
     crossed = _Crossed(data)
     (place,) = data.places("category")
     category, value = data.columns[place], data.columns[crossed.values[0]]
-    opened = {row[place] for row in data.rows if data.is_open(row)}
+    opened = {row[place] for row in data.rows if data.is_open(row) or data.is_late(row, crossed.values[0])}
     rows = tuple(
         (
             _text(category_value, category, category_value in opened),
@@ -103,9 +98,15 @@ def _crossed(caption: str, data: CardData) -> CardTable:
     return CardTable(caption, head, rows, (False, *(True for _ in crossed.series)))
 
 
+def _cell_text(data: CardData, row: tuple[Value, ...], place: int) -> str:
+    text = _text(row[place], data.columns[place], data.is_open(row))
+    is_late = row[place] is not None and not data.is_open(row) and data.is_late(row, place)
+    return phrase("%(value)s (incomplete)", value=text) if is_late else text
+
+
 def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
     if value is None:
-        return phrase("unknown")
+        return NO_VALUE
     if isinstance(value, date):
         day = shown_month(value) if column.name == "month" else shown_day(value)
         return phrase("%(day)s (incomplete)", day=day) if is_open and column.role == "category" else day
@@ -205,9 +206,8 @@ def _line(data: CardData) -> Json:
             earlier = previous[number]
             series.append(_series(data.columns[earlier].title, "previous", _column(data, earlier)))
         total = _total(data, value) if column.name in sums else None
-        panels.append(
-            {"title": _panel_title(data, column), "format": _format(column), "series": series, "total": total}
-        )
+        panel = {"title": _panel_title(data, column), "format": _format(column), "series": series, "total": total}
+        panels.append(panel | _late_days(data, value))
     days = data.places("previous_category")
     before = [None if day is None else str(day) for day in _column(data, days[0])] if days else None
     return {"x": _axis(data, _column(data, place)), "previous_x": before, "panels": panels}
@@ -215,8 +215,17 @@ def _line(data: CardData) -> Json:
 
 def _total(data: CardData, place: int) -> float | None:
     """The sum of a figure over the complete days; None if nothing is known of it."""
-    values = [value for row in data.rows if not data.is_open(row) and isinstance(value := row[place], int | float)]
+    rows = [row for row in data.rows if not data.is_open(row) and not data.is_late(row, place)]
+    values = [value for row in rows if isinstance(value := row[place], int | float)]
     return math.fsum(values) if values else None
+
+
+def _late_days(data: CardData, place: int) -> Json:
+    """The positions of days on which the figure alone was incomplete, if there are any."""
+    (category,) = data.places("category")
+    days = list(dict.fromkeys(row[category] for row in data.rows))
+    late = {row[category] for row in data.rows if not data.is_open(row) and data.is_late(row, place)}
+    return {"open": [number for number, day in enumerate(days) if day in late]} if late else {}
 
 
 def _panel_title(data: CardData, column: CardColumn) -> str:
@@ -236,6 +245,7 @@ def _grouped(data: CardData) -> Json:
                 for series_value in crossed.series
             ],
         }
+        | _late_days(data, place)
         for place in crossed.values
     ]
     return {"x": _axis(data, crossed.categories), "panels": panels}

@@ -98,6 +98,17 @@ class Count:
 Computation = Sum | Quotient | Formula | Own | Count
 
 
+def columns_of(computation: Computation) -> tuple[str, ...]:
+    """The columns of the table that a figure is computed from."""
+    match computation:
+        case Sum(column) | Own(column):
+            return (column,)
+        case Quotient() | Formula():
+            return computation.parts
+        case Count():
+            return ()
+
+
 @dataclass(frozen=True, slots=True)
 class CardFigure:
     """A figure of a card. `has_money` says whether it depends on a currency, as a ratio of two amounts does too."""

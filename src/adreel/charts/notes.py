@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
 from adreel import catalog
 from adreel.charts.available import HOUR, CardOffer
 from adreel.charts.definitions import LATE
-from adreel.charts.measures import Computation, Count, Formula, Quotient, Sum
+from adreel.charts.measures import Computation, Count, Formula, Own, Quotient, Sum, columns_of
 from adreel.charts.selection import CardSelection, span_text
 from adreel.dates import Span
 from adreel.language import decimal, integer, phrase, phrases, within_sentence
@@ -24,6 +24,18 @@ def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[
         *_days(offer, selection),
         *_parts(offer, incomplete),
         *_late(offer, selection),
+        *late_metrics_notes((offer,), selection),
+    )
+
+
+def late_metrics_notes(offers: Iterable[CardOffer], selection: CardSelection) -> tuple[str, ...]:
+    """What is said of metrics that were not complete on the last day, of those that the cards show."""
+    columns = {name for offer in offers for figure in offer.figures for name in columns_of(figure.computation)}
+    window = selection.facts.window
+    return tuple(
+        late.sentence if window and late.complete_until >= window.start else late.sentence_without_days
+        for late in selection.late
+        if columns.intersection(late.metrics)
     )
 
 
@@ -147,12 +159,7 @@ def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
 
 def is_late(computation: Computation) -> bool:
     """Whether a figure is one that TikTok adds to for weeks, or is computed from one."""
-    match computation:
-        case Sum(column):
-            return column == LATE
-        case Quotient() | Formula():
-            return LATE in computation.parts
-    return False
+    return not isinstance(computation, Own) and LATE in columns_of(computation)
 
 
 def _late(offer: CardOffer, selection: CardSelection) -> Iterator[str]:

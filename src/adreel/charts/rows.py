@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -14,8 +14,8 @@ from adreel.charts.aggregates import CubeQuery, Cubes
 from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer, missing_of
 from adreel.charts.definitions import QUARTERS, CardKind
 from adreel.charts.labels import distinct, named, named_by
-from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit
-from adreel.charts.notes import gaps_note, notes_of, others_note
+from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit, columns_of
+from adreel.charts.notes import gaps_note, late_metrics_notes, notes_of, others_note
 from adreel.charts.pacing import Budget, Pacing, pacing
 from adreel.charts.selection import MOST_NAMED, CardChoices, CardFacts, CardSelection, days_of, select, span_text
 from adreel.charts.source import CardSource
@@ -65,6 +65,7 @@ class CardData:
     `notes` are sentences about the rows. With a `refusal` there are no rows. `previous_name` is what the period that
     the rows are compared with is called in a sentence. `pacing` is that of the card of this name, with a budget.
     `converted` is the currency that money was converted to, None if no figure depends on one or none was.
+    `complete_until` is the last complete day of figures that are later than the others, by name.
     """
 
     offer: CardOffer
@@ -75,6 +76,7 @@ class CardData:
     previous_name: str = Phrase("previous period")
     pacing: Pacing | None = None
     converted: str | None = None
+    complete_until: Mapping[str, date] = field(default_factory=dict)
 
     @property
     def meaning(self) -> str:
@@ -100,6 +102,12 @@ class CardData:
     def is_open(self, row: tuple[Value, ...]) -> bool:
         """Whether the row is of a day that was incomplete when the rows were read."""
         return any(row[number] for number in self.places("open"))
+
+    def is_late(self, row: tuple[Value, ...], place: int) -> bool:
+        """Whether the figure at that position was incomplete on the day of the row, although others were not."""
+        until = self.complete_until.get(self.columns[place].name)
+        days = [row[number] for number in self.places("category")]
+        return until is not None and any(isinstance(day, date) and day > until for day in days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,8 @@ def cards_data(
         facts = replace(selection.facts, missing=missing_of(dataset, names_in_table))
         refusals = {offer.key: _refusal(offer, selection) for offer in offers}
         shown = [offer for offer in offers if refusals[offer.key] is None]
+        late_notes = late_metrics_notes(shown, selection)
+        facts = replace(facts, choice_notes=(*facts.choice_notes, *late_notes))
         if not shown:
             return CardsData(tuple(CardData(offer, refusal=refusals[offer.key]) for offer in offers), facts)
         reading = _CardReader(Cubes(source, dataset, names_in_table, selection, shown), selection, names)
@@ -202,7 +212,18 @@ class _CardReader:
         data = self._by_kind[offer.kind](offer)
         notes = (*data.notes, *notes_of(offer, self._selection, self._cubes.incomplete))
         converted = self._facts.convert if offer.has_money else None
-        return replace(data, notes=notes, previous_name=self._selection.previous_name, converted=converted)
+        return replace(
+            data,
+            notes=notes,
+            previous_name=self._selection.previous_name,
+            converted=converted,
+            complete_until={
+                figure.name: until for figure in offer.figures if (until := self._complete_until(figure)) is not None
+            },
+        )
+
+    def _complete_until(self, figure: CardFigure) -> date | None:
+        return self._selection.complete_until(columns_of(figure.computation))
 
     def _values(self, offer: CardOffer, role: Role = "value") -> tuple[CardColumn, ...]:
         """The columns of a card's figures."""
@@ -231,14 +252,51 @@ class _CardReader:
     def _numbers(self, offer: CardOffer) -> CardData:
         previous = self._facts.previous
         periods = (self._facts.window, *([previous] if previous else []))
-        totals = [next(_plain(self._cubes.rows(CubeQuery(offer, days=span))), None) for span in periods]
-        blank = (None,) * len(offer.figures)
+        days = [self._complete_until(figure) for figure in offer.figures]
+        totals = {until: self._totals(offer, until) for until in dict.fromkeys((None, *days))}
         rows = [
-            (span_text(span) if span else phrase("All rows"), *(total or blank))
-            for span, total in zip(periods, totals, strict=True)
+            (
+                span_text(span) if span else phrase("All rows"),
+                *(totals[until][number][place] for place, until in enumerate(days)),
+            )
+            for number, span in enumerate(periods)
         ]
-        head = (CardColumn("period", phrase("Days"), "category"), *self._values(offer))
-        return CardData(offer, head, tuple(rows) if any(totals) else ())
+        values = tuple(
+            replace(value, title=phrase("%(figure)s until %(day)s", figure=value.title, day=shown_day(until)))
+            if until is not None and self._ends_early(until)
+            else value
+            for value, until in zip(self._values(offer), days, strict=True)
+        )
+        head = (CardColumn("period", phrase("Days"), "category"), *values)
+        has_rows = any(value is not None for total in totals[None] for value in total)
+        return CardData(offer, head, tuple(rows) if has_rows else ())
+
+    def _ends_early(self, until: date) -> bool:
+        """Whether the window has days until then and after."""
+        window = self._facts.window
+        return window is not None and window.start <= until < window.end
+
+    def _totals(self, offer: CardOffer, until: date | None) -> list[tuple[Value, ...]]:
+        """The figures of the window and of the period compared with, of both without the days after `until`.
+
+        Where the window has no earlier day, or a period of another length is compared with, nothing is compared.
+        """
+        window, previous = self._facts.window, self._facts.previous
+        compared: tuple[Span | None, ...] = (previous,) if previous else ()
+        blank: tuple[Value, ...] = (None,) * len(offer.figures)
+        if until is not None and window is not None:
+            end = min(until, window.end)
+            if previous is not None:
+                is_alike = window.start <= end and (end == window.end or previous.days == window.days)
+                shorter = Span(previous.start, previous.end - (window.end - end)) if is_alike else None
+                compared = (shorter if shorter and shorter.end <= until else None,)
+            window = Span(window.start, end) if window.start <= end else window
+        now = next(_plain(self._cubes.rows(CubeQuery(offer, days=window))), blank)
+        before = [
+            blank if span is None else next(_plain(self._cubes.rows(CubeQuery(offer, days=span))), blank)
+            for span in compared
+        ]
+        return [now, *before]
 
     # -- by day
 
@@ -252,11 +310,16 @@ class _CardReader:
         now, before = self._by_day(offer, shown), self._by_day(offer, previous)
         blank = (None,) * len(offer.figures)
         earlier = days_of(previous)
+        untils = [self._complete_until(figure) for figure in offer.figures]
         rows = []
         for number, day in enumerate(days_of(shown)):
             row = (day, day in self._facts.open_days, *now.get(day, blank))
             past = earlier[number] if number < len(earlier) else None
-            rows.append((*row, past, *before.get(past, blank)) if earlier else row)
+            compared = (
+                None if until is not None and max(day, past or day) > until else value
+                for value, until in zip(before.get(past, blank), untils, strict=True)
+            )
+            rows.append((*row, past, *compared) if earlier else row)
         head = (
             CardColumn("day", phrase("Day"), "category"),
             CardColumn("open", phrase("In progress"), "open"),

@@ -25,7 +25,7 @@ from adreel.charts.pacing import Budget
 from adreel.charts.periods import FITTING_DAYS, ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.freshness import last_complete_day, late_metrics_sentence, report_delay
+from adreel.datasets.freshness import LateMetrics, last_complete_day, late_metrics, report_delay
 from adreel.datasets.schema import columns
 from adreel.dates import Span, fixed_offset, shared_today
 from adreel.enumerations import first_of
@@ -143,7 +143,8 @@ class CardSelection:
     that are over and of which the ad accounts have no rows. `zones` is the number of time zones of the advertisers,
     `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
     With a `conversion` money is converted; without one, and with a `facts.conversion_refusal`, no money can be shown.
-    `single_currency` says whether all rows are in the currency of `facts`.
+    `single_currency` says whether all rows are in the currency of `facts`. `late` are metrics that were not complete on
+    the last day of the window or of the period compared with.
     """
 
     facts: CardFacts
@@ -159,6 +160,12 @@ class CardSelection:
     days_without_rows: tuple[date, ...] = ()
     conversion: Conversion | None = None
     single_currency: bool = False
+    late: tuple[LateMetrics, ...] = ()
+
+    def complete_until(self, columns: Collection[str]) -> date | None:
+        """The last day on which all these columns are complete; None if they are on all days that are summed."""
+        days = (late.complete_until for late in self.late if not set(columns).isdisjoint(late.metrics))
+        return min(days, default=None)
 
     @property
     def shown(self) -> Span | None:
@@ -271,10 +278,12 @@ def _selected(
         accounts_condition = f"({accounts_condition or 'TRUE'}) AND {in_currency}"
     condition = " AND ".join(f"({part})" for part in (accounts_condition, *filters) if part)
     days_notes: tuple[str, ...] = ()
+    late: tuple[LateMetrics, ...] = ()
     if dataset.time != "none" and newest:
         facts, choices, days_notes = _with_compared_days(
             source, dataset, facts, newest, accounts_condition, choices, read_at, advertisers
         )
+        late = _late_metrics(dataset, facts, newest, read_at)
     facts = replace(
         facts,
         convert=convert,
@@ -325,7 +334,18 @@ def _selected(
         days_without_rows=_lacking(source, dataset, facts, accounts_condition, choices.budget),
         conversion=converted.conversion,
         single_currency=one_currency or (convert is None and len(currencies) < 2),
+        late=late,
     )
+
+
+def _late_metrics(
+    dataset: Dataset, facts: CardFacts, groups: Sequence[_Group], read_at: datetime
+) -> tuple[LateMetrics, ...]:
+    """The metrics that were not complete on the last day that is summed; none if nothing of that day was."""
+    if facts.window is None or facts.window.end in facts.open_days:
+        return ()
+    last = max(facts.window.end, facts.previous.end) if facts.previous else facts.window.end
+    return late_metrics(dataset, (_offset(group.zone) for group in groups), last, read_at)
 
 
 def _conversions(
@@ -521,10 +541,6 @@ def _with_compared_days(
         compared, no_previous = _compared(source, dataset, with_days, named_groups, condition, tried)
         if no_previous is None:
             break
-    if compared.window is not None:
-        offsets = (_offset(group.zone) for group in newest)
-        late = late_metrics_sentence(dataset, offsets, compared.window.end, read_at)
-        notes = (*notes, late) if late else notes
     return replace(compared, days=days, no_previous=no_previous), tried, notes
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adreel.charts import CardData, as_table, chart_of
+from adreel.charts.echarts import NO_VALUE
 from adreel.charts.labels import amount
 from adreel.charts.selection import span_text
 from adreel.dashboards.cards import PinnedCard, PinState
@@ -104,7 +105,7 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
 def _numbers(chart: Mapping[str, Any]) -> Iterator[str]:
     for number in chart["numbers"]:
         shape, change = number["format"], number.get("change")
-        value = "Unknown"
+        value = NO_VALUE
         if number["value"] is not None:
             value = amount(number["value"], shape["unit"], shape["currency"], shape["decimals"])
         yield f"- {number['title']}: {value}" + (f" ({change:+.1f} %)" if change is not None else "")

@@ -51,7 +51,7 @@ def blocks_of(chart: Json, ruler: Ruler, room: float) -> Iterator[Block]:
 def value_text(value: float | None, shape: Json) -> str:
     """A figure with its unit."""
     if value is None:
-        return "Unknown"
+        return "\N{EN DASH}"
     number = f"{value:,.{shape['decimals']}f}"
     if shape["unit"] == "money":
         return f"{number} {shape['currency']}" if shape["currency"] else number
@@ -165,7 +165,7 @@ def _look(series: Json, place: int, number: int) -> tuple[str, str]:
 
 def _panel(chart: Json, panel: Json, number: int, plot: float, room: float, sheet: Paper, x: float, y: float) -> None:
     axes = sheet.axes(x + AXIS, y, room - AXIS - 0.1, plot)
-    opened = set(chart["x"].get("open") or ())
+    opened = {*(chart["x"].get("open") or ()), *(panel.get("open") or ())}
     days = chart["x"]["values"]
     for place, series in enumerate(panel["series"]):
         color, dash = _look(series, place, number)

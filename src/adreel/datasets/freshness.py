@@ -165,29 +165,63 @@ def _incomplete(
         yield IncompleteDay(day, metrics, len(times), of[day], max(at for at, _ in times), is_over)
 
 
-def late_metrics_sentence(dataset: Dataset, offsets: Iterable[timedelta], last: date, read_at: datetime) -> str:
-    """What is said of metrics that are later than the report and were incomplete on the day `last`; empty for none.
+@dataclass(frozen=True, slots=True)
+class LateMetrics:
+    """Metrics that are later than their report and incomplete on the last day of a period, `last`.
+
+    `complete_until` is their last day that is complete in all ad accounts, `complete_at` when `last` will be.
+    """
+
+    metrics: tuple[str, ...]
+    last: date
+    complete_until: date
+    complete_at: datetime
+
+    @property
+    def sentence(self) -> str:
+        """What is said of charts that have them over several days."""
+        return phrase(
+            "%(metrics)s of %(day)s was not complete when the rows were read (complete on %(complete_day)s at %(time)s "
+            "UTC). Totals and comparisons leave the day out; rankings have it and are too low.",
+            **self._facts,
+        )
+
+    @property
+    def sentence_without_days(self) -> str:
+        """What is said if no day of the period is complete."""
+        return phrase(
+            "%(metrics)s of %(day)s was not complete when the rows were read and is too low, so it is not compared "
+            "(complete on %(complete_day)s at %(time)s UTC).",
+            **self._facts,
+        )
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        at = self.complete_at.astimezone(UTC)
+        return {
+            "metrics": ", ".join(str(catalog.metrics()[name].title) for name in self.metrics),
+            "day": shown_day(self.last),
+            "complete_day": shown_day(at.date()),
+            "time": f"{at:%H:%M}",
+        }
+
+
+def late_metrics(
+    dataset: Dataset, offsets: Iterable[timedelta], last: date, read_at: datetime
+) -> tuple[LateMetrics, ...]:
+    """The metrics of a dataset that were incomplete on the day `last`, although its report was complete.
 
     `offsets` are those of the ad accounts' zones, `read_at` is the aware time at which the rows were read.
     """
-    zones, sentences = tuple(offsets), []
+    zones, late = tuple(offsets), []
     delays = {name: _metric_delay(name) for name in dataset.metrics}
     for delay in sorted({delay for delay in delays.values() if delay > report_delay(dataset)}):
-        if all(last <= last_complete_day(offset, delay, read_at) for offset in zones):
-            continue
-        at = max(complete_at(last, offset, delay) for offset in zones).astimezone(UTC)
-        titles = [str(catalog.metrics()[name].title) for name in dataset.metrics if delays[name] == delay]
-        sentences.append(
-            phrase(
-                "%(metrics)s of %(day)s was not complete when the rows were read and is too low, also in comparisons "
-                "(complete on %(complete_day)s at %(time)s UTC).",
-                metrics=", ".join(titles),
-                day=shown_day(last),
-                complete_day=shown_day(at.date()),
-                time=f"{at:%H:%M}",
-            )
-        )
-    return " ".join(sentences)
+        complete_until = min(last_complete_day(offset, delay, read_at) for offset in zones)
+        if last > complete_until:
+            names = tuple(name for name in dataset.metrics if delays[name] == delay)
+            at = max(complete_at(last, offset, delay) for offset in zones)
+            late.append(LateMetrics(names, last, complete_until, at))
+    return tuple(late)
 
 
 def late_rows(dataset: Dataset, incomplete: Iterable[IncompleteDay]) -> bool:

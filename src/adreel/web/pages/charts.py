@@ -37,6 +37,7 @@ from adreel.charts import (
 )
 from adreel.charts.choices import CONVERT, UNCONVERTED, AskedCharts, as_shown, asked_of, opened_with
 from adreel.charts.drilling import LEVELS, drills_of, is_above
+from adreel.charts.echarts import NO_VALUE
 from adreel.charts.files import rows_of
 from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
 from adreel.charts.labels import amount
@@ -756,6 +757,6 @@ def _link(menus: Menus, key: str, value: str) -> str:
 def _number(figure: Mapping[str, Any]) -> Number:
     value, shape = figure["value"], figure["format"]
     if value is None:
-        return Number(figure["title"], phrase("Unknown"), None)
+        return Number(figure["title"], NO_VALUE, None)
     text = amount(value, shape["unit"], shape["currency"], shape["decimals"])
     return Number(figure["title"], text, figure.get("change"), figure.get("rise") or "", bool(figure.get("late")))

@@ -108,21 +108,36 @@
 
   // -- parts of options
 
-  // What a picture shows in a sentence: of each main figure its extremes, and the sum of what is summed, over complete days.
-  const summary = (chart) => (chart.panels ?? []).flatMap((panel) => panel.series
-    .filter((series) => series.role === "main" && panel.format).slice(0, 1).flatMap((series) => {
-      const known = series.values.map((value, place) => [value, place]).filter(([value, place]) => typeof value === "number" && !chart.x.open?.includes(place));
-      if (!known.length) return [];
+  // The places of days that are incomplete, for all figures or for this one.
+  const incomplete = (chart, panel) => new Set([...(chart.x.open ?? []), ...(panel.open ?? [])]);
+
+  // What a picture shows in sentences: of each figure its extremes, and the sum of what is summed, over complete days.
+  const summary = (chart) => (chart.cells ? [heatSummary(chart)] : (chart.panels ?? []).flatMap((panel) => panel.series
+    .filter((series) => series.role !== "previous" && panel.format).map((series) => {
+      const opened = incomplete(chart, panel);
       const format = formatter(panel.format);
-      const ordered = [...known].sort((one, other) => one[0] - other[0]);
-      const at = (pair) => ({ value: format(pair[0]), at: plain(axisText(chart.x, chart.x.values[pair[1]])) });
-      const [low, high] = [at(ordered[0]), at(ordered.at(-1))];
-      const isSum = typeof panel.total === "number";
-      const facts = { figure: plain(series.name), high: high.value, high_at: high.at, low: low.value, low_at: low.at };
-      return isSum
-        ? phrase("%(figure)s: total %(total)s, highest %(high)s (%(high_at)s), lowest %(low)s (%(low_at)s).", { ...facts, total: format(panel.total) })
-        : phrase("%(figure)s: highest %(high)s (%(high_at)s), lowest %(low)s (%(low_at)s).", facts);
-    })).slice(0, 3).join(" ");
+      const share = (place) => (typeof chart.shares?.[place] === "number" ? ` (${shareText.format(chart.shares[place])} %)` : "");
+      const points = series.values.map((value, place) => [value, plain(axisText(chart.x, chart.x.values[place])), format(value) + share(place)]);
+      const total = typeof panel.total === "number" && series.role === "main" ? format(panel.total) : null;
+      return extremes(plain(series.name), points.filter(([value], place) => typeof value === "number" && !opened.has(place)), total);
+    }))).filter(Boolean).slice(0, 10).join(" ");
+
+  // `points` are [value, where it is, its text].
+  function extremes(figure, points, total = null) {
+    if (!points.length) return "";
+    const ordered = [...points].sort((one, other) => one[0] - other[0]);
+    const [low, high] = [ordered[0], ordered.at(-1)];
+    const facts = { figure, high: high[2], high_at: high[1], low: low[2], low_at: low[1] };
+    return total === null
+      ? phrase("%(figure)s: highest %(high)s (%(high_at)s), lowest %(low)s (%(low_at)s).", facts)
+      : phrase("%(figure)s: total %(total)s, highest %(high)s (%(high_at)s), lowest %(low)s (%(low_at)s).", { ...facts, total });
+  }
+
+  function heatSummary(chart) {
+    const format = formatter(chart.format);
+    return extremes(plain(chart.title_value), chart.cells.filter((cell) => cell[2] !== null)
+      .map(([x, y, value]) => [value, plain(`${chart.y.values[y]} ${chart.x.values[x]}:00`), format(value)]));
+  }
 
   const base = (chart, style) => ({
     animation: !calm(),
@@ -207,7 +222,7 @@
     const width = element.clientWidth;
     const plot = chart.panels.length > 1 ? 68 : 158;
     const panels = chart.panels;
-    const opened = new Set(chart.x.open || []);
+    const open = new Set(chart.x.open ?? []);
     const options = { ...base(chart, style), grid: [], xAxis: [], yAxis: [], series: [], title: [] };
     const named = new Set(panels.flatMap((panel) => panel.series)
       .filter((series) => series.role === "part" || panels.length === 1).map((series) => plain(series.name)));
@@ -216,6 +231,7 @@
     const days = categories(style, chart.x, width - 78);
     panels.forEach((panel, index) => {
       const last = index === panels.length - 1;
+      const opened = incomplete(chart, panel);
       const title = wrapped(panel.title, width - 10, 600);
       options.title.push({ text: title.join("\n"), left: 0, top, textStyle: { color: style.text, fontSize: FONT, fontWeight: 600, lineHeight: LINE } });
       top += title.length * LINE + 16;
@@ -253,13 +269,17 @@
       formatter: (points) => {
         const place = points[0].dataIndex;
         const day = axisText(chart.x, chart.x.values[place]);
-        const lines = [opened.has(place) ? phrase("%(day)s (incomplete)", { day }) : day];
+        const lines = [open.has(place) ? phrase("%(day)s (incomplete)", { day }) : day];
         for (const panel of panels) {
           const format = formatter(panel.format);
+          const isLate = !open.has(place) && incomplete(chart, panel).has(place);
           for (const series of panel.series) {
             const value = series.values[place];
             const before = series.role === "previous" && chart.previous_x ? ` (${dayText(chart.previous_x[place])})` : "";
-            if (value !== null && value !== undefined) lines.push(`${plain(series.name)}${before}: ${format(value)}`);
+            if (value !== null && value !== undefined) {
+              const text = isLate ? phrase("%(value)s (incomplete)", { value: format(value) }) : format(value);
+              lines.push(`${plain(series.name)}${before}: ${text}`);
+            }
           }
         }
         return lines.join("\n");
