@@ -333,6 +333,23 @@ def test_charts_of_all_spend_divide_no_sum_by_one_of_other_campaigns() -> None:
     assert "revenue is that of GMV Max campaigns" in missing_of(dataset, names)[0]
 
 
+def test_charts_say_which_share_of_all_spend_gmv_max_has(shops: Home) -> None:
+    report = run(shops, name="Shares")
+    own = rows(shops, report)
+    currency = own[0]["currency"]
+    query = {"currency": currency, "days": 0}
+    with open_site(shops) as site:
+        answer = program(site).get(f"/datasets/{report['dataset']}/cards/trait.spend_source", **query)
+    cost = Counter[str]()
+    for row in own:
+        if row["currency"] == currency:
+            cost[row["spend_source"]] += row["spend"] or 0
+    shares = {source: 100 * float(amount / cost.total()) for source, amount in cost.items()}
+    assert len(shares) == 2
+    assert dict(zip(answer["chart"]["x"]["ids"], answer["chart"]["shares"], strict=True)) == pytest.approx(shares)
+    assert answer["table"]["head"][-1] == "Share of cost"
+
+
 def _spend_on_home(site: Site) -> dict[str, Any]:
     return dict(program(site).get("/home")["spend"])
 

@@ -336,7 +336,7 @@ def test_values_are_found_by_any_name_they_had_and_shown_by_their_newest(tmp_pat
     chosen = filter_values(lake, "spend", dataset, "campaign", filters=(CardFilter("campaign", ("1",)),))
     assert [value.name for value in chosen.selected] == ["ÄRGER"]
     assert [value.name for value in chosen.values] == ["100%", "ärger"]
-    accounts = filter_values(lake, "spend", dataset, "advertiser", "shop", advertiser_names={"7": "My shop"})
+    accounts = filter_values(lake, "spend", dataset, "advertiser", "shop", names_by_id={"7": "My shop"})
     assert [(value.value, value.name, value.rows) for value in accounts.values] == [("7", "My shop (7)", 4)]
     with pytest.raises(NotFoundError, match="cannot be filtered by ad group"):
         filter_values(lake, "spend", dataset, "adgroup")

@@ -304,9 +304,9 @@ def test_a_stored_text_is_recognised_by_the_message_that_it_was_made_from(data: 
 
 def test_sentences_of_a_stored_text_are_recognised_one_by_one() -> None:
     stored = (
-        "Not complete yet: Reach, Frequency of 2026-11-22 for 2 of 3 ad accounts (complete on 2026-11-24 at 00:00 "
-        "UTC); 2026-11-21 (complete on 2026-11-23 at 00:00 UTC). The figures are too low until a run reads them "
-        "again after that."
+        "Not complete yet: Reach, Frequency of 2026-11-22 for 2 of the 3 ad accounts that are read on this day "
+        "(complete on 2026-11-24 at 00:00 UTC); 2026-11-21 (complete on 2026-11-23 at 00:00 UTC). The figures are too "
+        "low until a run reads them again after that."
     )
     with speaking("de"):
         shown = translated(stored)

@@ -82,7 +82,7 @@ def test_the_order_of_the_dataset_is_that_of_its_columns_wherever_they_are_read(
     assert figures(list(home.rows("select * from spend")[0])) == wanted
     answer = api.good("POST", "/query", json={"sql": "select * from spend"})
     assert figures(list(answer["items"][0])) == wanted
-    heads = re.findall(r'<div class="column-name">(\w+)</div>', visit.good("/datasets/spend/data"))
+    heads = re.findall(r'data-column="(\w+)"', visit.good("/datasets/spend/data"))
     assert figures(heads) == wanted
     # Cells of spreadsheets do not move.
     body = {"name": "Sheet", "days": None}

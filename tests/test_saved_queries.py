@@ -172,6 +172,12 @@ def test_the_history_is_bounded_and_has_each_text_once(ran: Site) -> None:
         ("select *\nfrom nowhere", (2, 6), "Table nowhere was not found"),
         ("select 1,\n getenv('HOME')", (2, 2), "The function getenv is not available here."),
         ("select sum(ad_id) from spend", (1, 8), "no function takes these types"),
+        ("select ad_id from spend\ngroup by 1\nhaving spnd > 1", (3, 8), "column spnd is neither grouped"),
+        (
+            "select ad_id from spend group by 1 having clicks > 1 and clicks < 9",
+            None,
+            "column clicks is neither grouped",
+        ),
     ],
 )
 def test_an_error_is_in_plain_words_at_its_place(

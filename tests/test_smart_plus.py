@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from adreel.pipeline.plan import make_plan
 from adreel.store import Store
 from home import Home, make_home
 from simulator_client import Sim, world
+from web_home import open_site, words_of
 
 DATES = {"start": "today-6", "end": "today-3"}
 
@@ -221,13 +223,21 @@ def test_a_material_in_two_ads_and_twice_in_one_joins_to_its_creatives_without_a
     assert max(map(len, ads.values())) == 2
 
 
-def test_charts_of_materials_name_the_ads_by_the_list_of_smart_plus_ads(home: Home) -> None:
+def test_charts_of_materials_name_the_ads_and_their_days(home: Home) -> None:
     report, rows = materials(home, "Charted")
-    with Store.open(running.settings_of(home), clock=lambda: home.now) as store:
-        lake, charted = Lake(home.path / "lake"), store.datasets.get(report["dataset"])
-        names = names_by_id(Guard(store, Actor(None)), lake, charted)
+    slug = report["dataset"]
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        names = names_by_id(Guard(site.store, Actor(None)), Lake(home.path / "lake"), site.store.datasets.get(slug))
+        page = words_of(visit.part(f"/datasets/{slug}/cards/all").text)
+        values = visit.part(f"/datasets/{slug}/cards/values", key="ad").text
     listed = {row["smart_plus_ad_id"]: row["ad_name"] for row in home.rows("SELECT * FROM smart_ads")}
     assert {names[row["smart_plus_ad_id"]] for row in rows} == {listed[row["smart_plus_ad_id"]] for row in rows}
+    euros = [row["smart_plus_ad_id"] for row in rows if row["currency"] == "EUR"]
+    assert euros
+    assert all(listed[ad] in page and ad not in page for ad in euros)
+    assert all(f"{listed[ad]} ({ad})" in html.unescape(values) for ad in euros)
+    assert f"Figures cover {rows[0]['start_date']} to {rows[0]['end_date']}." in page
 
 
 def test_lifetime_figures_have_no_dates_and_all_metrics_fit_in_batches(home: Home) -> None:

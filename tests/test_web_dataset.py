@@ -133,6 +133,11 @@ def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
     assert page.startswith("about 3 requests, about 1 s at API level 5000 Based on the last run.")
     assert "2026-11-19 to 2026-11-21 (UTC+01:00, 1 ad account)" in page
     assert ran.home.requests("") == []
+    # A scheduled run reads the days of its own time.
+    ran.home.good("run", "-f", ran.home.file("hours.yaml", name="Hours", schedule={"every": "day", "at": "09:00"}))
+    scheduled = ran.visit("admin").words("/datasets/hours/next")
+    assert "Days of a run that starts now:" in page
+    assert "Days of the scheduled run at 2026-11-23 09:00 (UTC): 2026-11-20 to 2026-11-22" in scheduled
 
 
 def test_what_the_last_run_changed_is_shown_per_currency(ran: Site) -> None:

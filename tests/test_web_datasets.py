@@ -90,7 +90,9 @@ def test_a_row_says_what_the_table_holds_and_how_the_last_run_went(three: Site) 
     page = words_of(three.visit("admin").good("/datasets"))
     rows = Lake(three.home.path / "lake").table("ads_by_day").rows
     badge = "Verified: rows, keys, 4 sums"
-    assert f"Ads by day daily core {badge} Performance demo {rows:,} 9 just now {badge}" in page
+    assert (
+        f"Ads by day daily core {badge} {rows:,} rows · just now Performance demo {rows:,} 9 just now {badge}" in page
+    )
     assert "Zeroth hour core Never run Performance demo \N{EN DASH} \N{EN DASH} Never Never run" in page
 
 

@@ -1,7 +1,7 @@
-"""Arrow's functions on columns, loaded when one is first called.
+"""Arrow's functions on columns, and numpy, loaded when one is first called.
 
-They are 9 MB of a process. A worker calls none of them, nor does a server for pages of rows and charts: DuckDB reads
-these.
+Each is about 10 MB of a process. A worker calls none of them, nor does a server for pages of rows and charts: DuckDB
+reads these.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ class _OnDemand:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name), name)
+        value = getattr(import_module(self._name), name)
+        setattr(self, name, value)
+        return value
 
 
 pc: Any = _OnDemand("pyarrow.compute")
+np: Any = _OnDemand("numpy")

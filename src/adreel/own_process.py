@@ -1,7 +1,10 @@
-"""What every process of adreel's own imports first: pandas stays out of it.
+"""What every process of adreel's own imports first: pandas stays out of it, and numpy out of a server.
 
 Arrow imports pandas, where it is installed, with the first list that becomes an array: 34 MB and 0.4 s that only
 programs of people, which import adreel themselves, have a use for. Drivers of databases that need it have it.
+
+Arrow imports numpy, where it is installed, when it is imported itself: 17 MB of which a server has a use only for a
+comparison of versions. It then imports numpy by itself, and Arrow remains without.
 """
 
 from __future__ import annotations
@@ -14,17 +17,26 @@ from types import FrameType, ModuleType
 _BY_ARROW = frozenset({"__main__", "adreel", "deltalake", "duckdb", "pyarrow"})
 """Packages in whose calls Arrow is what asks for pandas; none of them imports it by itself."""
 
-_FOR_PEOPLE = "adreel.notebook"
+_BY_THEMSELVES = frozenset({"adreel.arrow", "adreel.notebook"})
+"""Modules that import them on purpose."""
 
 
-class _WithoutPandas(MetaPathFinder):
-    """Finds no pandas for Arrow."""
+_out = {"pandas"}
+
+
+class _Without(MetaPathFinder):
+    """Finds nothing of what stays out for Arrow."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        """Raises ImportError for pandas if Arrow asks for it, and leaves all else to others."""
+        """Raises ImportError for what stays out if Arrow asks for it, and leaves all else to others."""
         del path, target
-        if fullname == "pandas" and _is_asked_by_arrow():
-            raise ImportError("adreel's own processes have no use for pandas", name=fullname)
+        if fullname in _out and _is_asked_by_arrow():
+            raise ImportError(f"This process of adreel has no use for {fullname}.", name=fullname)
+
+
+def keep_numpy_out() -> None:
+    """Keeps Arrow without numpy in this process, if it is not imported yet; no rows can be committed here then."""
+    _out.add("numpy")
 
 
 def _is_asked_by_arrow() -> bool:
@@ -33,11 +45,11 @@ def _is_asked_by_arrow() -> bool:
     while frame.f_back is not None and _name_of(frame).startswith(("importlib", "_frozen_importlib")):
         frame = frame.f_back
     name = _name_of(frame)
-    return name != _FOR_PEOPLE and name.partition(".")[0] in _BY_ARROW
+    return name not in _BY_THEMSELVES and name.partition(".")[0] in _BY_ARROW
 
 
 def _name_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
-sys.meta_path.insert(0, _WithoutPandas())
+sys.meta_path.insert(0, _Without())

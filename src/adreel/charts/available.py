@@ -114,6 +114,11 @@ class CardOffer:
         return any(figure.has_money for figure in self.figures)
 
     @property
+    def has_shares(self) -> bool:
+        """Whether each row has one of the axis's values, so that what these have adds up to the whole."""
+        return self.card.shares and all(axis.axis.kind == "value" or axis.by in SHARING for axis in self.axes)
+
+    @property
     def has_days(self) -> bool:
         """Whether it has an axis of days."""
         return any(axis.by == DAY for axis in self.axes)

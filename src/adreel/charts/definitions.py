@@ -72,7 +72,8 @@ class CardSpec:
     `each` is the number of cards, one for each column of the last axis. Cards about `entities` are for entity lists,
     those about `figures` for reports. `limit` is how many values are shown, those with most of the first figure;
     where the least is best and there is a title and meaning for the `cheapest`, those with least of it.
-    `at_least` leaves out values with less of a figure. `previous` adds the previous period.
+    `at_least` leaves out values with less of a figure. `previous` adds the previous period. `shares` adds the share
+    that each value has of the sum over all values, where every row has one of these.
     """
 
     name: str
@@ -94,6 +95,7 @@ class CardSpec:
     remarks: tuple[Remark, ...] = ()
     calculated: int = 0
     cheapest: tuple[str, str] | None = None
+    shares: bool = False
 
 
 Rise = Literal["better", "worse"]
@@ -553,6 +555,7 @@ CARDS: tuple[CardSpec, ...] = (
         limit=15,
         remarks=(Remark("several", Phrase("The table below has the other figures of each value.")),),
         calculated=6,
+        shares=True,
     ),
     CardSpec(
         "map",
@@ -592,6 +595,7 @@ CARDS: tuple[CardSpec, ...] = (
         each=3,
         limit=15,
         calculated=6,
+        shares=True,
     ),
     CardSpec(
         "creatives",

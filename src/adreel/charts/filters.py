@@ -158,10 +158,17 @@ def _values(source: CardSource, dataset: Dataset, offer: FilterOffer, *condition
     return sorted(values, key=lambda value: (value.name.casefold(), value.value))
 
 
-def advertiser_label(advertiser: str, names: Mapping[str, str]) -> str:
-    """An ad account's name with its id; the id alone if it has no name."""
-    name = names.get(advertiser, "")
-    return f"{name} ({advertiser})" if name else advertiser
+def named_by_id(value: str, names: Mapping[str, str]) -> str:
+    """A name with its id; the id alone if it has no name."""
+    name = names.get(value, "")
+    return f"{name} ({value})" if name else value
+
+
+def named_values(values: Iterable[FilterValue], names: Mapping[str, str]) -> tuple[FilterValue, ...]:
+    """The values, those without a name in the table with that of their id."""
+    return tuple(
+        replace(value, name=named_by_id(value.value, names)) if value.name == value.value else value for value in values
+    )
 
 
 def _name(dataset: Dataset, offer: FilterOffer) -> str:
@@ -181,11 +188,11 @@ def filter_values(
     advertisers: Sequence[str] = (),
     filters: Sequence[CardFilter] = (),
     limit: int = MOST_VALUES,
-    advertiser_names: Mapping[str, str] = MappingProxyType({}),
+    names_by_id: Mapping[str, str] = MappingProxyType({}),
 ) -> FilterValues:
     """The values of the filter `key` whose name or id contains `search`, among rows under the other filters.
 
-    `key` may be `advertiser` too, whose names are in `advertiser_names` if the table has none. NotFoundError if the
+    `key` may be `advertiser` too. `names_by_id` are names of ids that the table has no names of. NotFoundError if the
     table does not have the filter, InputError for other filters that it does not have.
     """
     names = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
@@ -210,9 +217,9 @@ def filter_values(
         source = CardSource(connection)
         selected = _selected(source, dataset, offer, chosen)
         values = _values(source, dataset, offer, *conditions)
-    if key == ADVERTISER and not label:
-        selected = tuple(replace(value, name=advertiser_label(value.value, advertiser_names)) for value in selected)
-        values = [replace(value, name=advertiser_label(value.value, advertiser_names)) for value in values]
+    if not offer.label:
+        selected = named_values(selected, names_by_id)
+        values = list(named_values(values, names_by_id))
         values.sort(key=lambda value: value.name.casefold())
     if wanted and not offer.label:
         values = [value for value in values if wanted in value.name.lower() or wanted in value.value.lower()]

@@ -37,7 +37,7 @@ Role = Literal["category", "id", "series", "value", "previous_category", "previo
 ORDERED = frozenset({"age"})
 """Columns whose values have an order of their own, which is that of their texts; what is not known is last."""
 
-_NAMED_APART = ("advertiser_id", "material_id")
+_NAMED_APART = ("advertiser_id", "material_id", "campaign_id", "adgroup_id", "smart_plus_ad_id")
 """Columns of IDs whose names are not in the table."""
 
 _WHOLE_MONEY = frozenset(
@@ -256,7 +256,7 @@ class _CardReader:
         totals = {until: self._totals(offer, until) for until in dict.fromkeys((None, *days))}
         rows = [
             (
-                span_text(span) if span else phrase("All rows"),
+                span_text(span) if span else self._rows_text(),
                 *(totals[until][number][place] for place, until in enumerate(days)),
             )
             for number, span in enumerate(periods)
@@ -270,6 +270,10 @@ class _CardReader:
         head = (CardColumn("period", phrase("Days"), "category"), *values)
         has_rows = any(value is not None for total in totals[None] for value in total)
         return CardData(offer, head, tuple(rows) if has_rows else ())
+
+    def _rows_text(self) -> str:
+        """What the rows of a table without days cover."""
+        return span_text(self._facts.range) if self._facts.range else phrase("All rows")
 
     def _ends_early(self, until: date) -> bool:
         """Whether the window has days until then and after."""
@@ -386,7 +390,9 @@ class _CardReader:
         """Display names of the values in the first column: the label at `place`, else a name of the value itself."""
         names_by_id = self._names_by_id if axis.by in _NAMED_APART else {}
         names = [
-            str(row[place]) if axis.label and row[place] else names_by_id.get(row[0]) or named(axis.by, row[0])
+            named(axis.label, row[place])
+            if axis.label and row[place]
+            else names_by_id.get(row[0]) or named(axis.by, row[0])
             for row in rows
         ]
         return distinct(names, [str(row[0]) for row in rows])
@@ -416,12 +422,14 @@ class _CardReader:
             sums = []
         names = self._names(axis, sums, len(by))
         skipped = len(by) + len(labels)
+        has_shares = offer.has_shares and isinstance(first.computation, Sum)
         rows = [
             (
                 row[0] if row[0] is None else str(row[0]),
                 name,
                 *((_address(row[skipped - 1]),) if axis.picture else ()),
                 *(_number(value) for value in row[skipped:-2]),
+                *((_share(row[skipped], row[-1]),) if has_shares else ()),
             )
             for row, name in zip(sums, names, strict=True)
         ]
@@ -433,7 +441,11 @@ class _CardReader:
         )
         if axis.picture:
             head += (CardColumn("picture", phrase("Picture"), "picture"),)
-        first_values = [row[-len(offer.figures)] for row in rows]
+        values = self._values(offer)
+        if has_shares:
+            share_title = phrase("Share of %(figure)s", figure=within_sentence(first.title))
+            values += (CardColumn("share", share_title, "share", "percent", decimals=1),)
+        first_values = [row[-len(values)] for row in rows]
         notes = others_note(offer, first_values, sums[0][-2], sums[0][-1]) if sums else ()
         if is_floored and offer.floor is not None:
             notes = (
@@ -446,7 +458,7 @@ class _CardReader:
             )
         if axis.by == "material_id" and any(row[0] in self._names_by_id for row in rows):
             notes = (*notes, phrase("Creatives have the names of the ads that use them."))
-        return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
+        return CardData(offer, (*head, *values), tuple(rows), notes)
 
     def _map(self, offer: CardOffer) -> CardData:
         """Bars of all countries; those without a tile are named, as they are in the table only."""
@@ -596,6 +608,11 @@ def _decimals(figure: CardFigure, currency: str | None) -> int:
     if figure.unit == "count":
         return 0
     return money_decimals(currency) if isinstance(figure.computation, Sum) else 2
+
+
+def _share(value: Any, total: Any) -> float | None:
+    """The percent that a value is of the sum of all; None without one."""
+    return 100 * float(value) / float(total) if value is not None and total and total > 0 else None
 
 
 def _labels(axis: CardAxis) -> tuple[str, ...]:

@@ -106,7 +106,8 @@ class CardFacts:
 
     `days` is the number of days or the period that is shown. Of the `shown_advertisers` those in other currencies,
     `left_out_advertisers`, are in no figure. `no_previous` says why there is no comparison, `choice_notes` what of the
-    choices the table does not have, `range_notes` which days the figures cover of a table without days.
+    choices the table does not have, `range_notes` which days the figures cover of a table without days; `range` are
+    these days, if they are the same for all ad accounts.
     """
 
     rows: int
@@ -131,6 +132,7 @@ class CardFacts:
     no_previous: str | None = None
     choice_notes: tuple[str, ...] = ()
     range_notes: tuple[str, ...] = ()
+    range: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +317,7 @@ def _selected(
         left_out_advertisers=len(left_out),
         choice_notes=(*_choice_notes(choices, currency, facts, chosen), *days_notes),
         range_notes=tuple(_range_notes(chosen, newest)),
+        range=_range(newest),
     )
     return CardSelection(
         facts=facts,
@@ -705,6 +708,13 @@ def _choice_notes(
             )
     if choices.filters and not chosen:
         yield phrase("No rows match all filters together.")
+
+
+def _range(newest: Sequence[_Group]) -> Span | None:
+    """The days that all figures of a table without days cover; None if they differ."""
+    ranges = {group.range for group in newest}
+    (days,) = ranges if len(ranges) == 1 else (None,)
+    return Span(*days) if days is not None else None
 
 
 def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:

@@ -1854,6 +1854,9 @@ def serve(
     runs_at_once: _RunsAtOnce = 2,
 ) -> None:
     """Serve the Data Center (web pages and REST API), and work on its runs."""
+    from adreel.own_process import keep_numpy_out
+
+    keep_numpy_out()
     from adreel.cli import serving
 
     serving.serve(ctx.obj, host, port, browser=browser, runs_at_once=runs_at_once if worker else 0)

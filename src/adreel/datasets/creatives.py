@@ -1,6 +1,6 @@
 """Names for charts that TikTok's own report lacks.
 
-Creatives have the names of the ads that use them, Smart+ ads those of other tables.
+Creatives have the names of the ads that use them; what a report of Smart+ materials is about has those of other tables.
 """
 
 from __future__ import annotations
@@ -9,24 +9,32 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from adreel.access import Guard
+from adreel.catalog import smart_plus
 from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.entity_names import entity_names
+from adreel.datasets.stored import source_of
 from adreel.errors import AdreelError
 from adreel.lake import Lake
 from adreel.language import integer, phrase
 from adreel.store import SavedDataset
 
 _USES = frozenset({"material_id", "related_ad_ids"})
-_SMART = "smart_plus_ad_id"
+_SMART = ("campaign_id", "adgroup_id", "smart_plus_ad_id")
+"""What a report of Smart+ materials, which has no names of them, may be about."""
+
 _ADS = frozenset({"ad_id", "ad_name"})
 
 
 def names_by_id(guard: Guard, lake: Lake, saved: SavedDataset) -> dict[str, str]:
-    """The names of a dataset's ad accounts, creatives and Smart+ ads, as far as whoever asks may see them."""
+    """The names of a dataset's ad accounts, creatives and Smart+ entities, as far as whoever asks may see them."""
+    names: dict[str, str] = {}
     with suppress(AdreelError):
-        smart = entity_names(guard, lake, saved, [_SMART] if _has(lake, saved, frozenset({_SMART})) else [])
-        return creative_names(guard, lake, saved) | smart.get(_SMART, {}) | advertiser_names(guard, saved)
-    return advertiser_names(guard, saved)
+        names |= creative_names(guard, lake, saved)
+        if source_of(saved).values.get("report") == smart_plus.MATERIALS:
+            columns = [name for name in _SMART if _has(lake, saved, frozenset({name}))]
+            for entities in entity_names(guard, lake, saved, columns).values():
+                names |= entities
+    return names | advertiser_names(guard, saved)
 
 
 def creative_names(guard: Guard, lake: Lake, saved: SavedDataset) -> dict[str, str]:

@@ -271,7 +271,12 @@ def _words(day: IncompleteDay) -> str:
         return phrase("%(day)s (complete on %(complete_day)s at %(time)s UTC)", **facts)
     if titles:
         return phrase(
-            "%(metrics)s of %(day)s for %(some)s of %(all)s ad accounts (complete on %(complete_day)s at %(time)s UTC)",
+            "%(metrics)s of %(day)s for %(some)s of the %(all)s ad accounts that are read on this day (complete on "
+            "%(complete_day)s at %(time)s UTC)",
             **facts,
         )
-    return phrase("%(day)s for %(some)s of %(all)s ad accounts (complete on %(complete_day)s at %(time)s UTC)", **facts)
+    return phrase(
+        "%(day)s for %(some)s of the %(all)s ad accounts that are read on this day (complete on %(complete_day)s at "
+        "%(time)s UTC)",
+        **facts,
+    )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from adreel.arrow import pc
@@ -199,7 +198,7 @@ def _spans(dataset: Dataset, now: datetime) -> set[Span]:
 def _same_start(batch: Any, spans: set[Span]) -> Any:
     """Rows that a run over one of the spans would overwrite, though they cover other days."""
     starts, ends = (batch.column(name) for name in DAYS)
-    overwritten = pa.array(np.zeros(batch.num_rows, bool))
+    overwritten = pa.repeat(pa.scalar(value=False), batch.num_rows)
     for days in spans:
         overwritten = pc.or_(overwritten, pc.and_(pc.equal(starts, days.start), pc.not_equal(ends, days.end)))
     return overwritten
@@ -362,7 +361,7 @@ def _columns(lake: Lake, slug: str, before: Dataset, after: Dataset) -> Iterator
 
 def _with_a_value(batch: Any) -> Any:
     """Rows with a value in any of the batch's columns."""
-    present = pa.array(np.zeros(batch.num_rows, bool))
+    present = pa.repeat(pa.scalar(value=False), batch.num_rows)
     for column in batch.columns:
         present = pc.or_(present, pc.is_valid(column))
     return present

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, Schema, TableFeatures, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -28,6 +27,11 @@ from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_c
 from adreel.lake.windows import Leaving, Spared, Superseded, Window, as_days
 from adreel.language import integer, phrase
 from adreel.update_methods import Method
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from adreel.arrow import np
 
 ATTEMPTS = 5
 """Tries of a commit when other writers are faster each time."""

@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pyarrow as pa
 
 from adreel.lake.columns import day_of
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from adreel.arrow import np
 
 HELD_ROWS = 131_072
 """Rows that are in memory at a time. Fewer are left in the order in which they came: they are one file in any order."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from adreel.arrow import pc
 from adreel.lake.files import DataFile, read_file
 from adreel.lake.keys import KeyIndex
 from adreel.lake.storage import Storage
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from adreel.arrow import np
 
 
 @dataclass(frozen=True, slots=True)

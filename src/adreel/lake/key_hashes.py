@@ -7,20 +7,22 @@ processor time, 35 MB) and pyarrow has none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
 from adreel.errors import InputError
 from adreel.language import phrase
 
-Words = np.ndarray[Any, np.dtype[np.uint64]]
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from adreel.arrow import np
 
-_LANES = (
-    (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)),
-    (np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x94D049BB133111EB)),
-)
+# Arrow's own ways to numpy are not used: a server's Arrow has none (see `adreel.own_process`).
+Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint64]]"
+
+_LANES = ((0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9), (0xC2B2AE3D27D4EB4F, 0x94D049BB133111EB))
 """An odd factor and an odd multiplier for each hash."""
 
 _WORD = 8
@@ -31,7 +33,7 @@ def key_hashes(batch: Any, key: tuple[str, ...], count: int = 2) -> list[Words]:
 
     Nulls hash as anything. Raises InputError for a column of a type that has no equality.
     """
-    lanes = _LANES[:count]
+    lanes = [(np.uint64(factor), np.uint64(multiplier)) for factor, multiplier in _LANES[:count]]
     states = [np.full(batch.num_rows, factor, np.uint64) for factor, _ in lanes]
     for name in key:
         for words, live in _words(batch.column(name), name):
@@ -67,9 +69,9 @@ def _words(column: Any, name: str) -> Iterator[tuple[Words, Any]]:
     elif pa.types.is_decimal(kind):
         yield from ((words, None) for words in _fixed(column, np.uint64, 2).T)
     elif pa.types.is_boolean(kind):
-        yield column.cast(pa.int8()).fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64), None
+        yield _fixed(column.cast(pa.uint8()).fill_null(0), np.uint8, 1)[:, 0].astype(np.uint64), None
     elif pa.types.is_floating(kind):
-        plain = column.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+        plain = _fixed(column.cast(pa.float64()).fill_null(0.0), np.float64, 1)[:, 0]
         yield (plain + 0.0).view(np.uint64), None  # -0.0 is 0.0
     elif pa.types.is_integer(kind) or pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
         yield _fixed(column, np.dtype(f"i{kind.bit_width // 8}"), 1)[:, 0].astype(np.int64).view(np.uint64), None
@@ -77,6 +79,17 @@ def _words(column: Any, name: str) -> Iterator[tuple[Words, Any]]:
         raise InputError(
             phrase("Column %(column)s is %(type)s, which cannot be part of a primary key.", column=name, type=kind)
         )
+
+
+def truths(column: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The values of a boolean column without nulls."""
+    return _fixed(column.cast(pa.uint8()), np.uint8, 1)[:, 0].astype(bool)
+
+
+def rows_chosen(rows: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
+    """The same as a boolean column."""
+    packed = pa.py_buffer(np.packbits(rows, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(rows), [None, packed])
 
 
 def _fixed(column: Any, kind: Any, width: int) -> Any:

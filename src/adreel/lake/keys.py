@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from adreel.arrow import pc
 from adreel.errors import InputError
-from adreel.lake.key_hashes import Words, key_hashes
+from adreel.lake.key_hashes import Words, key_hashes, rows_chosen, truths
 from adreel.language import phrase
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from adreel.arrow import np
 
 Source = Any
 """A pyarrow Table, Dataset or RecordBatchReader, or a callable that gives one of them."""
@@ -143,7 +147,7 @@ def _null_rows(batch: Any, key: tuple[str, ...]) -> np.ndarray[Any, Any]:
     ndarray = np.zeros(batch.num_rows, bool)
     for name in key:
         if batch.column(name).null_count:
-            ndarray |= pc.is_null(batch.column(name)).to_numpy(zero_copy_only=False)
+            ndarray |= truths(pc.is_null(batch.column(name)))
     return ndarray
 
 
@@ -170,7 +174,7 @@ def _counted(
     for batch in batches:
         empty = _null_rows(batch, key)
         (first,) = key_hashes(batch, key, 1)
-        chosen = batch.select(key).filter(pa.array(empty | np.isin(first, suspects)))
+        chosen = batch.select(key).filter(rows_chosen(empty | np.isin(first, suspects)))
         for row in zip(*(column.to_pylist() for column in chosen.columns), strict=True):
             if None in row and row not in counts:
                 if empty_keys >= examples:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -331,8 +330,8 @@ def _numbered(storage: Storage, table: TableState, columns: Collection[str]) -> 
         for number, file in enumerate(table.files):
             first = 0
             for batch in read_file(storage, table.slug, file, file_schema):
-                rows = np.arange(first, first + batch.num_rows)
-                numbers = [pa.array(np.full(len(rows), number)), pa.array(rows)]
+                rows = pa.arange(first, first + batch.num_rows)
+                numbers = [pa.repeat(pa.scalar(number, pa.int64()), batch.num_rows), rows]
                 yield pa.RecordBatch.from_arrays([*batch.columns, *numbers], schema=schema)
                 first += batch.num_rows
 
@@ -341,15 +340,14 @@ def _numbered(storage: Storage, table: TableState, columns: Collection[str]) -> 
 
 def _chosen(storage: Storage, slug: str, file: DataFile, rows: list[int], schema: Any) -> Iterator[Any]:
     """Some rows of a file, in its order, by way of pyarrow's file systems; only their row groups are read."""
-    all_rows = np.array(rows)
     with storage.files.open_input_file(f"{slug}/{file.path}") as stream:
         parquet = pq.ParquetFile(stream, pre_buffer=storage.folder is None)
         names = [name for name in parquet.schema_arrow.names if name in schema.names]
         first = 0
         for group in range(parquet.num_row_groups):
             count = parquet.metadata.row_group(group).num_rows
-            group_rows = all_rows[(all_rows >= first) & (all_rows < first + count)] - first
-            if len(group_rows):
+            group_rows = [row - first for row in rows if first <= row < first + count]
+            if group_rows:
                 table = parquet.read_row_group(group, columns=names, use_threads=False).take(pa.array(group_rows))
                 yield from (with_schema(batch, schema) for batch in table.to_batches())
             first += count

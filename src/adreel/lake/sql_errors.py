@@ -17,6 +17,7 @@ _CLASS = re.compile(r"^(?:(?:[A-Z][A-Za-z]+ )+Error|INTERNAL Error): ")
 _LINE = re.compile(r"\n+LINE (?P<line>\d+): (?P<text>[^\n]*)\n(?P<space> *)\^\s*$")
 """How DuckDB shows where it failed: the line, shortened with dots at either end, and below it a caret."""
 
+_UNGROUPED = re.compile(r'column "?(?P<name>[^"]+)"? must appear in the GROUP BY clause')
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
@@ -68,7 +69,7 @@ def query_error(duckdb_words: str, query: str, with_place: str = "") -> QueryErr
     own = _LINE.search(duckdb_words)
     shown = _LINE.search(with_place) or own
     reason = plain_words(duckdb_words[: own.start()] if own else duckdb_words)
-    place = _place_of(shown, query) if shown else None
+    place = _place_of(shown, query) if shown else _place_after_having(duckdb_words, query)
     return QueryError(reason, place, excerpt_of(query, place) if place else "")
 
 
@@ -121,6 +122,19 @@ def _place_of(shown: re.Match[str], query: str) -> SqlPlace | None:
         width += _width(bare[column])
         column += 1
     return SqlPlace(number, start + column + 1)
+
+
+def _place_after_having(duckdb_words: str, query: str) -> SqlPlace | None:
+    """The place of a column that HAVING must not use, which DuckDB leaves out; None unless it is there once."""
+    ungrouped, having = _UNGROUPED.search(duckdb_words), list(re.finditer(r"\bhaving\b", query, re.IGNORECASE))
+    if ungrouped is None or len(having) != 1:
+        return None
+    name = re.compile(rf'(?<![\w"]){re.escape(ungrouped["name"])}(?!\w)', re.IGNORECASE)
+    places = [match.start() for match in name.finditer(query, having[0].end())]
+    if len(places) != 1:
+        return None
+    before = query[: places[0]]
+    return SqlPlace(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
 
 
 def _width(text: str) -> int:
@@ -202,7 +216,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ),
     (re.compile(r"^syntax error at end of input"), lambda _: phrase("syntax error: the query ends too early.")),
     (
-        re.compile(r'^column "?(?P<name>[^"]+)"? must appear in the GROUP BY clause'),
+        _UNGROUPED,
         lambda m: phrase(
             "column %(name)s is neither grouped nor summed. Add it to GROUP BY (or write GROUP BY ALL), or put it "
             "into a function such as sum() or any_value().",

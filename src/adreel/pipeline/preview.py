@@ -119,12 +119,15 @@ class Asking:
         saved: SavedDataset | None = None,
         *,
         other_days: bool = False,
+        at: datetime | None = None,
     ) -> Planned:
         """The plan for stored advertisers and its estimate; no request is sent.
 
+        The plan is that of a run which begins at the aware time `at`, by default now.
+
         `saved` has the table, whose days the look-back window covers; `other_days` are in place of the dataset's own.
         """
-        now, level = self.clock(), self.settings.tiktok_level
+        now, level = at or self.clock(), self.settings.tiktok_level
         covering = covered(advertisers, dataset.advertisers or account.selection, all_needed=dataset.needs_advertisers)
         first = None
         if saved is not None and not other_days:

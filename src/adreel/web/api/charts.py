@@ -14,7 +14,6 @@ from adreel.charts.echarts import CardTable
 from adreel.charts.filters import FILTERS, MOST_VALUES, CardFilter
 from adreel.charts.periods import CalendarPeriod, Comparison
 from adreel.charts.selection import CardChoices, CurrencyFacts
-from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.creatives import names_by_id
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
@@ -293,7 +292,7 @@ def list_filter_values(
         advertisers=query.advertiser,
         filters=query.filters,
         limit=query.limit,
-        advertiser_names=advertiser_names(who.guard, saved),
+        names_by_id=names_by_id(who.guard, deps.lake, saved),
     )
     return FilterValuesAnswer.model_validate(values)
 

@@ -39,13 +39,12 @@ from adreel.charts.choices import CONVERT, UNCONVERTED, AskedCharts, as_shown, a
 from adreel.charts.drilling import LEVELS, drills_of, is_above
 from adreel.charts.echarts import NO_VALUE
 from adreel.charts.files import rows_of
-from adreel.charts.filters import ADVERTISER, FilterValue, advertiser_label
+from adreel.charts.filters import ADVERTISER, FilterValue, named_by_id, named_values
 from adreel.charts.labels import amount
 from adreel.charts.notes import incomplete_note
 from adreel.charts.periods import period_words
 from adreel.charts.selection import span_text
 from adreel.connections import covered
-from adreel.datasets.advertisers import advertiser_names
 from adreel.datasets.creatives import names_by_id
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
@@ -256,7 +255,7 @@ class Menus:
 
     def folded(self, notes: Iterable[str]) -> tuple[str, ...]:
         """The notes without those that are in sight."""
-        in_sight = self.cautions
+        in_sight = (*self.cautions, *(self.facts.range_notes if self.facts and not self.facts.window else ()))
         return tuple(note for note in notes if note not in in_sight)
 
     @property
@@ -434,7 +433,7 @@ def card_values(request: Request, deps: Here, who: Who, slug: str, key: str, sea
         search,
         advertisers=asked.choices.advertisers,
         filters=asked.choices.filters,
-        advertiser_names=advertiser_names(who.guard, saved),
+        names_by_id=names_by_id(who.guard, deps.lake, saved),
     )
     return respond(request, ValuesPart(key, matches, search.strip()), visitor=who)
 
@@ -592,8 +591,11 @@ def yesterday_of(deps: Deps) -> date:
 
 
 def filter_menus(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> tuple[ChoiceMenu, ...]:
-    """The filters of a table; `names` are those of its ad accounts."""
-    menus = [ChoiceMenu(entry.key, entry.title, entry.selected, asked.having(entry.key)) for entry in facts.filters]
+    """The filters of a table; `names` are those of its ad accounts, and of what its table has only IDs of."""
+    menus = [
+        ChoiceMenu(entry.key, entry.title, named_values(entry.selected, names), asked.having(entry.key))
+        for entry in facts.filters
+    ]
     if len(facts.advertisers) < 2 and not asked.choices.advertisers:
         return tuple(menus)
     return (
@@ -653,13 +655,13 @@ def _left_out_words(facts: CardFacts) -> str:
 
 
 def _selected_accounts(asked: AskedCharts, names: Mapping[str, str]) -> tuple[FilterValue, ...]:
-    return tuple(FilterValue(account, advertiser_label(account, names), 0) for account in asked.choices.advertisers)
+    return tuple(FilterValue(account, named_by_id(account, names), 0) for account in asked.choices.advertisers)
 
 
 def _crumbs(asked: AskedCharts, facts: CardFacts, names: Mapping[str, str]) -> list[Crumb]:
     """The levels above the one that is shown, if a single ad account, campaign or ad group is selected."""
     selected: dict[str, tuple[FilterValue, ...]] = {ADVERTISER: _selected_accounts(asked, names)}
-    selected |= {entry.key: entry.selected for entry in facts.filters}
+    selected |= {entry.key: named_values(entry.selected, names) for entry in facts.filters}
     keys = [level.key for level in LEVELS]
     crumbs = [
         Crumb(f"{level.title} {selected[level.key][0].name}", asked.having(*keys[number + 1 :]))

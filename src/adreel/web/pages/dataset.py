@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Form, Request
@@ -133,7 +133,7 @@ class Overview(Page):
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """Advertisers that count their days alike, and the days that a run would ask of them now."""
+    """Advertisers that count their days alike, and the days that a run asks of them."""
 
     name: str
     count: int
@@ -142,12 +142,16 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class NextRun(Page):
-    """What a run that began now would read; `error` is why that cannot be said."""
+    """What the next run reads: the scheduled one `at` that time, else one that begins now.
+
+    `error` is why that cannot be said.
+    """
 
     template: ClassVar[str] = "_next_run.html"
     planned: Planned | None
     zones: tuple[Zone, ...]
     error: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +278,7 @@ def look_again(request: Request, deps: Here, who: Who, slug: str, *, alone: bool
 
 @router.get("/datasets/{slug}/next")
 def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
-    """What a run that began now would read. Nothing is asked of TikTok."""
+    """What the next run of the schedule reads, else what one that began now would. Nothing is asked of TikTok."""
     saved = who.guard.dataset(slug)
     if is_opened(request):
         return go(request, f"/datasets/{saved.slug}")
@@ -283,10 +287,11 @@ def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
             raise InputError(phrase("The account was deleted. Select another account in Settings."))
         account = who.guard.account(saved.account_id)
         dataset = dataset_of(saved, deps.clock())
-        planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account), saved)
+        at = saved.next_run_at
+        planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account), saved, at=at)
     except AdreelError as error:
         return respond(request, NextRun(None, (), sentence(error)), visitor=who)
-    return respond(request, NextRun(planned, _zones(planned), ""), visitor=who)
+    return respond(request, NextRun(planned, _zones(planned), "", at), visitor=who)
 
 
 def _zones(planned: Planned) -> tuple[Zone, ...]:

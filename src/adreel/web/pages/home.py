@@ -343,7 +343,7 @@ def _spend_figure(spend: CurrencySpend, *, is_converted: bool) -> SpendFigure:
     rows = tuple(
         (
             phrase("%(day)s (incomplete)", day=shown_day(day.day)) if number in opened else shown_day(day.day),
-            phrase("unknown") if day.amount is None else _money(day.amount, spend.currency),
+            phrase("not read") if day.amount is None else _money(day.amount, spend.currency),
             phrase("%(number)s of %(all)s", number=integer(day.advertisers), all=integer(spend.advertisers)),
         )
         for number, day in enumerate(spend.days)
