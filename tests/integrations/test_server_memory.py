@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from home import make_home
+from home import environment_of, make_home, served
 from test_cli_serve import OURS, serving
 from web_home import PASSWORD
 
@@ -22,7 +22,12 @@ PAGES = (
 )
 
 
+SERVE = ("serve", "--port", "0", "--no-browser", "--no-worker")
 COMPARING = ("/datasets/spend/since", "/datasets/spend/versions", "/api/v1/datasets/spend/difference?before=0&after=1")
+
+
+def adreels(environ: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith("ADREEL_")}
 
 
 def test_a_server_shows_every_kind_of_page_and_has_numpy_for_comparisons_alone(tmp_path: Path) -> None:
@@ -32,21 +37,26 @@ def test_a_server_shows_every_kind_of_page_and_has_numpy_for_comparisons_alone(t
     home.now += timedelta(hours=1)
     home.good("run", "spend")
     home.good("users", "add", "ada", "--role", "admin", "--password-stdin", stdin=PASSWORD)
-    with serving(home.path, "serve", "--port", "0", "--no-browser", "--no-worker") as (process, address, _):
-        with httpx2.Client(base_url=address, timeout=60, headers=OURS) as client:
-            client.post("/login", data={"name": "ada", "password": PASSWORD})
+    with (
+        served(home.config) as tiktok,
+        serving(home.path, *SERVE, **adreels(environment_of(home, tiktok))) as (process, address, _),
+        httpx2.Client(base_url=address, timeout=60, headers=OURS) as client,
+    ):
+        client.post("/login", data={"name": "ada", "password": PASSWORD})
 
-            def show(page: str) -> None:
-                answer = client.get(page, headers={"HX-Request": "true"})
-                assert answer.status_code == 200, (page, answer.text)
-                assert answer.content, page
+        def show(page: str) -> None:
+            answer = client.get(page, headers={"HX-Request": "true"})
+            assert answer.status_code == 200, (page, answer.text)
+            assert answer.content, page
 
-            for page in PAGES.split():
-                show(page)
-            answer = client.post("/query", data={"sql": "SELECT ad_id, sum(spend) FROM spend GROUP BY 1"})
-            assert answer.status_code == 200
-            maps = Path(f"/proc/{process.pid}/maps")
-            assert "numpy" not in maps.read_text(encoding="utf-8")
-            for page in COMPARING:
-                show(page)
-            assert "numpy" in maps.read_text(encoding="utf-8")
+        for page in PAGES.split():
+            show(page)
+        preview = client.get("/api/v1/datasets/spend/preview?rows=3")
+        assert preview.json().get("items"), preview.text
+        answer = client.post("/query", data={"sql": "SELECT ad_id, sum(spend) FROM spend GROUP BY 1"})
+        assert answer.status_code == 200
+        maps = Path(f"/proc/{process.pid}/maps")
+        assert "numpy" not in maps.read_text(encoding="utf-8")
+        for page in COMPARING:
+            show(page)
+        assert "numpy" in maps.read_text(encoding="utf-8")

@@ -83,7 +83,8 @@ def _words(column: Any, name: str) -> Iterator[tuple[Words, Any]]:
 
 def truths(column: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """The values of a boolean column without nulls."""
-    return _fixed(column.cast(pa.uint8()), np.uint8, 1)[:, 0].astype(bool)
+    numbers: np.ndarray[Any, np.dtype[np.uint8]] = _fixed(column.cast(pa.uint8()), np.uint8, 1)[:, 0]
+    return numbers.astype(bool)
 
 
 def rows_chosen(rows: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
