@@ -107,6 +107,17 @@ def test_a_pinned_period_moves_with_the_days_and_a_common_period_is_of_all_chart
         assert [len(chart["x"]["values"]) for chart in drawn] == counts
         previous = drawn[1]["previous_x"]
         assert previous == (["2026-11-21", None] if counts == [3, 2] else ["2026-11-20"]), path
+    # A ranking is of its own days alone, and does not say that it is compared with others.
+    pin(visit, card="accounts", query="days=3&currency=EUR", dashboard="1")
+    compared = "2026-11-19 to 2026-11-21, compared with 2026-11-16 to 2026-11-18"
+    line, ranking = (words_of(visit.part(f"/dashboards/1/pins/{number}").text) for number in (1, 3))
+    assert compared in line
+    assert "2026-11-19 to 2026-11-21" in ranking
+    assert "compared with" not in ranking
+    board = site.store.dashboards.get(1)
+    cards = pinned_cards(Guard(site.store, Actor(None)), lake_of(site), board, site.home.now, period_of(""))
+    document = document_of(board, cards, site.store.workspace.get(), site.home.now)
+    assert ["compared with" in card["source"] for card in document["cards"]] == [True, True, False]
     site.home.later(1)
     site.home.good("run", "spend")
     (chart,) = charts(visit.part("/dashboards/1/pins/1").text)
@@ -123,7 +134,9 @@ def test_a_common_period_that_a_report_without_days_cannot_have_is_said_in_sight
     pin(visit, card=card, dataset="videos", query="currency=EUR")
     note = "The period of the dashboard does not apply, as this report has no days. "
     note += "Figures cover 2026-11-19 to 2026-11-21."
-    assert note not in words_of(visit.part("/dashboards/1/pins/1").text)
+    own = words_of(visit.part("/dashboards/1/pins/1").text)
+    assert note not in own
+    assert "Figures cover 2026-11-19 to 2026-11-21." in own
     (part,) = re.findall(r'hx-get="([^"]*)" hx-trigger="load"', visit.good("/dashboards/1?days=1"))
     (cautions,) = re.findall(r'<p class="pin-cautions">([^<]*)</p>', visit.part(html.unescape(part)).text)
     assert note in cautions

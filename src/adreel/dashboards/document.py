@@ -66,7 +66,8 @@ def _source(card: PinnedCard, zone: str) -> Iterator[str]:
         yield card.saved.name
     facts = card.chart.facts if card.chart else None
     if facts is not None and facts.window is not None:
-        compared = f", compared with {span_text(facts.previous)}" if facts.previous else ""
+        previous = facts.previous if card.chart is not None and card.chart.offer.card.previous else None
+        compared = f", compared with {span_text(previous)}" if previous else ""
         yield span_text(facts.window) + compared
     if card.standing is not None and card.standing.read_at is not None:
         yield f"read {_time(card.standing.read_at, zone)}"

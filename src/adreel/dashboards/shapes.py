@@ -73,6 +73,12 @@ def unit_of(shape: Json) -> str:
     return " in %" if shape["unit"] == "percent" else ""
 
 
+def _titled(panel: Json) -> str:
+    """The title of a panel with its unit, unless it has its currency already."""
+    title, shape = str(panel["title"]), panel["format"]
+    return title if shape["currency"] and f"({shape['currency']}" in title else f"{title}{unit_of(shape)}"
+
+
 # -- kinds
 
 
@@ -148,7 +154,7 @@ def _line(chart: Json, ruler: Ruler, room: float) -> Iterator[Block]:
     if len(names) > 1:
         yield _legend(ruler, list(names.values()), room)
     for number, panel in enumerate(panels):
-        title = f"{panel['title']}{unit_of(panel['format'])}"
+        title = _titled(panel)
         yield paragraph(ruler, title, room, SMALL, bold=True, after=0.04)
         plot = 1.9 if len(panels) == 1 else 1.1
         yield Block(plot + 0.34, partial(_panel, chart, panel, number, plot, room))
@@ -218,7 +224,7 @@ def _bars(chart: Json, ruler: Ruler, room: float) -> Iterator[Block]:
     (series,) = panel["series"]
     shares = chart.get("shares") or [None] * len(series["values"])
     names = list(zip(chart["x"]["values"], series["values"], shares, strict=True))
-    yield paragraph(ruler, f"{panel['title']}{unit_of(panel['format'])}", room, SMALL, bold=True, after=0.06)
+    yield paragraph(ruler, _titled(panel), room, SMALL, bold=True, after=0.06)
     most = max((abs(value) for _, value, _ in names if value is not None), default=0) or 1
     for name, value, share in names[:MOST_BARS]:
         text = value_text(value, panel["format"]) + (f" ({share:.1f} %)" if share is not None else "")
@@ -240,7 +246,7 @@ def _bar(lines: Sequence[str], text: str, share: float, room: float, sheet: Pape
 def _columns(chart: Json, ruler: Ruler, room: float) -> Iterator[Block]:
     (panel,) = chart["panels"]
     series = panel["series"]
-    yield paragraph(ruler, f"{panel['title']}{unit_of(panel['format'])}", room, SMALL, bold=True, after=0.04)
+    yield paragraph(ruler, _titled(panel), room, SMALL, bold=True, after=0.04)
     if len(series) > 1:
         names = [(part["name"], COLORS[place % len(COLORS)], "-") for place, part in enumerate(series)]
         yield _legend(ruler, names, room)
@@ -293,7 +299,7 @@ def _heat_plot(chart: Json, plot: float, room: float, sheet: Paper, x: float, y:
 
 def _curve(chart: Json, ruler: Ruler, room: float) -> Iterator[Block]:
     (panel,) = chart["panels"]
-    yield paragraph(ruler, f"{panel['title']}{unit_of(panel['format'])}", room, SMALL, bold=True, after=0.04)
+    yield paragraph(ruler, _titled(panel), room, SMALL, bold=True, after=0.04)
     yield Block(2.3, partial(_curve_plot, chart, panel, room))
     for number in chart["numbers"]:
         text = f"{number['title']}: {value_text(number['value'], number['format'])}"

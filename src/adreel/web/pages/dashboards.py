@@ -583,7 +583,7 @@ def _pinned(deps: Deps, who: Visitor, board: Board, pin: Pin) -> PinView:
     if pinned.chart is not None:
         facts, names = pinned.chart.facts, advertiser_names(who.guard, pinned.saved)
         if not pinned.chart.offer.card.previous:
-            facts = replace(facts, no_previous=None)
+            facts = replace(facts, previous=None, no_previous=None)
         menus = replace(
             menus, facts=facts, filters=filter_menus(pinned.asked, facts, names), yesterday=yesterday_of(deps)
         )
@@ -593,7 +593,8 @@ def _pinned(deps: Deps, who: Visitor, board: Board, pin: Pin) -> PinView:
         return PinView(pinned, _title(pinned), None, menus, error=error, address=address)
     chart = pinned.chart
     figure = replace(figure_of(chart.data, menus, chart.names), key=f"pin-{pin.id}")
-    facts, anchor = chart.facts, waiting(chart.offer).name
+    facts, anchor = menus.facts or chart.facts, waiting(chart.offer).name
+    ranges = () if facts.window or pinned.period_note else facts.range_notes
     return PinView(
         pinned,
         _title(pinned),
@@ -601,7 +602,7 @@ def _pinned(deps: Deps, who: Visitor, board: Board, pin: Pin) -> PinView:
         menus,
         days=span_text(facts.window) if facts.window else "",
         previous_days=span_text(facts.previous) if facts.previous else "",
-        cautions=tuple(filter(None, (menus.filtered, *menus.cautions))),
+        cautions=tuple(filter(None, (menus.filtered, *menus.cautions, *ranges))),
         address=f"{address}#{anchor}",
     )
 
