@@ -131,6 +131,28 @@ def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site)
         assert f"Cost {steps[code]:+,.2f} {code}" not in shown
 
 
+def test_a_late_metric_that_was_completed_is_not_restated(tmp_path: Path) -> None:
+    """The day ends at eight o'clock and is complete at ten, its net cost at seven in the evening."""
+    home = make_home(tmp_path / "home", advertisers=1, ads=3)
+    home.add_account()
+    for hour in (11, 23):
+        home.now = home.now.replace(hour=hour)
+        home.door("now", {"today": home.now.date().isoformat(), "hour": hour})
+        path = home.file(metrics=["spend", "billed_cost"], dates={"start": "today-20", "end": "yesterday"})
+        home.good("run", "-f", path)
+    difference = exact(home.good("diff", "spend", "0", "1", "--json").stdout)
+    (last,) = {entry["day"] for entry in difference["days"] if entry["day"] == "2026-11-21"}
+    (cost,) = _metric(difference, "billed_cost")["sums"]
+    of_last = [step for entry in difference["days"] if entry["day"] == last for step in entry["sums"]]
+    (completed,) = [step["change"] for step in of_last if step["name"] == "billed_cost"]
+    assert completed > 0
+    assert cost["change"] - cost["restated"] == completed
+    assert _metric(difference, "billed_cost")["values_restated"] < _metric(difference, "billed_cost")["values_changed"]
+    calendar = exact(home.good("restatements", "spend", "--metric", "billed_cost", "--json").stdout)
+    assert last not in {day["day"] for day in calendar["days"]}
+    assert calendar["amount"] == cost["restated"]
+
+
 def test_no_number_anywhere_is_a_sum_over_currencies(site: Site) -> None:
     every = [
         row for version in (0, 1) for row in [sum(record["spend"] for record in rows(site.home, version).values())]

@@ -88,6 +88,12 @@ def _metric_delay(name: str) -> timedelta:
     return _SLOW_METRICS.get(name, timedelta())
 
 
+def late_delays(dataset: Dataset) -> dict[str, timedelta]:
+    """How long after the end of a day those metrics of a dataset are complete that are later than its report."""
+    delays = {name: _metric_delay(name) for name in dataset.metrics}
+    return {name: delay for name, delay in delays.items() if delay > report_delay(dataset)}
+
+
 def complete_at(day: date, offset: timedelta, delay: timedelta) -> datetime:
     """The aware time from which on the figures of the ad account's `day` are complete."""
     return datetime.combine(day, time(), UTC) + timedelta(days=1) - offset + delay
@@ -132,9 +138,9 @@ def incomplete_days(
         return ()
     delay, reads = report_delay(dataset), tuple(days)
     parts: list[tuple[tuple[str, ...], timedelta]] = [((), delay)]
-    delays = {name: _metric_delay(name) for name in dataset.metrics}
-    for late in sorted({late for late in delays.values() if late > delay}):
-        parts.append((tuple(name for name in dataset.metrics if delays[name] == late), late))
+    delays = late_delays(dataset)
+    for late in sorted(set(delays.values())):
+        parts.append((tuple(name for name in delays if delays[name] == late), late))
     incomplete: list[IncompleteDay] = []
     for metrics, late in parts:
         whole = {day.day: day for day in incomplete if not day.metrics}
@@ -214,11 +220,11 @@ def late_metrics(
     `offsets` are those of the ad accounts' zones, `read_at` is the aware time at which the rows were read.
     """
     zones, late = tuple(offsets), []
-    delays = {name: _metric_delay(name) for name in dataset.metrics}
-    for delay in sorted({delay for delay in delays.values() if delay > report_delay(dataset)}):
+    delays = late_delays(dataset)
+    for delay in sorted(set(delays.values())):
         complete_until = min(last_complete_day(offset, delay, read_at) for offset in zones)
         if last > complete_until:
-            names = tuple(name for name in dataset.metrics if delays[name] == delay)
+            names = tuple(name for name in delays if delays[name] == delay)
             at = max(complete_at(last, offset, delay) for offset in zones)
             late.append(LateMetrics(names, last, complete_until, at))
     return tuple(late)

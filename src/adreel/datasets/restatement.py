@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from adreel import catalog
 from adreel.datasets.coverage import Coverage, DaysOf, from_json
-from adreel.datasets.freshness import USUAL_DELAY, last_complete_day, report_delay
+from adreel.datasets.freshness import USUAL_DELAY, last_complete_day, late_delays, report_delay
 from adreel.datasets.runs import failed_check, runs_by_version
 from adreel.datasets.schema import columns
 from adreel.datasets.stored import source_of
@@ -252,7 +252,7 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
         account = dict(zip(sums.identity, values, strict=True))
         kind = sums.kinds.of(account.get(ADVERTISER), day)
         zones[day, kind] |= {account[ZONE]} if account.get(ZONE) else set()
-        return account.get(CURRENCY) or "", kind
+        return account.get(CURRENCY) or "", kind, sums.kinds.late(account.get(ADVERTISER), day)
 
     from adreel.lake.difference import Grouping
 
@@ -289,6 +289,7 @@ def restated_sums(
         for day, steps in account.part.days.items()
         if day is not None and sums.kinds.of(account.advertiser, day) is DayKind.RESTATED
         for column, step in steps.items()
+        if column not in sums.kinds.late(account.advertiser, day)
     )
 
 
@@ -325,7 +326,7 @@ def _compare_sums(
         for part in lake.sum_changes(slug, *versions, additive, identity)
     ]
     readings = Readings(lake.versions(slug), store.runs.good(saved, MOST_READINGS))
-    kinds = _kinds(readings, versions, accounts, _delay(saved, now))
+    kinds = _kinds(readings, versions, accounts, _delays(saved, now))
     return _SumComparison(identity, facts, accounts, readings, kinds)
 
 
@@ -334,11 +335,15 @@ def additive_columns(saved: SavedDataset, schema: Any, now: datetime) -> tuple[s
     return tuple(name for name, column in _column_facts(saved, schema.names, now).items() if column.additive)
 
 
-def _delay(saved: SavedDataset, now: datetime) -> timedelta:
-    """How long after a day's end its rows are complete; the usual time for a dataset that is not valid any more."""
+def _delays(saved: SavedDataset, now: datetime) -> tuple[timedelta, Mapping[str, timedelta]]:
+    """How long after a day's end its rows are complete, and its later metrics, by name.
+
+    The usual time for a dataset that is not valid any more.
+    """
     with suppress(DatasetError):
-        return report_delay(parse(source_of(saved), now))
-    return USUAL_DELAY
+        dataset = parse(source_of(saved), now)
+        return report_delay(dataset), late_delays(dataset)
+    return USUAL_DELAY, {}
 
 
 def _same_type(schemas: list[Any], name: str) -> bool:
@@ -559,11 +564,16 @@ class Kinds:
     """Tells the kind of each day of two versions."""
 
     def __init__(
-        self, readings: Readings, numbers: tuple[int, int], before: Reading, after: Reading, delay: timedelta
+        self,
+        readings: Readings,
+        numbers: tuple[int, int],
+        before: Reading,
+        after: Reading,
+        delays: tuple[timedelta, Mapping[str, timedelta]],
     ) -> None:
-        """`delay` is how long after its end TikTok completes a day."""
+        """`delays` are how long after its end TikTok completes a day, and metrics that are later, by name."""
         self._readings = readings
-        self._delay = delay
+        self._delay, self._late_delays = delays
         self._numbers = numbers
         self._before = before
         self._spans = before.spans(), after.spans()
@@ -589,16 +599,30 @@ class Kinds:
         if self._readings.appends(later):
             is_new = day is not None and self._is_outside(0, advertiser, day)
             return DayKind.ADDED if is_new else DayKind.REPEATED
-        if self._was_incomplete(advertiser, day, self._readings.read_at(earlier)):
+        if self._was_incomplete(advertiser, day, self._readings.read_at(earlier), self._delay):
             return DayKind.INCOMPLETE
         is_failed = self._readings.is_failed(earlier) or self._readings.is_failed(later)
         return DayKind.UNVERIFIED if is_failed else DayKind.RESTATED
 
-    def _was_incomplete(self, advertiser: str | None, day: date | None, read_at: datetime | None) -> bool:
+    def late(self, advertiser: str | None, day: date | None) -> frozenset[str]:
+        """The metrics that TikTok had not completed when the day was read first, although the day was complete.
+
+        That they are another number since is no restatement.
+        """
+        if not self._late_delays:
+            return frozenset()
+        earlier, _ = self._readings.reader(self._numbers[0], self._before.zones.get(advertiser, ""), day, advertiser)
+        read_at = self._readings.read_at(earlier) if earlier is not None else None
+        delays = self._late_delays.items()
+        return frozenset(name for name, delay in delays if self._was_incomplete(advertiser, day, read_at, delay))
+
+    def _was_incomplete(
+        self, advertiser: str | None, day: date | None, read_at: datetime | None, delay: timedelta
+    ) -> bool:
         offset = self._before.offset(advertiser)
         if day is None or offset is None or read_at is None:
             return False
-        return day > last_complete_day(offset, self._delay, read_at)
+        return day > last_complete_day(offset, delay, read_at)
 
     def _is_outside(self, side: int, advertiser: str | None, day: date) -> bool:
         """Whether a version's rows of the ad account do not reach to the day."""
@@ -607,7 +631,10 @@ class Kinds:
 
 
 def _kinds(
-    readings: Readings, versions: tuple[int, int], accounts: Iterable[_AdvertiserChanges], delay: timedelta
+    readings: Readings,
+    versions: tuple[int, int],
+    accounts: Iterable[_AdvertiserChanges],
+    delays: tuple[timedelta, Mapping[str, timedelta]],
 ) -> Kinds:
     zones: dict[str | None, str] = {}
     ends: tuple[dict[str | None, Ends], dict[str | None, Ends]] = ({}, {})
@@ -621,7 +648,7 @@ def _kinds(
         Reading(version_ends, zones, readings.read_at(version))
         for version, version_ends in zip(versions, ends, strict=True)
     )
-    return Kinds(readings, versions, before, after, delay)
+    return Kinds(readings, versions, before, after, delays)
 
 
 # -- comparison
@@ -674,7 +701,7 @@ class _Summing:
 
     def _column(self, name: str, changed: Mapping[Any, int]) -> ColumnChange:
         facts = self._column_facts.get(name, _ColumnFacts(name, "", additive=False))
-        restated = sum(count for (_, kind), count in changed.items() if kind is DayKind.RESTATED)
+        restated = _restated(name, changed)
         sums = tuple(self._sums(name, facts.type == "money", changed))
         return ColumnChange(name, facts.title, facts.type, sum(changed.values()), restated, sums)
 
@@ -694,23 +721,28 @@ class _Summing:
     def _sum(
         self, name: str, currency: str | None, accounts: list[_AdvertiserChanges], changed: Mapping[Any, int]
     ) -> CurrencySum:
-        restated_values = sum(count for (_, kind), count in changed.items() if kind is DayKind.RESTATED)
-        counts = (currency, sum(changed.values()), restated_values)
+        counts = (currency, sum(changed.values()), _restated(name, changed))
         if currency == "" and len({account.advertiser for account in accounts}) > 1:
             # Of several ad accounts it may be several currencies.
             return CurrencySum(*counts, None, None, None, None, {})
         steps: dict[Place, Any] = defaultdict(int)
         before: Any = None
         after: Any = None
+        completed: Any = 0
         for account in accounts:
             first, last, _ = account.part.sums[name]
             before, after = _added(before, first), _added(after, last)
             for day, moved in account.part.days.items():
                 if name in moved:
                     steps[day, self._kinds.of(account.advertiser, day)] += moved[name]
+                    completed += moved[name] if self._is_completed(account.advertiser, day, name) else 0
         days = {place: step for place, step in steps.items() if step}
-        restated = sum(step for (_, kind), step in days.items() if kind is DayKind.RESTATED)
+        restated = sum(step for (_, kind), step in days.items() if kind is DayKind.RESTATED) - completed
         return CurrencySum(*counts, before, after, (after or 0) - (before or 0), restated, days)
+
+    def _is_completed(self, advertiser: str | None, day: date | None, name: str) -> bool:
+        """Whether a metric of a restated day was late, so that TikTok completed it and restated nothing."""
+        return self._kinds.of(advertiser, day) is DayKind.RESTATED and name in self._kinds.late(advertiser, day)
 
     def _days(self) -> Iterator[DayChange]:
         counts: dict[Place, list[int]] = {}
@@ -723,6 +755,11 @@ class _Summing:
             counts.items(), key=lambda item: (item[0][0] or date.min, item[0][1])
         ):
             yield DayChange(day, kind, added, removed, changed, tuple(sorted(self._zones.get((day, kind), ()))))
+
+
+def _restated(name: str, changed: Mapping[Any, int]) -> int:
+    """The values of a column that TikTok restated, of all that changed by currency, kind of day and late metrics."""
+    return sum(count for (_, kind, late), count in changed.items() if kind is DayKind.RESTATED and name not in late)
 
 
 def _added(total: Any, addend: Any) -> Any:
