@@ -10,7 +10,8 @@ refused nor empty also has:
     numbers   numbers: [{title, format, value, previous, change, rise, late}], period, previous_period; rise is
               what a rise means: better, worse or null; late: TikTok adds to recent days for weeks
     line      x, previous_x (days or null), panels; each panel has a scale of its own and shares x with the others
-    bars      x, panels (one); the longest first, to be drawn as horizontal bars
+    bars      x, panels (one); the longest first, to be drawn as horizontal bars; shares (percents of the sum over all
+              values), where each row has one of the values
     columns   x, panels (one); in the order of time, to be drawn as vertical columns
     grouped   x, panels (one, with a series for each value)
     funnel    x, panels (one), shares (percents of the first step, which need not fall)
