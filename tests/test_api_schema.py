@@ -27,7 +27,7 @@ from web_home import Site, open_site
 
 DESCRIPTION = description()
 
-SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
+SCHEMA = schemathesis.openapi.from_dict(dict(DESCRIPTION))
 
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path)
