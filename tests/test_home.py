@@ -265,7 +265,7 @@ def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -
     for figure in answer["figures"]:
         assert figure["advertiser_name"] in words_of(page)
         assert f"advertiser={figure['advertiser_id']}" in page
-    (whole,) = re.findall(r'href="([^"]+)">View rows before and after<', page)
+    (whole,) = re.findall(r'href="([^"]+)"[^>]*>View rows before and after<', page)
     assert page.index("View rows before and after") < page.index("<table")
     assert "from " in site.visit("admin").words(html.unescape(whole)).partition("Change of")[2]
     addresses = [html.unescape(address) for address in re.findall(r'href="([^"]+)">View rows<', page)]
@@ -402,7 +402,7 @@ def test_home_comes_first_and_leads_on(site: Site) -> None:
     visit = site.visit("admin")
     assert path_of(str(visit.client.get("/", follow_redirects=False).headers["location"])) == "/home"
     page = visit.good("/home")
-    assert re.search(r'<a class="navbar-brand" href="/home">', page)
+    assert re.search(r'<a class="navbar-brand" href="/home" tabindex="-1" aria-hidden="true">', page)
     assert re.findall(r'class="nav-link[^"]*" href="([^"]+)"', page)[:2] == ["/home", "/datasets"]
     state = words_of(visit.part("/home/state").text)
     assert "All datasets and accounts are fine" in state

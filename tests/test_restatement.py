@@ -213,7 +213,7 @@ def test_restated_rows_are_those_of_days_that_were_complete_and_add_up_in_each_c
     assert first["currency"] == "USD"
     page = visit.words(base, before=0, after=1, by="conversion")
     assert f"{own['total']} rows changed" in page
-    assert f"left out, by their days: {counts['incomplete']} incomplete" in page
+    assert f"left out: {counts['incomplete']} of days that were incomplete" in page
     whole = visit.words(base, before=0, after=1, by="spend:USD", rows="all")
     assert "Rows are grouped by currency: USD, EUR, INR, JPY. In each, the largest change in Cost comes first." in whole
     assert "was incomplete" in whole

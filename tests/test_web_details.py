@@ -219,8 +219,8 @@ def test_problems_are_shown_at_each_menu_with_a_summary_that_links_to_them(site:
     assert at(answer.text, "name") == "Enter a name."
     assert "'-9' is not a day" in at(answer.text, "dates.date")
     assert (
-        'id="f-name" name="name" value="" maxlength="200" aria-required="true" '
-        'aria-describedby="said-name" aria-invalid="true"' in answer.text
+        'name="name" value="" maxlength="200" aria-required="true" '
+        'aria-describedby="said-name hint-save" aria-invalid="true"' in answer.text
     )
     assert site.store.datasets.list() == ()
     # From now on what is wrong stays told until it is mended.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import browser
-from browser import PASSWORD, Town, opened, unfold, visiting
+from browser import PASSWORD, PHONE, Town, opened, unfold, visiting
 from home import make_home
 from test_browser_axe import look
 
@@ -58,6 +58,88 @@ def test_a_wrong_time_marks_its_field_and_is_live_once_the_field_is_left(chromiu
         expect(page.locator("#schedule-meaning")).to_contain_text("Every day at 05:00 UTC")
         expect(page.locator("#late-schedule[role=status]")).to_contain_text("The earliest time with all figures is")
         look(page)
+
+
+def test_rows_are_sorted_where_the_focus_is_and_their_order_is_announced_once(chromium: Browser, town: Town) -> None:
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/datasets/spend_by_ad/data")
+        announcements = listen(page)
+        # Without the name of the API, which is heard with each cell of the column otherwise.
+        cost = page.get_by_role("columnheader", name=re.compile("^Cost( [↑↓])? USD$")).get_by_role("link")
+        for direction in ("descending", "ascending"):
+            cost.press("Enter")
+            head = page.locator(f"th[aria-sort={direction}]", has_text="Cost")
+            expect(head.get_by_role("link")).to_be_focused()
+            announced(page, f"Sorted by Cost. {direction.capitalize()}.")
+        assert announcements() == ["Sorted by Cost. Descending.", "Sorted by Cost. Ascending."]
+        assert "sort=spend" in page.url
+        page.go_back()
+        expect(page.locator("th[aria-sort=descending]", has_text="Cost")).to_be_visible()
+        person.goto("/datasets?status=verified")
+        page.get_by_role("link", name="Report", exact=True).press("Enter")
+        expect(page.get_by_role("link", name="Report", exact=True)).to_be_focused()
+        announced(page, "Sorted by Report. Ascending.")
+        assert page.locator("form [name=sort]").input_value() == "report", "a filter would undo the order"
+
+
+def listen(page: Page) -> Callable[[], list[str]]:
+    """What is announced from now on, each time that it is."""
+    page.evaluate(
+        """() => {
+            window.heard = [];
+            const hear = () => {
+                for (const part of document.querySelectorAll("#notes, #rows [role=status]")) {
+                    const words = part.textContent.trim();
+                    if (words && part.heard !== words) window.heard.push(words);
+                    part.heard = words;
+                }
+            };
+            hear();
+            window.heard = [];
+            new MutationObserver(hear).observe(document.body, { subtree: true, childList: true, characterData: true });
+        }"""
+    )
+    return lambda: page.evaluate("window.heard")
+
+
+def test_a_button_that_waits_for_its_answer_keeps_the_focus(chromium: Browser, town: Town) -> None:
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/query")
+        page.get_by_label("SQL").fill("select count(*) from spend_by_ad")
+        run = page.get_by_role("button", name="Run query")
+        run.press("Enter")
+        expect(page.get_by_role("region", name="Query result")).to_be_visible()
+        expect(run).to_be_focused()
+        person.goto("/datasets/spend_by_ad/data")
+        copy = page.locator("#copy-rows")
+        copy.press("Enter")
+        expect(page.locator("#copy-said")).to_contain_text(re.compile("Copied|Copy failed"))
+        expect(copy).to_be_focused()
+
+
+def test_the_bar_that_saves_does_not_cover_what_has_the_focus_on_a_phone(chromium: Browser, town: Town) -> None:
+    with visiting(chromium, town, "admin", reduced_motion="reduce") as person:
+        page = person.page
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        person.goto("/datasets/new?template=ad_daily")
+        expect(page.get_by_role("region", name="First rows")).to_be_visible()
+        page.locator("#pane-credentials summary").focus()
+        for _ in range(8):
+            page.keyboard.press("Tab")
+            # A browser scrolls in the frame after.
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            covered = page.evaluate(
+                """() => {
+                    const bar = document.querySelector(".details-bar");
+                    const at = document.activeElement;
+                    if (bar.contains(at)) return false;
+                    const isCovered = at.getBoundingClientRect().bottom > bar.getBoundingClientRect().top;
+                    return isCovered && (at.id || at.textContent);
+                }"""
+            )
+            assert not covered, covered
 
 
 def test_an_excel_file_is_said_to_be_prepared_and_downloaded(chromium: Browser, town: Town, tmp_path: Path) -> None:

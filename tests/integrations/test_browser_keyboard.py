@@ -15,7 +15,8 @@ from test_browser_panes import tabs_to
 chromium = browser.chromium
 
 MOST_TABS_TO_PIN = 3
-MOST_TABS_TO_ROWS = 4
+MOST_TABS_TO_ROWS = 2
+MOST_TABS_TO_SAVED = 3
 
 
 def test_charts_and_restated_rows_are_a_few_tabs_from_where_a_page_begins(chromium: Browser, tmp_path: Path) -> None:
@@ -47,18 +48,65 @@ def test_charts_and_restated_rows_are_a_few_tabs_from_where_a_page_begins(chromi
         link = page.get_by_role("region", name="Restated by ad account").get_by_role("link", name="View rows").first
         expect(link).to_be_visible()
         expect(page.get_by_role("heading", name="Home")).to_be_focused()
+        expect(page.locator("#notes")).to_contain_text(re.compile(r"^Restated since yesterday: Conversions [+-][\d,]+"))
         presses = tabs_to(page, page.get_by_role("link", name="Skip to restatements"))
         page.keyboard.press("Enter")
-        presses += tabs_to(page, link)
+        view = page.get_by_role("link", name="View rows before and after")
+        expect(view).to_be_focused()
+        expect(view).to_have_accessible_description(re.compile(r"Conversions, \d ad account"))
         assert presses <= MOST_TABS_TO_ROWS, presses
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_be_focused()
-        presses = tabs_to(page, page.get_by_role("link", name="Skip to the rows"))
+        rows = page.get_by_role("region", name="Changed rows")
+        expect(rows).to_be_focused()
+        expect(rows).to_have_accessible_description(re.compile(r"^\d+ rows? changed, 0 added, 0 removed\."))
+        cells = rows.get_by_role("cell").all_inner_texts()
+        heard = page.locator(".changed-rows tbody td .visually-hidden").all_inner_texts()
+        assert any(re.fullmatch(r"from [\d.,]+ to [\d.,]+, up by [\d.,]+", step) for step in heard), heard
+        assert sum("=" in cell for cell in cells) == heard.count("unchanged")
+        snapshot = rows.aria_snapshot()
+        assert "=" not in snapshot
+        assert "before → after" not in snapshot
+
+
+def test_a_template_is_looked_at_scheduled_and_saved_from_where_the_focus_is(chromium: Browser, tmp_path: Path) -> None:
+    with restated_town(tmp_path) as (town, _), visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/datasets")
+        page.get_by_role("link", name="Create dataset").press("Enter")
+        expect(page.get_by_role("heading", name="Start from a template")).to_be_focused()
+        page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("region", name="Changed rows")).to_be_focused()
-        assert presses <= 1, presses
-        steps = page.locator(".changed-rows tbody td .visually-hidden").all_inner_texts()
-        assert any(re.fullmatch(r"from [\d.,]+ to [\d.,]+, up by [\d.,]+", step) for step in steps), steps
+        expect(page.get_by_role("heading", name="Template Daily ad performance")).to_be_focused()
+        announced = page.locator("#notes[aria-live=polite]")
+        expect(announced).to_contain_text("rows from TikTok. Nothing is saved.")
+        presses = tabs_to(page, page.get_by_role("link", name="Skip to the first rows"))
+        page.keyboard.press("Enter")
+        rows = page.get_by_role("region", name="First rows")
+        expect(rows).to_be_focused()
+        assert "ad_name" not in rows.get_by_role("row").first.aria_snapshot()
+        presses += tabs_to(page, page.get_by_role("link", name="Skip to the schedule"))
+        page.keyboard.press("Enter")
+        time = page.get_by_label("At (UTC)")
+        expect(time).to_be_focused()
+        expect(time).to_have_accessible_description(re.compile(r"Press Enter to continue\.$"))
+        time.fill("07:30")
+        page.keyboard.press("Enter")
+        name = page.get_by_label("Name", exact=False).and_(page.locator("#f-name"))
+        expect(name).to_be_focused()
+        expect(name).to_have_accessible_description(re.compile(r"Press Enter to save\.$"))
+        # The pane of the schedule is closed by now.
+        expect(announced).to_contain_text(re.compile(r"^Every day at 07:30 UTC"))
+        name.fill("Ads of the morning")
+        page.keyboard.press("Enter")
+        notice = page.locator("main > [data-said]")
+        expect(notice).to_be_focused()
+        expect(notice).to_contain_text(
+            re.compile(r"The first run is queued\. Scheduled: next on \w{3} [\d-]+ 07:30 UTC\.")
+        )
+        assert presses <= MOST_TABS_TO_SAVED, presses
+    saved = town.store.datasets.get("ads_of_the_morning")
+    assert saved.next_run_at is not None
+    assert (saved.next_run_at.hour, saved.next_run_at.minute) == (7, 30)
 
 
 def test_a_saved_schedule_is_one_sentence_that_has_the_focus(chromium: Browser, tmp_path: Path) -> None:

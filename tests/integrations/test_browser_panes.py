@@ -46,7 +46,7 @@ def test_a_template_is_a_few_keys_from_its_first_rows_and_from_a_scheduled_datas
         spend = page.locator("[data-example=spend]")
         expect(spend).to_have_text(re.compile(r"^[\d,.]+$"))
         template = page.get_by_role("region", name="Template Campaign overview by day")
-        assert tabs_to(page, template.get_by_role("button", name="Save and schedule")) == 1
+        assert tabs_to(page, template.get_by_role("button", name="Save and schedule")) == 2
         assert presses <= MOST_TABS_TO_SAVE, presses
         page.keyboard.press("Enter")
         expect(page.locator("main > [data-said]")).to_be_focused()
@@ -71,7 +71,7 @@ def test_continue_says_what_is_lacking_and_leads_on_with_the_focus(chromium: Bro
         page = person.page
         person.goto("/datasets/new")
         page.get_by_role("link", name="Start from scratch").click()
-        expect(page.locator("#pane-details > summary")).to_be_focused()
+        expect(page.get_by_role("combobox", name="Report")).to_be_focused()
         page.get_by_role("button", name="Continue").click()
         # The first field that is lacking has the focus.
         expect(page.get_by_text("Choose a data level.", exact=True)).to_be_visible()
@@ -80,7 +80,7 @@ def test_continue_says_what_is_lacking_and_leads_on_with_the_focus(chromium: Bro
         page.get_by_role("button", name="+ Core").click()
         expect(page.locator("#spoken")).to_have_text(re.compile(r"^Estimate: \D+ \d+ requests, \d+ columns\.$"))
         page.get_by_role("button", name="Continue").click()
-        expect(page.locator("#pane-scheduling > summary")).to_be_focused()
+        expect(page.get_by_role("radio", name="Basic", exact=True).last).to_be_focused()
         expect(page.locator("details.pane[open]")).to_have_count(1)
         expect(page.get_by_text("Performance \u00b7 Campaign \u00b7 Daily \u00b7 14 metrics")).to_be_visible()
         # What is wrong is in a folded pane: the list of errors leads there.

@@ -360,13 +360,26 @@ def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
         total=head.total,
         left_out=sum(found_rows.left_out.values()),
         others=sum(found_rows.day_kinds.get(kind, 0) for kind in domain.NOT_RESTATED),
-        kinds=listed(
-            phrase("%(rows)s %(kind)s", rows=integer(found_rows.day_kinds[kind]), kind=kind.label)
-            for kind in DayKind
-            if kind in domain.NOT_RESTATED and kind in found_rows.day_kinds
-        ),
+        kinds=_days_of_others(found_rows.day_kinds),
     )
 
+
+def _days_of_others(counts: Mapping[DayKind, int]) -> str:
+    """What the days of rows are that TikTok did not restate, with a number for each kind if there are several."""
+    others = [kind for kind in DayKind if kind in domain.NOT_RESTATED and kind in counts]
+    if len(others) == 1:
+        return str(_OTHER_DAYS[others[0]])
+    return listed(phrase("%(rows)s of %(days)s", rows=integer(counts[kind]), days=_OTHER_DAYS[kind]) for kind in others)
+
+
+_OTHER_DAYS = {
+    DayKind.INCOMPLETE: Phrase("days that were incomplete"),
+    DayKind.ADDED: Phrase("days that were added"),
+    DayKind.REMOVED: Phrase("days that were removed"),
+    DayKind.REPEATED: Phrase("days whose rows were added again"),
+    DayKind.UNREAD: Phrase("days that were not read again"),
+    DayKind.UNVERIFIED: Phrase("days whose check failed"),
+}
 
 _PLAIN_DAYS = {DayKind.RESTATED, DayKind.ADDED, DayKind.REMOVED}
 """The kinds of days that a row's own kind says, or that need no word."""
@@ -398,9 +411,9 @@ def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> Value
         return None
     money = currency if metric.type == "money" else None
     before, after, change = _text(metric.name, value.before), _text(metric.name, value.after), value.change
-    words = phrase("from %(before)s to %(after)s", before=before, after=after)
+    words = phrase("from %(before)s to %(after)s", before=_spoken(before), after=_spoken(after))
     if not metric.numeric or not change:
-        return ValueStep(before, after, "", "", words)
+        return ValueStep(before, after, "", "", f"{words} {money}" if money else words)
     signed = amount(change, money, signed=True)
     if change > 0:
         words = phrase("%(values)s, up by %(size)s", values=words, size=amount(change, money))
@@ -409,5 +422,14 @@ def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> Value
     return ValueStep(before, after, signed, "down", words)
 
 
+def _spoken(text: str) -> str:
+    """What is heard in place of the text of a cell: a dash says nothing."""
+    return phrase("no value") if text == NO_TEXT else text
+
+
+NO_TEXT = "\N{EN DASH}"
+"""The text of a cell without a value."""
+
+
 def _text(name: str, value: Any) -> str:
-    return "\N{EN DASH}" if value is None else cell(name, value).text
+    return NO_TEXT if value is None else cell(name, value).text

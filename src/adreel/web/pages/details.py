@@ -475,7 +475,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
         return respond(request, FormPart(shape) if is_fragment(request) else NewDatasetPage(shape, "", None), 422)
     saved = service.create(who.guard, parse(Source(values, {}), deps.clock()))
     deps.store.drafts.spend(who.user, fields.last("draft"), fields.last("draft.tab"))
-    message = " ".join((_begun(deps, who, saved), *beside(saved)))
+    message = " ".join((_begun(deps, who, saved), *_next_run(deps.store.datasets.get(saved.id)), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
         return go(request, f"/datasets/new?{again}", message)
@@ -526,6 +526,12 @@ def _settings_saved(saved: SavedDataset) -> str:
     if saved.next_run_at is None or saved.paused_at is not None:
         return phrase("Settings saved. The next run uses them.")
     return phrase("Settings saved. Next run: %(time)s UTC.", time=weekday_and_time(saved.next_run_at))
+
+
+def _next_run(saved: SavedDataset) -> Iterator[str]:
+    """The first run by the schedule of a new dataset, if it has one."""
+    if saved.next_run_at is not None:
+        yield phrase("Scheduled: next on %(time)s UTC.", time=weekday_and_time(saved.next_run_at))
 
 
 def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[Problem, ...]:

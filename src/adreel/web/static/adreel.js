@@ -63,12 +63,77 @@
   const focusStart = () => {
     const start = document.querySelector("main > [data-said]") ?? document.querySelector("main [data-start]") ?? document.querySelector("main h1");
     if (!start) return;
-    start.tabIndex = -1;
+    if (!start.hasAttribute("tabindex")) start.tabIndex = -1;
     start.focus({ preventScroll: true });
   };
   const isFollowed = performance.getEntriesByType("navigation")[0]?.type === "navigate"
     && document.referrer.startsWith(`${window.location.origin}/`) && !window.location.hash;
   if (isFollowed && document.activeElement === document.body && !document.querySelector("[autofocus]")) focusStart();
+
+  // A link that skips to a part goes on to the first of it that can be used.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a.jump");
+    const first = link && document.querySelector(`${link.getAttribute("href")} [data-first]`);
+    if (!first) return;
+    event.preventDefault();
+    first.scrollIntoView({ block: "center" });
+    first.focus({ preventScroll: true });
+  });
+
+  // [data-news] is announced once, when it has been loaded after the page.
+  let isNewsKnown = false;
+  document.addEventListener("htmx:after:settle", () => {
+    const news = isNewsKnown ? null : document.querySelector("[data-news]");
+    if (!news) return;
+    isNewsKnown = true;
+    announce(news.dataset.news);
+  });
+
+  // In [data-in-place] the link in the head of a column sorts the list where it is, and one that removes a filter loads
+  // the rows where they are; by keyboard, so do those to other pages of the list. The focus stays in the list, and what
+  // came of it is announced. Without htmx these links open the page.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-in-place] :is(a.sort, .chips a, .pager a)");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const isPage = link.matches(".pager a");
+    if (isPage && event.detail > 0) return;
+    event.preventDefault();
+    const list = `#${link.closest("[data-in-place]").id}`;
+    const address = link.href;
+    await htmx.ajax("GET", address, { source: link, target: list, select: list, swap: "outerMorph", push: "true" });
+    if (window.location.href !== address) {
+      window.location.assign(address);
+      return;
+    }
+    const part = document.querySelector(list);
+    if (!link.matches(".sort")) {
+      const start = (isPage ? part.querySelector("[role=region]") : part.querySelector(".chips a")) ?? part.querySelector("select, a[href]");
+      start.focus();
+      return;
+    }
+    const head = document.getElementById(link.id);
+    head.focus({ preventScroll: true });
+    // The filters beside the list send its order.
+    for (const order of document.querySelectorAll("form [name=sort]")) {
+      if (!part.contains(order)) order.value = new URL(address).searchParams.get("sort") ?? "name";
+    }
+    const isDescending = head.closest("th").getAttribute("aria-sort") === "descending";
+    const order = part.querySelector("[data-sorted]")?.textContent ?? phrase("Sorted by %(column)s.", { column: head.textContent.trim() });
+    const direction = isDescending ? phrase("Descending.") : phrase("Ascending.");
+    announce(`${order} ${direction}`);
+  });
+
+  // A button that is disabled while its answer is awaited loses the focus, and has it again afterwards.
+  let disabled = null;
+  document.addEventListener("click", (event) => {
+    disabled = event.target === document.activeElement && event.target.matches("button[hx-disable]") ? event.target : null;
+  }, true);
+  document.addEventListener("htmx:finally:request", (event) => {
+    if (event.target !== disabled) return;
+    disabled = null;
+    const button = event.target;
+    window.setTimeout(() => { if (document.activeElement === document.body) button.focus({ preventScroll: true }); });
+  });
 
   // <input data-all="name"> ticks every checkbox of that name in its form; a count of them is shown in [data-count].
   // Buttons in [data-needs-chosen] are enabled once a box is ticked.

@@ -545,11 +545,15 @@
 
   // Other charts in place of these are announced, those that the page opened with are not.
   let shown = null;
+  let said = "";
   document.addEventListener("htmx:after:settle", () => {
     const cards = document.querySelector(".cards[data-shown]");
     const status = document.querySelector("[data-cards-status]");
     if (!cards || !status || cards === shown) return;
-    if (shown) status.textContent = cards.dataset.shown;
+    // A menu says itself what was chosen; only what else is other than before is said here.
+    const isSaid = cards.dataset.shown === said && document.activeElement.matches("[data-submit]");
+    if (shown && !isSaid) status.textContent = cards.dataset.shown;
+    said = cards.dataset.shown;
     shown = cards;
   });
 

@@ -51,10 +51,10 @@ window.completed = (editor, list, status, suggestions, before) => {
     moved = chosen >= 0;
     if (!moved) editor.removeAttribute("aria-activedescendant");
     say(phrases(
-      "%(suggestions)s suggestion. Arrow keys choose, Enter inserts.",
-      "%(suggestions)s suggestions. Arrow keys choose, Enter inserts.",
+      "%(first)s: %(suggestions)s suggestion. Enter inserts it.",
+      "%(first)s and more: %(suggestions)s suggestions. Arrow keys choose, Enter inserts.",
       items.length,
-      { suggestions: items.length },
+      { first: items[0].label, suggestions: items.length },
     ));
   }
 

@@ -93,9 +93,10 @@
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy-rows]");
-    if (!button || button.disabled) return;
+    if (!button || button.matches("[aria-disabled]")) return;
     const before = button.textContent;
-    button.disabled = true;
+    // Disabled, it would lose the focus.
+    button.setAttribute("aria-disabled", "true");
     let words = phrase("Copy failed. Export a file instead.");
     try {
       const { text, rows, total } = await fetched(button.dataset.copyRows);
@@ -116,7 +117,7 @@
     }
     button.textContent = words;
     document.getElementById("copy-said").textContent = words;
-    button.disabled = false;
+    button.removeAttribute("aria-disabled");
     window.setTimeout(() => { button.textContent = before; }, 4000);
   });
 })();

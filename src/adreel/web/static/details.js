@@ -7,6 +7,7 @@
   let menu = null;
   let refused = false;
   let continued = false;
+  let pressedIn = "";
   let pane = null;
   let pressed = null;
   const requested = new WeakMap();
@@ -78,10 +79,23 @@
   });
   const focusable = (element) => {
     const fields = "input:not([type=hidden]):not([disabled]), select, textarea, button";
-    return element.querySelector(`[aria-invalid=true]:is(${fields})`) ?? element.querySelector(fields);
+    return element.querySelector(`[aria-invalid=true]:is(${fields})`) ?? element.querySelector("[data-first]") ?? element.querySelector(fields);
   };
+  // Enter in the field that a step ends with goes on, as its button does; elsewhere it only refreshes the form.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !isOurs(event.target) || !event.target.matches("[data-enter]")) return;
+    event.preventDefault();
+    const button = document.querySelector(event.target.dataset.enter);
+    button.focus({ preventScroll: true });
+    button.click();
+  });
+  // A field that gets the focus is scrolled above the bar with the buttons, which has two or three lines on a phone.
+  const bar = document.querySelector(".details-bar");
+  new ResizeObserver(() => {
+    document.documentElement.style.scrollPaddingBottom = `${bar.offsetHeight + 16}px`;
+  }).observe(bar);
   const show = (part) => {
-    part.querySelector("summary").focus({ preventScroll: true });
+    (focusable(part.querySelector(".pane-body")) ?? part.querySelector("summary")).focus({ preventScroll: true });
     part.scrollIntoView({ block: "start" });
   };
 
@@ -111,6 +125,7 @@
     const listed = new Set([...form().querySelectorAll(".calc-list li")].map((item) => item.id));
     pressed = button && { value: button.value, listed, opened: form().elements["calc.open"]?.value ?? "", adds: button.dataset.adds ?? "", isEditor: button.matches("[data-editor]"), removes: button.matches("[data-remove]") };
     continued = context.sourceElement.matches("[data-continue]");
+    pressedIn = context.sourceElement.closest("details.pane")?.id ?? "";
     pane = refused || continued ? null : openPane()?.id ?? "";
     menu = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
     opened.clear();
@@ -156,7 +171,10 @@
         const at = fault.closest(".menu-pane, .pane-part") ?? fault;
         at.scrollIntoView({ block: "center" });
         (focusable(at) ?? at).focus({ preventScroll: true });
-      } else if (part) show(part);
+      } else if (part) {
+        show(part);
+        sayClosed();
+      }
       return;
     }
     if (pressed) focusAfter(pressed);
@@ -164,6 +182,12 @@
     // The focus of a button that was removed goes to its menu.
     if (menu && menu.isConnected && document.activeElement === document.body) menu.focus({ preventScroll: true });
   });
+
+  // What a schedule means, and what is said of its time, is announced too where its pane is closed by then.
+  const sayClosed = () => {
+    const words = [...document.querySelectorAll("#pane-scheduling:not([open]) :is(#schedule-meaning [role=status], #late-schedule)")];
+    if (pressedIn === "pane-scheduling") announce(words.map((part) => part.innerText || part.textContent.trim()).reverse().filter(Boolean).join(". "));
+  };
 
   // After a button: into the editor that it opened, to what puts back what it took out, or to itself where it is now.
   const focusAfter = (button) => {

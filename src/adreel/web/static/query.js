@@ -67,6 +67,14 @@
     if (height) editor.scrollTop = Math.max(0, (line - 3) * height);
   }
 
+  // How many tables match what was searched for.
+  let tables = document.getElementById("tables");
+  document.addEventListener("htmx:after:settle", () => {
+    const now = document.getElementById("tables");
+    if (now !== tables) announce(now.querySelector("[data-outcome]").textContent);
+    tables = now;
+  });
+
   let sent = "";
   document.addEventListener("htmx:before:request", (event) => { if (event.target.id === "run") sent = editor.value; });
   document.addEventListener("htmx:after:settle", () => {
