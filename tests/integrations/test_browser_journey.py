@@ -44,9 +44,9 @@ def test_a_user_creates_a_dataset_and_sees_the_next_day_what_tiktok_changed(
         town.later(1)
         run_again(page)
         shown_change = restated(page, "Conversions")
-        old = downloaded(page, page.get_by_role("link", name="CSV", exact=True).last, tmp_path)
+        old = downloaded(page, page.get_by_role("link", name=re.compile("^CSV of version")).last, tmp_path)
         page.get_by_text("Export", exact=True).click()
-        new = downloaded(page, page.get_by_role("link", name="CSV", exact=True).first, tmp_path)
+        new = downloaded(page, page.get_by_role("link", name=re.compile("^CSV of version")).first, tmp_path)
         assert shown_change == change(old, new, "conversion") > 0
         sign_out(page)
 

@@ -22,7 +22,7 @@ from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
 from adreel.datasets.schema import Column, columns, readable_columns, unit_mark
-from adreel.datasets.stored import converted, dataset_of, source_of, without_field
+from adreel.datasets.stored import converted, dataset_of, schedule_of, source_of, without_field
 from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
@@ -30,6 +30,7 @@ from adreel.datasets.views import default_columns
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
 from adreel.language import phrase
 from adreel.pipeline.lateness import template_file
+from adreel.scheduling import words
 from adreel.store import Account, Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor, unfinished
@@ -529,9 +530,11 @@ def _settings_saved(saved: SavedDataset) -> str:
 
 
 def _next_run(saved: SavedDataset) -> Iterator[str]:
-    """The first run by the schedule of a new dataset, if it has one."""
-    if saved.next_run_at is not None:
-        yield phrase("Scheduled: next on %(time)s UTC.", time=weekday_and_time(saved.next_run_at))
+    """The schedule of a new dataset and its first run by it, if it has one."""
+    schedule = schedule_of(saved)
+    if schedule is not None and saved.next_run_at is not None:
+        next_run = weekday_and_time(saved.next_run_at)
+        yield phrase("%(schedule)s; next run %(time)s UTC.", schedule=words(schedule), time=next_run)
 
 
 def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[Problem, ...]:

@@ -64,6 +64,9 @@
     const start = document.querySelector("main > [data-said]") ?? document.querySelector("main [data-start]") ?? document.querySelector("main h1");
     if (!start) return;
     if (!start.hasAttribute("tabindex")) start.tabIndex = -1;
+    // It has not been reached by keyboard, so it has no outline yet.
+    start.classList.add("start");
+    start.addEventListener("blur", () => start.classList.remove("start"), { once: true });
     start.focus({ preventScroll: true });
   };
   const isFollowed = performance.getEntriesByType("navigation")[0]?.type === "navigate"
@@ -129,9 +132,9 @@
     disabled = event.target === document.activeElement && event.target.matches("button[hx-disable]") ? event.target : null;
   }, true);
   document.addEventListener("htmx:finally:request", (event) => {
-    if (event.target !== disabled) return;
+    const button = event.detail.ctx.sourceElement;
+    if (button !== disabled) return;
     disabled = null;
-    const button = event.target;
     window.setTimeout(() => { if (document.activeElement === document.body) button.focus({ preventScroll: true }); });
   });
 

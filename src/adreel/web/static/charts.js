@@ -596,7 +596,8 @@
     // A dashboard may be new: no form has it yet.
     for (const form of document.querySelectorAll(".pin-form")) form.remove();
     menu.open = false;
-    menu.querySelector("summary").focus();
+    // It says where the chart is now, and leads there.
+    done.querySelector("a").focus();
   });
 
   if (window.htmx) window.htmx.onLoad(drawAll);

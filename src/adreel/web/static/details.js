@@ -240,11 +240,22 @@
   let saving = false;
   document.addEventListener("submit", (event) => { saving = isOurs(event.target); });
   document.addEventListener("htmx:before:request", (event) => {
-    saving = event.target.matches("[data-save]");
-    if (!saving) return;
+    if (!event.target.matches("[data-save]")) return;
+    saving = true;
     sessionStorage.removeItem(unsent);
     // Once it is saved there is no draft to come back to.
     window.history.replaceState(null, "", window.location.pathname);
+  });
+  // A field that was typed in sends itself a moment later; it would take the place of the request that saves, or keep the
+  // page from being left after it.
+  document.addEventListener("htmx:config:request", (event) => {
+    const source = event.detail.ctx.sourceElement;
+    if (saving && isOurs(source) && !source.matches("[data-save]")) event.preventDefault();
+  });
+  document.addEventListener("htmx:finally:request", (event) => {
+    const { sourceElement, response } = event.detail.ctx;
+    const status = response?.status ?? 0;
+    if (sourceElement.matches("[data-save]") && (status < 200 || status > 299)) saving = false;
   });
   window.addEventListener("pageshow", () => { saving = false; });
   window.addEventListener("beforeunload", (event) => {
