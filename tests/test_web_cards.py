@@ -370,7 +370,7 @@ def test_what_changes_how_figures_are_read_is_in_sight_and_all_else_is_folded(le
     visit = levels.visit("admin")
     campaign = rows(levels)[0]
     page = visit.good(f"{BASE}/cards/all", currency="EUR", days="7", campaign=campaign["campaign_id"])
-    (sight,) = re.findall(r'<p class="chart-cautions">([^<]*)</p>', page)
+    (sight,) = re.findall(r'<p class="chart-cautions" id="charts-cautions">([^<]*)</p>', page)
     (filters,) = re.findall(r'(?s)<ul class="chips" aria-label="Active filters">.*?</ul>', page)
     assert f"Campaign: {campaign['campaign_name']}" in words_of(filters)
     first, every = (html.unescape(address) for address in re.findall(r'<a href="([^"]*)"', filters))

@@ -64,7 +64,6 @@
     const start = document.querySelector("main > [data-said]") ?? document.querySelector("main [data-start]") ?? document.querySelector("main h1");
     if (!start) return;
     if (!start.hasAttribute("tabindex")) start.tabIndex = -1;
-    // It has not been reached by keyboard, so it has no outline yet.
     start.classList.add("start");
     start.addEventListener("blur", () => start.classList.remove("start"), { once: true });
     start.focus({ preventScroll: true });
@@ -73,17 +72,16 @@
     && document.referrer.startsWith(`${window.location.origin}/`) && !window.location.hash;
   if (isFollowed && document.activeElement === document.body && !document.querySelector("[autofocus]")) focusStart();
 
-  // A link that skips to a part goes on to the first of it that can be used.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a.jump");
-    const first = link && document.querySelector(`${link.getAttribute("href")} [data-first]`);
+    const first = link && document.querySelector(`${link.hash} [data-first]`);
     if (!first) return;
     event.preventDefault();
     first.scrollIntoView({ block: "center" });
     first.focus({ preventScroll: true });
   });
 
-  // [data-news] is announced once, when it has been loaded after the page.
+  // [data-news] is announced once.
   let isNewsKnown = false;
   document.addEventListener("htmx:after:settle", () => {
     const news = isNewsKnown ? null : document.querySelector("[data-news]");
@@ -92,9 +90,7 @@
     announce(news.dataset.news);
   });
 
-  // In [data-in-place] the link in the head of a column sorts the list where it is, and one that removes a filter loads
-  // the rows where they are; by keyboard, so do those to other pages of the list. The focus stays in the list, and what
-  // came of it is announced. Without htmx these links open the page.
+  // Links in [data-in-place] that sort or remove a filter replace the list, by keyboard also those to its other pages.
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("[data-in-place] :is(a.sort, .chips a, .pager a)");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
@@ -122,11 +118,10 @@
     }
     const isDescending = head.closest("th").getAttribute("aria-sort") === "descending";
     const order = part.querySelector("[data-sorted]")?.textContent ?? phrase("Sorted by %(column)s.", { column: head.textContent.trim() });
-    const direction = isDescending ? phrase("Descending.") : phrase("Ascending.");
-    announce(`${order} ${direction}`);
+    announce([order, isDescending ? phrase("Descending.") : phrase("Ascending.")].join(" "));
   });
 
-  // A button that is disabled while its answer is awaited loses the focus, and has it again afterwards.
+  // A button that is disabled for its request has the focus again afterwards.
   let disabled = null;
   document.addEventListener("click", (event) => {
     disabled = event.target === document.activeElement && event.target.matches("button[hx-disable]") ? event.target : null;

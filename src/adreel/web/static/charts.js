@@ -550,15 +550,14 @@
     const cards = document.querySelector(".cards[data-shown]");
     const status = document.querySelector("[data-cards-status]");
     if (!cards || !status || cards === shown) return;
-    // A menu says itself what was chosen; only what else is other than before is said here.
     const isSaid = cards.dataset.shown === said && document.activeElement.matches("[data-submit]");
     if (shown && !isSaid) status.textContent = cards.dataset.shown;
     said = cards.dataset.shown;
     shown = cards;
   });
 
-  // The form that pins a chart is loaded when its menu is reached, so that it is there when the menu opens. The focus is
-  // then in it; what came of it is said at the chart, where it remains when another menu is opened.
+  // The form that pins a chart is loaded when its menu is reached, so that it is there when the menu opens.
+  // What came of it is a link at the chart, which has the focus.
   const wantForm = (event) => {
     const menu = event.target.closest?.(".pin-menu");
     const body = menu?.querySelector(".menu-body");
@@ -596,7 +595,6 @@
     // A dashboard may be new: no form has it yet.
     for (const form of document.querySelectorAll(".pin-form")) form.remove();
     menu.open = false;
-    // It says where the chart is now, and leads there.
     done.querySelector("a").focus();
   });
 

@@ -95,7 +95,6 @@
     const button = event.target.closest("[data-copy-rows]");
     if (!button || button.matches("[aria-disabled]")) return;
     const before = button.textContent;
-    // Disabled, it would lose the focus.
     button.setAttribute("aria-disabled", "true");
     let words = phrase("Copy failed. Export a file instead.");
     try {

@@ -81,7 +81,7 @@
     const fields = "input:not([type=hidden]):not([disabled]), select, textarea, button";
     return element.querySelector(`[aria-invalid=true]:is(${fields})`) ?? element.querySelector("[data-first]") ?? element.querySelector(fields);
   };
-  // Enter in the field that a step ends with goes on, as its button does; elsewhere it only refreshes the form.
+  // Enter presses the button that [data-enter] names.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || !isOurs(event.target) || !event.target.matches("[data-enter]")) return;
     event.preventDefault();
@@ -89,7 +89,7 @@
     button.focus({ preventScroll: true });
     button.click();
   });
-  // A field that gets the focus is scrolled above the bar with the buttons, which has two or three lines on a phone.
+  // What gets the focus is scrolled above the bar.
   const bar = document.querySelector(".details-bar");
   new ResizeObserver(() => {
     document.documentElement.style.scrollPaddingBottom = `${bar.offsetHeight + 16}px`;
@@ -183,7 +183,6 @@
     if (menu && menu.isConnected && document.activeElement === document.body) menu.focus({ preventScroll: true });
   });
 
-  // What a schedule means, and what is said of its time, is announced too where its pane is closed by then.
   const sayClosed = () => {
     const words = [...document.querySelectorAll("#pane-scheduling:not([open]) :is(#schedule-meaning [role=status], #late-schedule)")];
     if (pressedIn === "pane-scheduling") announce(words.map((part) => part.innerText || part.textContent.trim()).reverse().filter(Boolean).join(". "));
@@ -246,16 +245,14 @@
     // Once it is saved there is no draft to come back to.
     window.history.replaceState(null, "", window.location.pathname);
   });
-  // A field that was typed in sends itself a moment later; it would take the place of the request that saves, or keep the
-  // page from being left after it.
+  // A field that sends itself a moment later would take the place of the request that saves.
   document.addEventListener("htmx:config:request", (event) => {
     const source = event.detail.ctx.sourceElement;
     if (saving && isOurs(source) && !source.matches("[data-save]")) event.preventDefault();
   });
   document.addEventListener("htmx:finally:request", (event) => {
     const { sourceElement, response } = event.detail.ctx;
-    const status = response?.status ?? 0;
-    if (sourceElement.matches("[data-save]") && (status < 200 || status > 299)) saving = false;
+    if (sourceElement.matches("[data-save]") && !response?.raw.ok) saving = false;
   });
   window.addEventListener("pageshow", () => { saving = false; });
   window.addEventListener("beforeunload", (event) => {

@@ -67,7 +67,6 @@
     if (height) editor.scrollTop = Math.max(0, (line - 3) * height);
   }
 
-  // How many tables match what was searched for.
   let tables = document.getElementById("tables");
   document.addEventListener("htmx:after:settle", () => {
     const now = document.getElementById("tables");
