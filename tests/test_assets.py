@@ -205,7 +205,8 @@ def test_each_package_comes_with_its_licence(name: str) -> None:
 
 
 def test_a_first_page_with_charts_stays_under_its_budget() -> None:
-    own = sorted(path.name for path in STATIC.glob("*") if path.is_file())
+    # The page of the API has files of its own, and none of these charts.
+    own = sorted(path.name for path in STATIC.glob("*") if path.is_file() and path.stem != "api-docs")
     fetched = ["vendor/htmx.min.js", "vendor/tabler.min.css", "vendor/echarts.min.js"]
     sizes = {
         name: len(ask(Assets(), f"/static/{name}", headers={"Accept-Encoding": "gzip"})[1]) for name in (*own, *fetched)
