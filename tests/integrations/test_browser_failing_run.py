@@ -50,6 +50,6 @@ def test_a_failed_run_shows_the_reason_and_succeeds_after_the_account_is_reconne
 
         page.get_by_role("row", name="Spend by ad").get_by_role("link").click()
         page.get_by_role("button", name="Run now").click()
-        expect(page.get_by_text("Run complete:")).to_be_visible()
+        expect(page.locator("#live").get_by_text("Run complete:")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("Verified")
         expect(trouble).to_have_count(0)

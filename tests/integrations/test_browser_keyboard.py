@@ -55,7 +55,7 @@ def test_charts_and_restated_rows_are_a_few_tabs_from_where_a_page_begins(chromi
         expect(view).to_have_accessible_description(re.compile(r"Conversions, \d ad account"))
         assert presses <= MOST_TABS_TO_ROWS, presses
         page.keyboard.press("Enter")
-        rows = page.get_by_role("region", name="Changed rows")
+        rows = page.get_by_role("region", name="Restated rows")
         expect(rows).to_be_focused()
         expect(rows).to_have_accessible_description(re.compile(r"^\d+ rows? changed, 0 added, 0 removed\."))
         cells = rows.get_by_role("cell").all_inner_texts()

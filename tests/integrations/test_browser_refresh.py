@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,10 +62,12 @@ def test_the_overview_of_a_first_run_never_contradicts_itself(chromium: Browser,
         page = person.page
         person.goto(f"/datasets/{first.slug}")
         expect(page.locator("#live")).to_contain_text("Running")
+        expect(page.locator("#notes")).to_have_text("Running")
         expect(page.locator("main")).to_contain_text("The table appears when the first run is complete.")
         page.evaluate(STATES)
         town.reports.set()
         expect(page.locator("#live")).to_contain_text("Run complete")
+        expect(page.locator("#notes")).to_have_text(re.compile("^Run complete: .* rows read"))
         expect(page.locator("main")).to_contain_text("Verification")
         page.evaluate("() => new Promise(requestAnimationFrame)")
         states: list[list[bool]] = page.evaluate("() => window.states")

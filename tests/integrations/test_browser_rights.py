@@ -98,7 +98,7 @@ def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: To
         page.get_by_role("textbox", name="Name Required").fill("My campaigns")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="My campaigns")).to_be_visible()
-        expect(page.get_by_text("Run complete:")).to_be_visible()
+        expect(page.locator("#live").get_by_text("Run complete:")).to_be_visible()
 
         # Another's dataset of that account is there to be looked at, and its buttons are not.
         person.goto("/datasets/spend_by_ad")

@@ -285,6 +285,17 @@
     else notice.addEventListener("focusout", (event) => { if (!notice.contains(event.relatedTarget)) notice.style.visibility = "hidden"; });
   });
 
+  // What comes with its text is not read out: how a run stands is said when it changes, and when a page opens that does not say it.
+  const standing = () => document.querySelector("#live [data-news]")?.textContent.trim().replace(/\s+/g, " ") ?? "";
+  let stood = document.querySelector("main > [data-said]") ? standing() : "";
+  const sayStanding = () => {
+    const words = standing();
+    if (words && words !== stood) announce(words);
+    stood = words;
+  };
+  window.setTimeout(sayStanding, 500);
+  document.addEventListener("htmx:after:settle", sayStanding);
+
   // What had the focus may be gone after a refresh, such as the button that cancels a run: how the run ended has it then.
   let held = null;
   document.addEventListener("htmx:before:swap", (event) => {

@@ -95,7 +95,9 @@
     document.documentElement.style.scrollPaddingBottom = `${bar.offsetHeight + 16}px`;
   }).observe(bar);
   const show = (part) => {
-    (focusable(part.querySelector(".pane-body")) ?? part.querySelector("summary")).focus({ preventScroll: true });
+    const first = focusable(part.querySelector(".pane-body")) ?? part.querySelector("summary");
+    first.focus({ preventScroll: true });
+    first.select?.();
     part.scrollIntoView({ block: "start" });
   };
 
