@@ -118,10 +118,10 @@ def test_the_filter_by_owner_knows_me_and_others(full: Site) -> None:
 def test_filters_update_a_part_of_the_page_and_are_in_its_address(full: Site) -> None:
     visit = full.visit("admin")
     part = visit.fragment("GET", "/accounts", {"used": "used", "sort": "-name"}).text
-    assert part.lstrip().startswith('<div id="accounts">')
+    assert part.lstrip().startswith('<div id="accounts" ')
     assert names(part) == ["Gamma", "Alpha"]
     assert "/accounts?used=used&amp;sort=datasets" in part
-    assert 'aria-sort="descending"><a class="sort" href="/accounts?used=used">Name' in part
+    assert 'aria-sort="descending"><a class="sort" id="sort-name" href="/accounts?used=used">Name' in part
     none = visit.fragment("GET", "/accounts", {"q": "nothing like it"}).text
     assert "No accounts match these filters." in words_of(none)
 

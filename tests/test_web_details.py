@@ -355,6 +355,26 @@ def test_every_example_can_be_opened_and_saved_without_a_change(site: Site, path
     assert after.description == "Other words"
     kept = {**source_of(after).values, "description": source.values.get("description", "")}
     assert parse(Source(kept, {}), now) == parse(source, now)
+    visit.good(f"/datasets/{dataset.slug}")
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [
+        ("account", "shop"),
+        ("campaign", "campaign"),
+        ("product", "product"),
+        ("creative", "creative"),
+        ("livestream", "LIVE session"),
+    ],
+)
+def test_the_overview_names_the_level_of_gmv_max(site: Site, level: str, words: str) -> None:
+    file = site.home.path / "shops.json"
+    dates = {"start": "today-4", "end": "today-2"}
+    values = {"report": "gmv_max", "gmv_max_level": level, "metrics": ["cost"], "dates": dates, "name": "Shops"}
+    file.write_text(json.dumps(values | {"account": "demo"}))
+    site.home.good("datasets", "create", "-f", str(file))
+    assert f"GMV Max, {words} level" in site.visit("admin").words("/datasets/shops")
 
 
 # -- changing
@@ -466,8 +486,8 @@ def test_load_preview_shows_typed_rows_and_saves_nothing_also_without_a_name(sit
     assert "<html" not in answer.text
     text = words_of(answer.text)
     assert "First 20 rows from TikTok. Nothing is saved." in text
-    assert "Cost spend money · USD" in text
-    assert "Impressions impressions whole number" in text
+    assert "Cost money · USD" in text
+    assert "Impressions whole number" in text
     assert answer.text.count("<tr>") == 21
     assert site.home.kept("accounts", "account_advertisers") == before
 

@@ -286,7 +286,7 @@ def _breakdown_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
 
 
 @cache
-def _menu_titles() -> Mapping[str, tuple[str, Mapping[str, str]]]:
+def _menu_titles() -> Mapping[str, tuple[str, dict[str, str]]]:
     """By menu: its title, and the titles of its choices by value."""
     return {
         menu.name: (menu.title, {choice.value: choice.title for choice in menu.choices})
@@ -303,8 +303,9 @@ def _required(menu: str, values: Iterable[str]) -> str:
 
 
 def level_words(level: str) -> str:
-    """A data level within a sentence, as in "ad group"."""
-    return within_sentence(_menu_titles()["data_level"][1][level])
+    """A level of a report within a sentence, as in "ad group"."""
+    titles = _menu_titles()["gmv_max_level"][1] | _menu_titles()["data_level"][1]
+    return within_sentence(titles[level])
 
 
 def _requires_dimension(names: Iterable[str]) -> str:

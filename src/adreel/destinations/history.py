@@ -293,4 +293,7 @@ _OTHER_TABLE = Phrase(
     "The history %(table)s is that of another table: of one that was deleted, or of a lake that was restored from a "
     "backup. Load the table anew to begin its history again."
 )
-_CHANGED = Phrase("%(reason)s The history is not repaired; load the table anew to begin it again.")
+_CHANGED = Phrase(
+    "%(reason)s The history is not repaired. To begin it again with the versions that adreel still has: "
+    "adreel publish NAME --to DESTINATION --reload"
+)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -102,7 +102,11 @@ def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: d
         except ProofError:
             # The copy was not that of the version before: somebody wrote to it, or it was restored.
             with session.transaction(f"adreel table {order.place}"):
-                return publication.run(may_change=False)
+                published = publication.run(may_change=False)
+            return replace(published, notes=(phrase(_REPAIRED, table=str(order.place)), *published.notes))
+
+
+_REPAIRED = Phrase("Something else had changed the table %(table)s, so all rows were sent again.")
 
 
 _MARK_COLUMNS = (
