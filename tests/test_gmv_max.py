@@ -433,6 +433,21 @@ def test_a_refused_look_at_gmv_max_leaves_the_run_as_it_is(own: Home) -> None:
     assert spend(own)["state"] == "verified"
 
 
+def test_cost_is_looked_for_again_once_no_dataset_reads_it_any_more_and_for_another_day(own: Home) -> None:
+    own.environ["ADREEL_GMV_MAX_CHECK"] = "on"
+    both = [a["advertiser_id"] for a in own.door("state")["advertisers"][:2]]
+    # Of the second ad account nothing is read from the start, so that the first run asks.
+    run(own, advertisers=both[:1])
+    before = spend(own, advertisers=both)
+    run(own, advertisers=both[1:])
+    after = spend(own, advertisers=both)
+    assert [f"({both[1]}) spent" in warning for warning in before["warnings"]] == [True]
+    assert [f"({both[0]}) spent" in warning for warning in after["warnings"]] == [True]
+    own.now += timedelta(hours=23)
+    last = spend(own, advertisers=both)
+    assert after["warnings"] != last["warnings"]
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_reads_only_what_is_missing(own: Home) -> None:
     ids = [a["advertiser_id"] for a in state(own)["advertisers"][:2]]

@@ -2,7 +2,7 @@
 
 Once a day a run of a basic report asks for the shops of its ad accounts and for their cost on its days, unless a
 dataset of the account reads GMV Max. The answer is kept in the run's verification, so that the runs of the same day say
-the same without asking.
+the same without asking, until a dataset reads more or less of it.
 """
 
 from __future__ import annotations
@@ -103,13 +103,34 @@ def _without_read(those: UnreadCampaigns, dataset: Dataset) -> UnreadCampaigns:
     return replace(those, by_shop={**those.by_shop, **by_shop})
 
 
-def earlier_answer(runs: Iterable[Run], now: datetime) -> dict[str, Any] | None:
-    """What a run of the last day found out; None if none did."""
+def earlier_answer(
+    runs: Iterable[Run], plan: Plan, lacking: Collection[UnreadCampaigns], now: datetime
+) -> dict[str, Any] | None:
+    """What a run of the last day found out of the same campaigns until the same days; None if none did."""
+    asked = _asked(plan, lacking)
     for run in runs:
         answer = run.verification.get(KEY)
-        if isinstance(answer, dict) and now - datetime.fromisoformat(answer["checked_at"]) < CHECKED_WITHIN:
+        if not isinstance(answer, dict) or answer.get("asked") != asked:
+            continue
+        if now - datetime.fromisoformat(answer["checked_at"]) < CHECKED_WITHIN:
             return answer
     return None
+
+
+def _asked(plan: Plan, lacking: Collection[UnreadCampaigns]) -> list[str]:
+    """What costs are asked for: other settings of a dataset, and another day, are another question."""
+    ends = {advertiser.id: span.end.isoformat() for advertiser, span in plan.days()}
+    return sorted(
+        " ".join(
+            (
+                those.advertiser.id,
+                ends.get(those.advertiser.id, ""),
+                *sorted(those.promotions),
+                *(f"{shop}={'+'.join(sorted(kinds))}" for shop, kinds in sorted(those.by_shop.items())),
+            )
+        )
+        for those in lacking
+    )
 
 
 async def ask_costs(client: Client, plan: Plan, lacking: Collection[UnreadCampaigns], now: datetime) -> dict[str, Any]:
@@ -119,6 +140,7 @@ async def ask_costs(client: Client, plan: Plan, lacking: Collection[UnreadCampai
     costs = await together(_cost(client, those, days[those.advertiser.id]) for those in asked)
     return {
         "checked_at": now.isoformat(),
+        "asked": _asked(plan, lacking),
         "costs": [
             {
                 "advertiser_id": advertiser.id,

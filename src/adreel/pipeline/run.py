@@ -574,7 +574,7 @@ class _RunInProgress:
         advertisers = unread(runner.store, self._account, (who for who, _ in plan.days()), now)
         if not advertisers:
             return None
-        answer = earlier_answer(runner.store.runs.good(self._saved, 1), now)
+        answer = earlier_answer(runner.store.runs.good(self._saved, 1), plan, advertisers, now)
         if answer is not None:
             return answer
         try:
