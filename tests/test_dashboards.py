@@ -76,7 +76,7 @@ def test_a_chart_is_pinned_from_the_charts_tab_to_a_new_dashboard_and_shows_the_
         ("card", "spend"),
         ("query", "currency=EUR&amp;days=7"),
     ]
-    assert 'name="name" maxlength="100" autocomplete="off" value="Spend">' in shown
+    assert 'name="name" maxlength="100" autocomplete="off" value="Spend" ' in shown
     words = pin(visit)
     assert f"Pinned to {BOARD}" in words_of(words)
     (address,) = re.findall(r'href="(/dashboards/\d+)"', words)
