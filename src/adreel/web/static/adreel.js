@@ -285,9 +285,9 @@
     else notice.addEventListener("focusout", (event) => { if (!notice.contains(event.relatedTarget)) notice.style.visibility = "hidden"; });
   });
 
-  // What comes with its text is not read out: how a run stands is said when it changes, and when a page opens that does not say it.
+  // What comes with its text is not read out: how a run stands is said when it changes, and while it runs when a page opens.
   const standing = () => document.querySelector("#live [data-news]")?.textContent.trim().replace(/\s+/g, " ") ?? "";
-  let stood = document.querySelector("main > [data-said]") ? standing() : "";
+  let stood = !document.querySelector("#live[data-refresh]") || document.querySelector("main > [data-said]") ? standing() : "";
   const sayStanding = () => {
     const words = standing();
     if (words && words !== stood) announce(words);
