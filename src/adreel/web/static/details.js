@@ -75,7 +75,11 @@
     }
     for (let part = target; part; part = part.parentElement) if (part.matches("details")) part.open = true;
     target.scrollIntoView({ block: "center" });
-    (focusable(target) ?? target).focus({ preventScroll: true });
+    const first = focusable(target) ?? target;
+    // Rows that are not there yet have nothing to focus.
+    if (first.tabIndex < 0) first.tabIndex = -1;
+    first.focus({ preventScroll: true });
+    first.select?.();
   });
   const focusable = (element) => {
     const fields = "input:not([type=hidden]):not([disabled]), select, textarea, button";
