@@ -31,9 +31,9 @@ from adreel.charts import (
 )
 from adreel.charts.definitions import CARDS, KINDS, ROWS, SHARING, SHARING_PART, TRAITS, VIDEO
 from adreel.charts.measures import Count, Figures, Own, Quotient, Sum
-from adreel.datasets.dataset import Dataset, Source, key_columns
+from adreel.datasets.dataset import Dataset, Source, day_column, key_columns
 from adreel.datasets.files import read
-from adreel.datasets.schema import arrow_schema, columns, day_column, key
+from adreel.datasets.schema import arrow_schema, columns, key
 from adreel.datasets.validation import parse
 from adreel.dates import Span
 from adreel.errors import InputError, NotFoundError

@@ -17,35 +17,29 @@ from home import SPEND, Home
 from simulator_client import Sim
 from web_home import open_site, words_of
 
-_EMPTY = dict.fromkeys(SPEND)
 BY_DAY = ["campaign_id", "country_code", "stat_time_day"]
 WEEK = {"start": "2026-11-14", "end": "2026-11-20"}
+_USUAL = dict.fromkeys(SPEND) | {"account": "demo", "dates": WEEK}
 SELLER_CENTER: dict[str, Any] = {
-    **_EMPTY,
+    **_USUAL,
     "name": "Old ads",
-    "account": "demo",
     "report": "seller_center_ads",
     "seller_center_grouping": "campaign_country",
     "time_dimension": "day",
     "metrics": ["spend", "billed_cost"],
-    "dates": WEEK,
 }
 PLAYABLES: dict[str, Any] = {
-    **_EMPTY,
+    **_USUAL,
     "name": "Playables",
-    "account": "demo",
     "report": "playable_ads",
     "metrics": ["spend", "impressions"],
-    "dates": WEEK,
 }
 CENTERS: dict[str, Any] = {
-    **_EMPTY,
+    **_USUAL,
     "name": "Centers",
-    "account": "demo",
     "report": "business_center_spend",
     "center_grouping": "day",
     "metrics": ["spend", "cash_spend", "voucher_spend", "cashback_coupon_spend", "tax_spend", "impressions"],
-    "dates": WEEK,
     "update": {"method": "upsert"},
 }
 

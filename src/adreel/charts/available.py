@@ -30,8 +30,8 @@ from adreel.charts.definitions import (
     rise_of,
 )
 from adreel.charts.measures import CardFigure, Count, Figures, Formula, Own, Quotient
-from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.schema import NAME_COLUMNS, Column, columns, day_column
+from adreel.datasets.dataset import Dataset, day_column, key_columns
+from adreel.datasets.schema import NAME_COLUMNS, Column, columns
 from adreel.language import Phrase, in_english, listed, phrase, within_sentence
 
 DAY = "@day"

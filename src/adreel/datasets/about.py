@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from adreel.datasets.calculated_columns import readable_table
+from adreel.datasets.dataset import day_column
 from adreel.datasets.looks import TableLook
 from adreel.datasets.runs import origin, runs_by_version
-from adreel.datasets.schema import UNIT_TITLES, Column, columns_by_name, day_column
+from adreel.datasets.schema import UNIT_TITLES, Column, columns_by_name
 from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
 from adreel.datasets.verification import checked_in

@@ -162,6 +162,11 @@ def key_columns(dataset: Dataset) -> tuple[str, ...]:
     return ("advertiser_id", *(name for name in ids if name), *time, *dataset.breakdowns, *buying)
 
 
+def day_column(dataset: Dataset) -> str | None:
+    """The column that says to which day a row belongs, if it belongs to one."""
+    return {"day": "stat_time_day", "hour": "stat_time_hour"}.get(dataset.time)
+
+
 def reads_shops(dataset: Dataset) -> bool:
     """Whether the dataset reads shops of the ad accounts."""
     return dataset.report in gmv_max.SHOP_REPORTS

@@ -90,8 +90,9 @@ def _metric_delay(name: str) -> timedelta:
 
 def late_delays(dataset: Dataset) -> dict[str, timedelta]:
     """How long after the end of a day those metrics of a dataset are complete that are later than its report."""
+    usual = report_delay(dataset)
     delays = {name: _metric_delay(name) for name in dataset.metrics}
-    return {name: delay for name, delay in delays.items() if delay > report_delay(dataset)}
+    return {name: delay for name, delay in delays.items() if delay > usual}
 
 
 def complete_at(day: date, offset: timedelta, delay: timedelta) -> datetime:

@@ -17,7 +17,7 @@ from adreel import catalog
 from adreel.catalog.business_centers import COSTS, TRANSACTIONS
 from adreel.catalog.report_types import CENTER_SPEND
 from adreel.datasets.coverage import LastRead, from_json, is_rolling
-from adreel.datasets.dataset import Dataset, reads_shops
+from adreel.datasets.dataset import Dataset, day_column, reads_shops
 from adreel.dates import Span, today_at
 from adreel.language import phrase, phrases
 from adreel.update_methods import Method
@@ -94,7 +94,7 @@ def read_day(dataset: Dataset) -> str | None:
     """The column with the day of which a row is read again; None if rows belong to no day."""
     if dataset.report in _LIST_DAYS:
         return _LIST_DAYS[dataset.report]
-    return {"day": "stat_time_day", "hour": "stat_time_hour"}.get(dataset.time)
+    return day_column(dataset)
 
 
 _LIST_DAYS = {TRANSACTIONS: "transaction_date", COSTS: "cost_date"}

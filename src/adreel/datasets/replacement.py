@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from adreel.arrow import pc
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, day_column
 from adreel.datasets.lookback import first_kept_day
-from adreel.datasets.schema import columns, day_column, key
+from adreel.datasets.schema import columns, key
 from adreel.dates import Span, span, today_at
 from adreel.errors import InputError
 from adreel.lake import Lake

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -218,20 +218,16 @@ def _unique(all_columns: tuple[Column, ...]) -> tuple[Column, ...]:
     return tuple(first.values())
 
 
-def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
+def _dimensions(names: Iterable[str], breakdowns: Collection[str] = ()) -> Iterator[Column]:
     catalogue = catalog.dimensions()
-    dimensions = tuple(
-        Column(
-            name,
-            catalogue[name].type,
-            "dimensions",
-            catalogue[name].title,
-            catalogue[name].meaning,
-            breakdown=name in dataset.breakdowns,
-        )
-        for name in dimensions_asked(dataset)
-        if name != "advertiser_id"
-    )
+    for name in names:
+        about = catalogue[name]
+        yield Column(name, about.type, "dimensions", about.title, about.meaning, breakdown=name in breakdowns)
+
+
+def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
+    names = (name for name in dimensions_asked(dataset) if name != "advertiser_id")
+    dimensions = tuple(_dimensions(names, dataset.breakdowns))
     buying = Column(
         "buying_type", "string", "buying", Phrase("Buying type"), Phrase("RESERVATION_RF or RESERVATION_TOP_VIEW.")
     )
@@ -248,23 +244,12 @@ def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
 
 def _center_columns(dataset: Dataset) -> tuple[Column, ...]:
     """Those of figures of Business Centers. Amounts have no unit, as TikTok does not document their currency."""
-    catalogue = catalog.dimensions()
     return (
         Column(
             "bc_id", "string", "dimensions", Phrase("Business Center ID"), Phrase("The Business Center of the row.")
         ),
         Column("bc_name", "string", "dimensions", Phrase("Business Center"), Phrase("Name of the Business Center.")),
-        *(
-            Column(
-                name,
-                catalogue[name].type,
-                "dimensions",
-                catalogue[name].title,
-                catalogue[name].meaning,
-                breakdown=name in dataset.breakdowns,
-            )
-            for name in dimensions_asked(dataset)
-        ),
+        *_dimensions(dimensions_asked(dataset), dataset.breakdowns),
         *_span_columns(dataset),
         *(_without_currency(column) for column in _metrics(dataset)),
     )
@@ -300,11 +285,10 @@ _SHOP = (
 
 def _gmv_max_columns(dataset: Dataset) -> tuple[Column, ...]:
     names = [name for name in key_columns(dataset) if name in catalog.dimensions() and name != "advertiser_id"]
-    dimensions = (catalog.dimensions()[name] for name in names)
     return (
         _ADVERTISER_ID,
         *_SHOP,
-        *(Column(d.name, d.type, "dimensions", d.title, d.meaning) for d in dimensions),
+        *_dimensions(names),
         *_span_columns(dataset),
         *_metrics(dataset),
         *_CONTEXT,
@@ -322,11 +306,10 @@ _SPEND_SOURCE = Column(
 
 
 def _all_spend_columns(dataset: Dataset) -> tuple[Column, ...]:
-    dimensions = (catalog.dimensions()[name] for name in ("campaign_id", "stat_time_day"))
     return (
         _ADVERTISER_ID,
         _SPEND_SOURCE,
-        *(Column(d.name, d.type, "dimensions", d.title, d.meaning) for d in dimensions),
+        *_dimensions(("campaign_id", "stat_time_day")),
         *_SHOP,
         *_metrics(dataset),
         *_CONTEXT,
@@ -354,15 +337,11 @@ _ASSET_TYPES = {
 
 
 def _materials_columns(dataset: Dataset) -> tuple[Column, ...]:
-    catalogue = catalog.dimensions()
-    names = [name for name in key_columns(dataset) if name in catalogue and name != "advertiser_id"]
+    names = [name for name in key_columns(dataset) if name in catalog.dimensions() and name != "advertiser_id"]
     types = [smart_plus.TYPES[name] for name in dataset.breakdowns if name in smart_plus.TYPES]
     return (
         _ADVERTISER_ID,
-        *(
-            Column(d.name, d.type, "dimensions", d.title, d.meaning, breakdown=d.name in dataset.breakdowns)
-            for d in (catalogue[name] for name in names)
-        ),
+        *_dimensions(names, dataset.breakdowns),
         *(_ASSET_TYPES[name] for name in types),
         *_span_columns(dataset),
         *_metrics(dataset),
@@ -432,11 +411,6 @@ def key(dataset: Dataset) -> tuple[str, ...]:
         *FURTHER,
     )
     return (*own, "start_date") if has_span and "start_date" not in own else own
-
-
-def day_column(dataset: Dataset) -> str | None:
-    """The column that says to which day a row belongs, if it belongs to one."""
-    return {"day": "stat_time_day", "hour": "stat_time_hour"}.get(dataset.time)
 
 
 def arrow_schema(all_columns: tuple[Column, ...]) -> pa.Schema:

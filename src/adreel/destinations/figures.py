@@ -92,7 +92,7 @@ def day_figures(
     rows: Rows, table: str, schema: Any, quote: Callable[[str], str], day_column: str | None, words: SqlWords
 ) -> Mapping[DayPlace, TableFigures]:
     """The figures of the rows of each day and currency, in one pass."""
-    several = grouped_figures(rows, table, schema, quote, day_column, words, "NULL")
+    several = grouped_figures(rows, table, schema, quote, day_column, words)
     return {place: some for (place, _), some in several.items()}
 
 
@@ -103,14 +103,14 @@ def grouped_figures(
     quote: Callable[[str], str],
     day_column: str | None,
     words: SqlWords,
-    also: str,
+    also: str | None = None,
 ) -> Mapping[tuple[DayPlace, Any], TableFigures]:
-    """The same of each value of a column `also` among them, whose name is SQL already; NULL for none."""
+    """The same of each value of a column `also` among them, whose name is SQL already."""
     parts = _all_parts(schema, quote, words)
     places, groups = _groups(schema, quote, day_column, words)
-    if also != "NULL":
+    if also is not None:
         groups = f"{groups}, {also}" if groups else f" GROUP BY {also}"
-    answers = rows(f"SELECT {places}, {also}, {_listed(parts)} FROM {table}{groups}")  # noqa: S608 - SQL of ours
+    answers = rows(f"SELECT {places}, {also or 'NULL'}, {_listed(parts)} FROM {table}{groups}")  # noqa: S608 - SQL of ours
     # Without groups there is one row, of an empty table too.
     return {
         (day_place(on, code), other): TableFigures(
@@ -129,7 +129,7 @@ def part_figures(
     places, groups = _groups(schema, quoted, day_column, words)
     days: dict[str, dict[DayPlace, int]] = {}
     also = f"{groups}, {quoted(part)}" if groups else f" GROUP BY {quoted(part)}"
-    for name, on, code, count in rows(f"SELECT {quoted(part)}, {places}, count(*) FROM {table}{also}"):  # noqa: S608
+    for name, on, code, count in rows(f"SELECT {quoted(part)}, {places}, count(*) FROM {table}{also}"):  # noqa: S608 - as above
         days.setdefault(name, {})[day_place(on, code)] = int(count)
     answers = rows(f"SELECT {quoted(part)}, {_listed(parts)} FROM {table} GROUP BY 1")  # noqa: S608 - as above
     return {

@@ -161,7 +161,7 @@ class PostgresWriters:
 
     def counts(self, place: Place, day: str, currency: str) -> Sequence[tuple[Any, ...]]:
         """See `RowWriters`."""
-        groups = f"SELECT {day}, {currency}, xmin, count(*) FROM {place.sql} GROUP BY 1, 2, 3"  # noqa: S608
+        groups = f"SELECT {day}, {currency}, xmin, count(*) FROM {place.sql} GROUP BY 1, 2, 3"  # noqa: S608 - SQL of ours
         return [(*group, self.number(writer), count) for *group, writer, count in self.session.rows(groups)]
 
     def number(self, value: bytes) -> int:

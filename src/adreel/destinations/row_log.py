@@ -127,7 +127,7 @@ class RowLog:
         where = "TRUE" if span is None else span.condition(quoted(self._day_column))
         added = "" if writers is None else f", {writers.column} AS {_WRITER}"
         table = f"(SELECT *{added} FROM {self._place.sql} WHERE {where}) t"  # noqa: S608 - SQL of ours
-        schema, words, also = self._schema, self._session.words, "NULL" if writers is None else _WRITER
+        schema, words, also = self._schema, self._session.words, None if writers is None else _WRITER
         several = grouped_figures(self._session.rows, table, schema, quoted, self._day_column, words, also)
         days: dict[DayPlace, DayLog] = {}
         for (place, writer), figures in several.items():

@@ -10,10 +10,9 @@ from typing import Any
 
 from adreel.access import DatasetRight, Guard
 from adreel.connections import covered
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, day_column
 from adreel.datasets.lookback import first_kept_day
 from adreel.datasets.replacement import rows_of_days
-from adreel.datasets.schema import day_column
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Dates, Day, Span, read_day, span, today_at
 from adreel.errors import BusyError, DatasetError, InputError, NotFoundError, Problem

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from adreel.advertisers import Advertiser
 from adreel.arrow import pc
-from adreel.datasets.dataset import reads_shops
-from adreel.datasets.schema import columns, day_column
+from adreel.datasets.dataset import day_column, reads_shops
+from adreel.datasets.schema import columns
 from adreel.dates import Span
 from adreel.export.cells import digits
 from adreel.lake import Lake, Spared, Superseded

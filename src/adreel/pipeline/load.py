@@ -29,11 +29,11 @@ from adreel.datasets.coverage import (
     missed_days,
     missed_sentence,
 )
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, day_column
 from adreel.datasets.freshness import IncompleteDay, incomplete_days, incomplete_sentence, late_rows
 from adreel.datasets.lookback import read_day, with_lookback
 from adreel.datasets.replacement import merges_by_day
-from adreel.datasets.schema import arrow_schema, columns, day_column, key
+from adreel.datasets.schema import arrow_schema, columns, key
 from adreel.dates import Span, today_at
 from adreel.enumerations import first_of
 from adreel.errors import AdvertiserError

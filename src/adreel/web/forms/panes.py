@@ -18,11 +18,11 @@ from adreel.catalog.records import Menu, Report
 from adreel.connections import covered
 from adreel.datasets import lookback, menus
 from adreel.datasets.advertisers import names_of
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, day_column
 from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.menus import Offer
 from adreel.datasets.presets import SETS, MetricSet
-from adreel.datasets.schema import Column, day_column, key, readable_columns
+from adreel.datasets.schema import Column, key, readable_columns
 from adreel.datasets.stored import dataset_of
 from adreel.datasets.values import LISTS, texts
 from adreel.errors import DatasetError, Problem

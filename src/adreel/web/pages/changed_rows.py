@@ -33,7 +33,7 @@ from adreel.web.downloads import FORMATS, file_answer
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.paging import page_count, page_number
 from adreel.web.pages.wording import sentence
-from adreel.web.render import Page, respond
+from adreel.web.render import UNKNOWN, Page, respond
 
 router = APIRouter()
 
@@ -424,12 +424,8 @@ def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> Value
 
 def _spoken(text: str) -> str:
     """What is heard in place of the text of a cell: a dash says nothing."""
-    return phrase("no value") if text == NO_TEXT else text
-
-
-NO_TEXT = "\N{EN DASH}"
-"""The text of a cell without a value."""
+    return phrase("no value") if text == UNKNOWN else text
 
 
 def _text(name: str, value: Any) -> str:
-    return NO_TEXT if value is None else cell(name, value).text
+    return UNKNOWN if value is None else cell(name, value).text

@@ -15,10 +15,10 @@ from adreel.connections import covered
 from adreel.datasets import schedules
 from adreel.datasets.about import about
 from adreel.datasets.calculated_columns import readable_table
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, day_column
 from adreel.datasets.looks import TableLook
 from adreel.datasets.replacement import Effect
-from adreel.datasets.schema import day_column, key
+from adreel.datasets.schema import key
 from adreel.datasets.stored import dataset_of, publish_targets_of, schedule_of, timing_of
 from adreel.datasets.verification import Check, checks_of, incomplete_in
 from adreel.dates import Span, offset_name, read_day

@@ -78,9 +78,13 @@
     const first = focusable(target) ?? target;
     // Rows that are not there yet have nothing to focus.
     if (first.tabIndex < 0) first.tabIndex = -1;
-    first.focus({ preventScroll: true });
-    first.select?.();
+    enter(first);
   });
+  // The focus, and a text that typing replaces.
+  const enter = (field) => {
+    field.focus({ preventScroll: true });
+    field.select?.();
+  };
   const focusable = (element) => {
     const fields = "input:not([type=hidden]):not([disabled]), select, textarea, button";
     return element.querySelector(`[aria-invalid=true]:is(${fields})`) ?? element.querySelector("[data-first]") ?? element.querySelector(fields);
@@ -99,9 +103,7 @@
     document.documentElement.style.scrollPaddingBottom = `${bar.offsetHeight + 16}px`;
   }).observe(bar);
   const show = (part) => {
-    const first = focusable(part.querySelector(".pane-body")) ?? part.querySelector("summary");
-    first.focus({ preventScroll: true });
-    first.select?.();
+    enter(focusable(part.querySelector(".pane-body")) ?? part.querySelector("summary"));
     part.scrollIntoView({ block: "start" });
   };
 
