@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -81,7 +81,8 @@ def fill(store: Store, settings: Settings) -> SavedDataset:
     large = store.datasets.create(
         LARGE, account=accounts[0], spec=json.dumps(_spec(LARGE, accounts[0].name)), owner=admin, tags=("large",)
     )
-    _ran(store, large, tables.ROWS, 1)
+    for version in range(2):
+        _ran(store, large, tables.ROWS, version)
     # Its advertisers are asked for when it runs.
     loading = store.accounts.add(
         LOADING, token=token(), app_id=APP_ID, app_secret=SECRET, base_url=settings.tiktok_url, user=admin
@@ -211,6 +212,10 @@ def pages(client: httpx2.Client, large: SavedDataset) -> Iterator[Measured]:
     yield asked(client, "Data, first page of 3,000,000 rows", "GET", f"/datasets/{slug}/data")
     yield asked(client, "History", "GET", f"/datasets/{slug}/history")
     yield asked(client, "Versions", "GET", f"/datasets/{slug}/versions")
+    versions, day = f"/datasets/{slug}/difference", tables.FIRST_DAY + timedelta(days=tables.DAYS - 3)
+    yield asked(client, "Two versions of 3,000,000 rows", "GET", f"{versions}?before=0&after=1", times=10)
+    rows = f"{versions}/rows?before=0&after=1&day={day}"
+    yield asked(client, "Changed rows of a day in 3,000,000", "GET", rows, times=10)
     yield asked(client, "Users", "GET", "/users")
     yield asked(client, "Charts page", "GET", f"/datasets/{slug}/cards", times=10)
     yield asked(

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from adreel.lake.difference import create_views
+from adreel.lake.difference import create_views, names_rows
 from adreel.lake.engine import engine, literal, quoted, sql
 from adreel.lake.query import create_view
 from adreel.lake.storage import Storage
@@ -182,19 +182,7 @@ class _Sides:
         for side, rows in ((_OLD_KEYS, old), (_NEW_KEYS, self.rows("new_rows"))):
             hashed = sql("SELECT", names, ",", _hash(self.new.schema), "AS", _HASH, "FROM", rows, "r")
             connection.execute(sql("CREATE TEMP TABLE", side, "AS", hashed))
-        return all(_names_rows(connection, side, key) for side in (_OLD_KEYS, _NEW_KEYS))
-
-
-def _names_rows(connection: duckdb.DuckDBPyConnection, side: str, key: tuple[str, ...]) -> bool:
-    """Whether no key is null or there twice."""
-    names = ", ".join(map(quoted, key))
-    empty = " OR ".join(f"{quoted(name)} IS NULL" for name in key)
-    nulls = sql("SELECT 1 FROM", side, "WHERE", empty, "LIMIT 1")
-    # By hashes of 64 bits first: grouped by themselves, keys take several times the memory.
-    hashes = sql("SELECT hash(", names, ") FROM", side, "GROUP BY 1 HAVING count(*) > 1")
-    suspects = sql("SELECT 1 FROM", side, "WHERE hash(", names, ") IN (", hashes, ")")
-    repeated = sql(suspects, "GROUP BY", names, "HAVING count(*) > 1 LIMIT 1")
-    return all(connection.execute(query).fetchone() is None for query in (nulls, repeated))
+        return all(names_rows(connection, side, key) for side in (_OLD_KEYS, _NEW_KEYS))
 
 
 def _all_but(sides: _Sides, view: str, other: str) -> str:
