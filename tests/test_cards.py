@@ -1053,8 +1053,12 @@ def test_every_card_fits_some_dataset() -> None:
         *twins.twins,
     )
     shops = (
-        dataset_with(report="gmv_max", data_level=None, gmv_max_level=level, metrics=["cost", "orders"])
-        for level in ("creative", "livestream")
+        dataset_with(report="gmv_max", data_level=None, gmv_max_level=level, time_dimension=None, metrics=metrics)
+        for level, metrics in (
+            ("creative", ["cost", "orders"]),
+            ("livestream", ["cost"]),
+            ("live_duration", ["cost", "bid_type"]),
+        )
     )
     playables = dataset_with(report="playable_ads", data_level=None, time_dimension=None, metrics=["spend"])
     had = set()

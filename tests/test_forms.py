@@ -333,6 +333,18 @@ def test_a_choice_that_no_longer_fits_is_removed_and_reported() -> None:
     assert [option.value for option in pane(form, "time_dimension").options if option.chosen] == ["none"]
 
 
+def test_a_report_by_period_has_no_days_and_no_upsert() -> None:
+    form = posted(report="gmv_max", gmv_max_level="product_duration", time_dimension="day", dates__kind="period")
+    assert "Daily was removed: requires level: Shop, Campaign, Product, Creative or LIVE session." in form.notices
+    assert [option.value for option in pane(form, "time_dimension").options] == ["none"]
+    # Before the level is chosen, days are the default that a person ends up with.
+    form = posted(report="gmv_max", dates__kind="period")
+    assert [option.value for option in pane(form, "time_dimension").options if option.chosen] == ["day"]
+    keys = {"name": "Periods", "account": "demo", "report": "gmv_max", "gmv_max_level": "live_duration"}
+    form = opened(keys | {"metrics": ["cost"], "dates": {"period": "last_30_days"}})
+    assert [method.value for method in form.update.methods] == ["replace", "append"]
+
+
 def test_metrics_that_the_level_lacks_are_removed_and_reported_by_title_with_the_reason() -> None:
     form = posted(("metrics", "spend"), ("metrics", "ad_name"), report="performance", data_level="advertiser")
     assert form.notices == ("Advertiser ID" and "Ad name was removed: available at ad level only.",)

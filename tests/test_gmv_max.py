@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 import running
 from adreel.advertisers import Advertiser, Shop
 from adreel.catalog import gmv_max
+from adreel.datasets.dataset import Dataset
 from adreel.datasets.files import read
+from adreel.datasets.freshness import report_delay
 from adreel.datasets.lookback import lookback_days
 from adreel.datasets.validation import parse
 from adreel.dates import Span
@@ -89,7 +91,8 @@ def test_all_levels_agree_but_for_the_cost_of_no_product(shops: Home) -> None:
         cost(account) == cost(campaigns) > cost(products) > Decimal("0.98") * cost(campaigns, promotion_type="PRODUCT")
     )
     assert cost(by_level["livestream"][0]) == cost(campaigns, promotion_type="LIVE")
-    assert cost(by_level["creative"][0]) == cost(products)
+    assert cost(by_level["creative"][0]) == cost(products) == cost(by_level["product_duration"][0])
+    assert cost(by_level["live_duration"][0]) == cost(by_level["livestream"][0])
     cost_notes = [note for note in by_level["product"][1] if "that their campaigns cost" in note]
     assert len(cost_notes) == 2, by_level["product"][1]
     assert not any("that their campaigns cost" in note for note in by_level["campaign"][1])
@@ -139,6 +142,94 @@ def test_deleted_campaigns_are_in_the_table(shops: Home) -> None:
         shops, run(shops, name="Summer account", **{**summer, "gmv_max_level": "account", "metrics": ["cost"]})
     )
     assert cost(table_rows) == cost(account)
+
+
+# -- periods of one optimization mode
+
+
+@pytest.fixture
+def periods(shops: Home) -> Iterator[Home]:
+    """The home, and after the test its world as it was."""
+    yield shops
+    shops.door("gmv-max", {"periods": "texts", "duration_is_id": False, "day_targets": True})
+
+
+def of_period(home: Home, name: str, level: str = "live_duration", **keys: Any) -> dict[str, Any]:
+    first = home.door("state")["advertisers"][0]["advertiser_id"]
+    dates = {"start": "today-6", "end": "today-2"}
+    return {"name": name, "gmv_max_level": level, "advertisers": [first], "dates": dates} | keys
+
+
+@pytest.mark.parametrize("level", ["product_duration", pytest.param("live_duration", marks=pytest.mark.slow)])
+def test_modes_of_periods_are_read_whether_or_not_a_period_counts_as_an_id(periods: Home, level: str) -> None:
+    keys = of_period(periods, f"Periods of {level}", level)
+    plain = rows(periods, run(periods, **keys))
+    target = ["roas_bid"] if level == "product_duration" else []
+    keys |= {"metrics": ["bid_type", *target, "cost", "orders"]}
+    readings = []
+    for duration_is_id in (False, True):
+        periods.door("gmv-max", {"duration_is_id": duration_is_id})
+        report = run(periods, **keys | {"name": f"Modes {level} {duration_is_id}"})
+        assert report["verification"]["verified"], report
+        readings.append(rows(periods, report))
+    names = ("store_id", "campaign_id", gmv_max.LEVELS[level].ids[1], "duration", "cost")
+    figures = [sorted(tuple(row[name] for name in names) for row in those) for those in (plain, *readings)]
+    assert figures[0] == figures[1] == figures[2]
+    assert readings[0] == readings[1]
+    modes = {row["bid_type"] for row in readings[0]}
+    assert modes == {"CUSTOM", "NO_BID"}
+    if target:
+        assert {(row["bid_type"], row["roas_bid"]) for row in readings[0]} == {("CUSTOM", 5.5), ("NO_BID", None)}
+
+
+def test_periods_may_come_as_numbers_or_without_a_name(periods: Home) -> None:
+    keys = of_period(periods, "Texts")
+    whole = cost(rows(periods, run(periods, **keys)))
+    for way in ("numbers", "unnamed", "dashed"):
+        periods.door("gmv-max", {"periods": way})
+        report = run(periods, **keys | {"name": f"As {way}"})
+        assert report["state"] == "verified", report
+        table_rows = rows(periods, report)
+        assert cost(table_rows) == whole
+        values = {row["duration"] for row in table_rows}
+        assert all(value.isdigit() for value in values) if way == "numbers" else "-" in values, values
+
+
+@pytest.mark.slow
+def test_cost_of_no_period_is_noted_and_cost_of_two_fails_the_check(periods: Home) -> None:
+    periods.door("gmv-max", {"periods": "missing"})
+    keys = of_period(periods, "No period")
+    report = run(periods, **keys)
+    of_periods = cost(rows(periods, report)).normalize()
+    sessions = rows(periods, run(periods, **keys | {"name": "Those sessions", "gmv_max_level": "livestream"}))
+    amounts = f"{of_periods:,f} of the {cost(sessions).normalize():,f} USD that their products or LIVE sessions cost"
+    assert [note for note in report["notes"] if amounts in note], (amounts, report["notes"])
+    periods.door("gmv-max", {"periods": "overlapping"})
+    failed = periods.adreel("run", "-f", write(periods, **keys | {"name": "Overlapping"}), "--json")
+    assert failed.exit_code != 0
+    assert "cost: that of the campaigns is" in failed.stdout + failed.stderr
+    periods.door("gmv-max", {"periods": "texts"})
+
+    def a_little_more(params: dict[str, Any], data: dict[str, Any]) -> None:
+        if "duration" in params["dimensions"]:
+            data["list"][0]["metrics"]["cost"] = str(Decimal(data["list"][0]["metrics"]["cost"]) + 9)
+            data.pop("total_metrics", None)
+
+    # Less than the cost of no product, so the campaigns do not show it.
+    keys |= {"name": "A little more", "gmv_max_level": "product_duration"}
+    failed = changed(periods, a_little_more, **keys)
+    assert failed.exit_code != 0
+    assert "cost: that of the products is" in failed.stdout + failed.stderr
+
+
+def test_a_target_of_zero_is_none(periods: Home) -> None:
+    keys = of_period(periods, "Targets", "campaign", metrics=["bid_type", "roas_bid", "identity_id", "cost"])
+    by_day = rows(periods, run(periods, **keys))
+    assert {row["roas_bid"] for row in by_day} == {5.5, None}
+    assert {row["identity_id"] is None for row in by_day if row["promotion_type"] == "PRODUCT"} == {True}
+    assert {row["identity_id"] is None for row in by_day if row["promotion_type"] == "LIVE"} == {False}
+    periods.door("gmv-max", {"day_targets": False})
+    assert {row["roas_bid"] for row in rows(periods, run(periods, **keys))} == {None}
 
 
 # -- proof
@@ -488,6 +579,8 @@ def test_a_plan_covers_each_shop_type_and_day_once_within_the_limits(
 ) -> None:
     if level == "creative" and time == "hour":
         time = "day"
+    if gmv_max.LEVELS[level].by_period:
+        time = "none"
     end = min(start + timedelta(days=days - 1), date(2026, 11, 20))
     keys = DAILY | {
         "gmv_max_level": level,
@@ -588,18 +681,44 @@ def test_fourteen_days_are_read_again_by_default() -> None:
     assert lookback_days(dataset) == 14
 
 
+def test_levels_whose_cost_is_late_wait_for_it() -> None:
+    def of_level(level: str) -> Dataset:
+        keys = DAILY | {"gmv_max_level": level, "metrics": ["cost"]}
+        return parse(read(orjson.dumps(keys).decode()), NOW)
+
+    late = {level for level in gmv_max.LEVELS if report_delay(of_level(level)) == timedelta(hours=11)}
+    assert late == {"product", "creative", "product_duration", "live_duration"}
+
+
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
         ({"gmv_max_level": "creative", "time_dimension": "hour"}, "requires level: "),
         (
             {"gmv_max_level": "product", "metrics": ["live_views"]},
-            "live_views: requires level: Campaign or LIVE session",
+            "live_views: requires level: Campaign, LIVE session or LIVE session by period",
         ),
         ({"promotion_type": "product", "metrics": ["live_views"]}, "live_views: requires campaign type: All or LIVE"),
         ({"gmv_max_level": "product", "promotion_type": "live"}, "requires level: Shop or Campaign"),
         ({"metrics": ["spend"]}, "spend: not available in GMV Max reports"),
-        ({"metrics": ["roas_bid"]}, "roas_bid: not read by adreel"),
+        ({"metrics": ["item_id"]}, "item_id: not read by adreel"),
+        (
+            {"gmv_max_level": "live_duration", "time_dimension": "day"},
+            "time_dimension: requires level: Shop, Campaign, Product, Creative or LIVE session",
+        ),
+        ({"gmv_max_level": "live_duration", "metrics": ["net_cost"]}, "net_cost: requires level: Shop, Campaign or"),
+        (
+            {"gmv_max_level": "product_duration", "update": {"method": "upsert"}},
+            "update.method: upsert is not available by period",
+        ),
+        (
+            {"gmv_max_level": "product_duration", "update": {"method": "partition"}},
+            "partition is not available by period",
+        ),
+        (
+            {"gmv_max_level": "product_duration", "update": {"method": "append", "lookback": 3}},
+            "update.lookback: not available with append",
+        ),
         ({"shops": ["Shop 1"]}, "'Shop 1' is not a valid ID"),
     ],
 )

@@ -86,6 +86,41 @@ PRODUCTS = ids("item_group_id", dimensions=["item_group_id"], filtering={"campai
         ({"dimensions": ["advertiser_id", "stat_time_day"], "end_date": "2026-08-19"}, "not be longer than 30 day(s)"),
         ({"dimensions": ["advertiser_id", "stat_time_hour"]}, "not be longer than 1 day(s)"),
         ({"page_size": "1001"}, "page_size"),
+        (
+            {"dimensions": ["duration"], "filtering": {"campaign_ids": ["1"]}},
+            "Duration level report must have at least 1 campaign ID",
+        ),
+        (
+            {"dimensions": ["campaign_id", "room_id", "duration"], "filtering": {"campaign_ids": LIVES}},
+            "Duration level report must have at least 1 campaign ID",
+        ),
+        (
+            {"dimensions": ["room_id", "duration", "stat_time_day"], "filtering": {"campaign_ids": LIVES}},
+            "Conflict occurs",
+        ),
+        (
+            {
+                "dimensions": ["duration"],
+                "filtering": {"campaign_ids": LIVES, "room_ids": ["1"], "item_group_ids": ["1"]},
+            },
+            "are not supported",
+        ),
+        (
+            {
+                "dimensions": ["campaign_id", "item_group_id", "duration"],
+                "filtering": {"campaign_ids": CAMPAIGNS[:1], "item_group_ids": PRODUCTS[:1]},
+                "metrics": ["bid_type"],
+            },
+            "Invalid metric fields: ['bid_type']",
+        ),
+        (
+            {
+                "dimensions": ["campaign_id", "room_id", "duration"],
+                "filtering": {"campaign_ids": LIVES, "room_ids": ["1"]},
+                "metrics": ["net_cost"],
+            },
+            "Invalid metric fields: ['net_cost']",
+        ),
     ],
 )
 def test_a_request_that_is_not_in_order_is_refused_with_tiktoks_words(changes: dict[str, object], message: str) -> None:
@@ -116,6 +151,26 @@ def test_costs_agree_over_levels_but_for_the_part_that_no_product_has() -> None:
     assert cost(posts) == cost(products)
     assert 0.98 * cost(kinds[0]) < cost(products) < cost(kinds[0])
     assert {row["dimensions"]["item_id"] for row in posts["list"]} >= {"-1"}
+
+
+def test_periods_of_one_mode_sum_up_to_their_products_and_sessions() -> None:
+    month = {"start_date": "2026-06-25", "end_date": "2026-07-24"}
+    products = report(dimensions=["item_group_id"], filtering={"campaign_ids": CAMPAIGNS}, **month)
+    rooms = report(dimensions=["room_id"], filtering={"campaign_ids": LIVES}, **month)
+    some = [row["dimensions"]["room_id"] for row in rooms["list"]]
+    for above, name, filtering in (
+        (products, "item_group_id", {"campaign_ids": CAMPAIGNS, "item_group_ids": PRODUCTS}),
+        (rooms, "room_id", {"campaign_ids": LIVES, "room_ids": some}),
+    ):
+        for dimensions in (["duration"], ["campaign_id", "duration"], [name, "duration"]):
+            data = report(dimensions=dimensions, filtering=filtering, **month)
+            assert data["total_metrics"] == above["total_metrics"]
+            assert sum(cents(row["metrics"]["cost"]) for row in data["list"]) == cents(data["total_metrics"]["cost"])
+        of_one = {row["dimensions"][name] for row in data["list"]}
+        assert len(data["list"]) > len(of_one) == len(above["list"])
+        single = {key: values[:1] for key, values in filtering.items()}
+        modes = report(dimensions=[name, "duration"], filtering=single, metrics=["bid_type", "cost"], **month)
+        assert {row["metrics"]["bid_type"] for row in modes.get("list", ())} <= {"CUSTOM", "NO_BID"}
 
 
 def test_an_empty_page_has_no_list_and_values_are_texts() -> None:

@@ -366,6 +366,7 @@ def test_every_example_can_be_opened_and_saved_without_a_change(site: Site, path
         ("product", "product"),
         ("creative", "creative"),
         ("livestream", "LIVE session"),
+        ("live_duration", "LIVE session by period"),
     ],
 )
 def test_the_overview_names_the_level_of_gmv_max(site: Site, level: str, words: str) -> None:

@@ -457,6 +457,7 @@
     'tiktok_name',
     'catalog_name',
     'catalog_modify_time',
+    'roas_bid',
     'target_roi_budget',
     'bid_type',
     'max_delivery_budget',

@@ -26,6 +26,12 @@ PROMOTIONS: Mapping[str, tuple[Promotion, ...]] = MappingProxyType(
 FIRST_DAY = date(2024, 9, 27)
 """The first day of TikTok's figures of GMV Max, but for the net cost ("Metrics", doc 1824722485971009)."""
 
+PERIOD = "duration"
+"""The dimension of periods of one optimization mode. TikTok does not document how it writes them."""
+
+TARGET = "roas_bid"
+"""The metric of a campaign's target ROI."""
+
 CAMPAIGN_STATUSES = ("STATUS_DELETE", "STATUS_DELIVERY_OK", "STATUS_DISABLE", "STATUS_NOT_DELIVERY")
 """All campaigns, deleted ones included. STATUS_ALL is not in all of TikTok's lists."""
 
@@ -35,7 +41,7 @@ class GmvMaxLevel:
     """A level: the `ids` of its rows, and those of the request in which the names of its things may be asked for.
 
     `promotion` is its only type of campaigns, None if it has both. `chain` counts the requests before that of the rows
-    where nothing is split: the shop's own total, then the campaigns, then the products.
+    where nothing is split: the shop's own total, then the campaigns, then the products or LIVE sessions.
     """
 
     name: str
@@ -43,6 +49,11 @@ class GmvMaxLevel:
     own_id: str | None
     promotion: Promotion | None
     chain: int
+
+    @property
+    def by_period(self) -> bool:
+        """Whether its rows are of periods of one optimization mode; TikTok has them for a range of days only."""
+        return PERIOD in self.ids
 
     @property
     def metric_levels(self) -> frozenset[str]:
@@ -59,10 +70,15 @@ LEVELS: Mapping[str, GmvMaxLevel] = MappingProxyType(
             GmvMaxLevel("product", ("campaign_id", "item_group_id"), "item_group_id", "PRODUCT", 2),
             GmvMaxLevel("creative", ("campaign_id", "item_group_id", "item_id"), "item_id", "PRODUCT", 3),
             GmvMaxLevel("livestream", ("campaign_id", "room_id"), "room_id", "LIVE", 2),
+            GmvMaxLevel("product_duration", ("campaign_id", "item_group_id", PERIOD), PERIOD, "PRODUCT", 3),
+            GmvMaxLevel("live_duration", ("campaign_id", "room_id", PERIOD), PERIOD, "LIVE", 3),
         )
     }
 )
 """The levels by name, in the order of the menu."""
+
+DATED = tuple(level.name for level in LEVELS.values() if not level.by_period)
+"""The levels that TikTok has by day."""
 
 
 def metric_levels(level: str, promotion: str) -> frozenset[str]:

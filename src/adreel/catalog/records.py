@@ -162,10 +162,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The condition that a menu above has one of the values `among`."""
+    """The condition that a menu above has one of the values `among`; an `open` one also holds while it has none."""
 
     menu: str
     among: tuple[str, ...]
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

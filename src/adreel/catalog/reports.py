@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from adreel.catalog import gmv_max
 from adreel.catalog.ad_account_assets import IDENTITIES, PIXELS
 from adreel.catalog.records import Choice, Menu, Report, When
 from adreel.catalog.report_types import CENTER_SPEND, FURTHER, PLAYABLES, SELLER_CENTER
@@ -312,6 +313,18 @@ _GMV_MAX = (
                 "creative", Phrase("Creative"), Phrase("Each post of each product; item_id is -1 for what has no post.")
             ),
             Choice("livestream", Phrase("LIVE session"), Phrase("Each session of each LIVE GMV Max campaign.")),
+            Choice(
+                "product_duration",
+                Phrase("Product by period"),
+                Phrase("Each period of one optimization mode of each product; without days."),
+                sure=False,
+            ),
+            Choice(
+                "live_duration",
+                Phrase("LIVE session by period"),
+                Phrase("Each period of one optimization mode of each LIVE session; without days."),
+                sure=False,
+            ),
         ),
     ),
     Menu(
@@ -334,7 +347,8 @@ _GMV_MAX = (
         TIME_DIMENSION.meaning,
         default="day",
         choices=(
-            *TIME_DIMENSION.choices[:2],
+            TIME_DIMENSION.choices[0],
+            replace(TIME_DIMENSION.choices[1], when=(When(_GMV_LEVEL, gmv_max.DATED, open=True),)),
             replace(
                 TIME_DIMENSION.choices[2],
                 when=(When(_GMV_LEVEL, ("account", "campaign", "product", "livestream")),),

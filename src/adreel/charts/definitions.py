@@ -8,7 +8,7 @@ breakdowns. A card does not say how a figure is computed: that follows from the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -464,6 +464,23 @@ CARDS: tuple[CardSpec, ...] = (
         limit=10,
         remarks=_OTHERS,
         calculated=6,
+    ),
+    _ranking(
+        "periods",
+        Phrase("Top optimization periods by %(figure)s"),
+        Phrase("The periods of one optimization mode that rank highest by %(figure)s, as TikTok writes them."),
+        ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
+        ("duration",),
+    ),
+    replace(
+        _ranking(
+            "optimization_modes",
+            Phrase("%(figure)s by optimization mode"),
+            Phrase("%(figure)s of rows of each optimization mode of GMV Max: target ROI or maximum delivery."),
+            ("cost", "orders", "gross_revenue", "roi", "cost_per_order"),
+            ("bid_type",),
+        ),
+        shares=True,
     ),
     _ranking(
         "accounts",

@@ -350,7 +350,10 @@ def _notes(metric: Metric) -> str:
     return " ".join(note for note in notes if note)
 
 
-_GMV_MAX_LEVELS = ("account", "product_campaign", "live_campaign", "product", "creative", "livestream")
+_GMV_MAX_LEVELS = (
+    *("account", "product_campaign", "live_campaign", "product", "creative", "livestream"),
+    *("product_duration", "live_duration"),
+)
 
 
 def _doubts(record: Metric | Dimension) -> Iterator[str]:

@@ -28,7 +28,9 @@ SLOW_DELAY = timedelta(hours=16)
 """Audience, catalogue (DSA) and playable ad reports, unique users, and the breakdowns below."""
 
 GMV_MAX_DELAY = timedelta(hours=11)
-"""GMV Max: the net cost, and the cost of products and creatives."""
+"""GMV Max: the net cost, and the cost of products, creatives and periods of one optimization mode."""
+
+_LATE_LEVELS = frozenset({"product", "creative", *(level.name for level in gmv_max.LEVELS.values() if level.by_period)})
 
 SLOWEST_DELAY = timedelta(hours=24)
 
@@ -66,7 +68,7 @@ def report_delay(dataset: Dataset) -> timedelta:
     """How long after the end of a day its rows are complete, but for the metrics that are later still."""
     breakdowns = set(dataset.breakdowns)
     if dataset.report == gmv_max.REPORT:
-        return GMV_MAX_DELAY if dataset.level in ("product", "creative") else USUAL_DELAY
+        return GMV_MAX_DELAY if dataset.level in _LATE_LEVELS else USUAL_DELAY
     if dataset.report != "performance":
         return SLOW_DELAY if dataset.report == PLAYABLES else USUAL_DELAY
     if breakdowns & SLOWEST_BREAKDOWNS:

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from adreel import catalog
+from adreel.catalog import gmv_max
 from adreel.catalog.business_centers import COSTS, TRANSACTIONS
 from adreel.catalog.report_types import CENTER_SPEND
 from adreel.datasets.coverage import LastRead, from_json, is_rolling
@@ -88,6 +89,18 @@ def refusal(dataset: Dataset) -> str:
     if dataset.dates is None or read_day(dataset) is None:
         return phrase("not available without a time dimension, as rows then belong to no day that could be read again")
     return ""
+
+
+def period_refusal(dataset: Dataset) -> str:
+    """Why rows cannot be replaced by their key; empty if they can.
+
+    A period of one optimization mode that goes on may be written in another way by the next run, so that its cost
+    would be in the table twice.
+    """
+    level = gmv_max.LEVELS.get(dataset.level or "") if dataset.report == gmv_max.REPORT else None
+    if level is None or not level.by_period:
+        return ""
+    return phrase("not available by period, as TikTok may write a period that goes on differently in the next run")
 
 
 def read_day(dataset: Dataset) -> str | None:

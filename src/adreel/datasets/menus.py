@@ -79,19 +79,26 @@ def unmet(conditions: Iterable[When], chosen: Chosen) -> str | None:
     """The first condition that is not met, as in "requires data level: Campaign"; None if all are met."""
     for when in conditions:
         values = chosen.get(when.menu, ())
+        if when.open and not values:
+            continue
         if UNKNOWN not in values and not any(value in when.among for value in values):
             return _required(when.menu, when.among)
     return None
 
 
 def defaults(menu: Menu, chosen: Chosen) -> tuple[str, ...]:
-    """The values if nothing is chosen: the declared default, else for a required choice the first that is available."""
+    """The values if nothing is chosen: the declared default, else the first choice that is available.
+
+    A choice that is required and has no default may have none of them.
+    """
     if isinstance(menu.default, bool):
         return (str(menu.default).lower(),)
+    available = (choice.value for choice in menu.choices if unmet(choice.when, chosen) is None)
     if isinstance(menu.default, str):
-        return (menu.default,)
+        refused = (choice for choice in menu.choices if choice.value == menu.default and unmet(choice.when, chosen))
+        return tuple(available)[:1] if any(refused) else (menu.default,)
     if menu.name == "id_dimension":
-        return tuple(choice.value for choice in menu.choices if unmet(choice.when, chosen) is None)[:1]
+        return tuple(available)[:1]
     if menu.source == "choices" and menu.required and len(menu.choices) == 1:
         return (menu.choices[0].value,)
     return ()

@@ -288,7 +288,7 @@ def _gmv_max_columns(dataset: Dataset) -> tuple[Column, ...]:
     return (
         _ADVERTISER_ID,
         *_SHOP,
-        *_dimensions(names),
+        *_dimensions(names, {gmv_max.PERIOD}),
         *_span_columns(dataset),
         *_metrics(dataset),
         *_CONTEXT,

@@ -568,7 +568,12 @@ def _check_update(dataset: Dataset, problems: _Problems) -> None:
         problems.add("update.lookback", refusal)
     if dataset.reset_schema and update.method is Method.APPEND:
         problems.add("reset_schema", phrase("not available with append, which keeps existing rows and columns"))
-    if update.method is Method.PARTITION and not dataset.needs_advertisers:
+    by_key = update.method in (Method.UPSERT, Method.PARTITION)
+    if by_key and (reason := lookback.period_refusal(dataset)):
+        problems.add(
+            "update.method", phrase("%(method)s is %(reason)s; use replace", method=update.method, reason=reason)
+        )
+    elif update.method is Method.PARTITION and not dataset.needs_advertisers:
         problems.add("update.method", phrase("partition is not available for Business Centers; use replace or upsert"))
     elif update.method is Method.PARTITION and dataset.time == "none":
         problems.add("update.method", phrase("partition requires a time dimension; without one use replace or upsert"))

@@ -343,6 +343,7 @@ class Extraction:
                     outcome,
                     unassigned=steps.unassigned(request, links, outcome),
                     unsettled=steps.unsettled(request, links, outcome),
+                    unassigned_periods=steps.unassigned_periods(request, links, outcome),
                 )
         return replace(outcome, faults=(*outcome.faults, fault))
 

@@ -1,9 +1,10 @@
 """The steps of a GMV Max report for one shop and some days: the shop's own cost, campaigns, products, then the rows.
 
-TikTok gives products only for named campaigns, and posts only for named campaigns and products, at most 100 of each
-("Run a GMV Max report", doc 1824721673497601). Each step is verified like any other request, and its cost is compared
-with that of the step before: it must be the same down to the campaigns; TikTok assigns a small part of the cost of
-campaigns to no product.
+TikTok gives products and LIVE sessions only for named campaigns, and posts and periods of one optimization mode only
+for named campaigns and products or sessions, at most 100 of each ("Run a GMV Max report", doc 1824721673497601). Each
+step is verified like any other request, and its cost is compared with that of the step before: it must be the same
+down to the campaigns; TikTok assigns a small part of the cost of campaigns to no product. That periods have all of the
+cost of their product or session is inferred: more fails the check, less is noted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from adreel import catalog
 from adreel.catalog import all_spend, gmv_max
 from adreel.datasets.freshness import last_complete_day, report_delay
-from adreel.errors import AdvertiserError, ProofError, lacks_scope
+from adreel.errors import AdvertiserError, ProofError, RequestError, lacks_scope
 from adreel.export.cells import digits
 from adreel.language import phrase
 from adreel.pipeline.plan import GMV_MAX_PATH, MOST_IDS, PAGE_SIZE, Plan, Request, shop_params, steps_before
@@ -28,6 +29,7 @@ from adreel.tiktok.response import ListPage
 COST = "cost"
 _ACTIVE = ("cost", "orders", "gross_revenue")
 _NO_ID = "-"
+_WRONG_PARAMETER = 40002
 _NO_CURRENCIES = frozenset({"0", "-"})
 """What TikTok sends for a currency in rows without one."""
 
@@ -38,7 +40,9 @@ Read = Callable[[Request], Coroutine[Any, Any, ReadOutcome]]
 class ShopLinks:
     """What the steps before the rows found: the cost of the shop on complete days and on others, and ids.
 
-    `campaigns` are those with any figures, with their cost in `campaign_cost`; `products` has the products of each.
+    `campaigns` are those with any figures, with their cost in `campaign_cost`; `products` has the products or LIVE
+    sessions of each, which cost `product_cost`. With `names_of_one` names take the ID of the product or session beside
+    the period.
     """
 
     complete: str = ""
@@ -46,6 +50,8 @@ class ShopLinks:
     campaigns: tuple[str, ...] = ()
     campaign_cost: str = ""
     products: Mapping[str, tuple[str, ...]] | None = None
+    product_cost: str = ""
+    names_of_one: bool = False
 
     def as_note(self) -> dict[str, Any]:
         """As JSON, to be stored beside the parts."""
@@ -55,6 +61,8 @@ class ShopLinks:
             "campaigns": list(self.campaigns),
             "campaign_cost": self.campaign_cost,
             "products": None if self.products is None else {name: list(ids) for name, ids in self.products.items()},
+            "product_cost": self.product_cost,
+            "names_of_one": self.names_of_one,
         }
 
     @classmethod
@@ -67,6 +75,9 @@ class ShopLinks:
             tuple(note["campaigns"]),
             note["campaign_cost"],
             None if products is None else {name: tuple(ids) for name, ids in products.items()},
+            # Runs that an earlier version began lack them.
+            note.get("product_cost", ""),
+            note.get("names_of_one", False),
         )
 
 
@@ -90,7 +101,9 @@ class ShopSteps:
         if self._level.chain >= 2:
             links = await self._campaigns(request, links)
         if self._level.chain >= 3:
-            links = replace(links, products=await self._products(request, links))
+            links = await self._products(request, links)
+        if self._level.by_period and self._has_names:
+            links = replace(links, names_of_one=await self._names_take_one_id(request, links))
         return links
 
     async def rows(self, request: Request, links: ShopLinks) -> ReadOutcome:
@@ -105,11 +118,15 @@ class ShopSteps:
             return ""
         if self._level.chain < 2:
             return self._shop_fault(request, links, outcome.sums[self._cost], outcome.rows)
+        if not self._is_complete(request):
+            return ""
         above, cost = Decimal(links.campaign_cost), outcome.sums[self._cost]
-        if cost > above + _rounding(outcome.rows + len(links.campaigns)) and self._is_complete(request):
+        if cost > above + _rounding(outcome.rows + len(links.campaigns)) or (above and not outcome.rows):
             return _fault(request, phrase("campaigns"), above, cost)
-        if above and not outcome.rows and self._is_complete(request):
-            return _fault(request, phrase("campaigns"), above, cost)
+        of_products = self._product_cost(links)
+        if of_products is not None and cost > of_products + _product_rounding(links, outcome):
+            words = phrase("products") if self._level.promotion == "PRODUCT" else phrase("LIVE sessions")
+            return _fault(request, words, of_products, cost)
         return ""
 
     def unassigned(
@@ -122,13 +139,28 @@ class ShopSteps:
         less = above - cost > _rounding(outcome.rows + len(links.campaigns))
         return {request.advertisers[0].id: (above, cost)} if less else {}
 
+    def unassigned_periods(
+        self, request: Request, links: ShopLinks, outcome: ReadOutcome
+    ) -> dict[str, tuple[Decimal, Decimal]]:
+        """The cost of products or LIVE sessions and that of their periods by advertiser, if these have less."""
+        of_products, cost = self._product_cost(links), outcome.sums[self._cost]
+        if of_products is None or of_products - cost <= _product_rounding(links, outcome):
+            return {}
+        return {request.advertisers[0].id: (of_products, cost)}
+
+    def _product_cost(self, links: ShopLinks) -> Decimal | None:
+        """What the periods of products or LIVE sessions must not exceed; None at other levels."""
+        return Decimal(links.product_cost) if self._level.by_period and links.product_cost else None
+
     def unsettled(self, request: Request, links: ShopLinks, outcome: ReadOutcome) -> dict[str, tuple[Decimal, Decimal]]:
         """By advertiser the cost of a level and that of the level below, which days that still change let differ."""
         if not steps_before(self._plan.dataset):
             return {}
         shop, cost = Decimal(links.complete) + Decimal(links.incomplete), outcome.sums[self._cost]
         below = Decimal(links.campaign_cost) if self._level.chain >= 2 else cost
-        pairs = [(shop, below), *([(below, cost)] if cost > below else [])]
+        of_products = self._product_cost(links)
+        aboves = (below,) if of_products is None else (below, of_products)
+        pairs = [(shop, below), *((above, cost) for above in aboves if cost > above)]
         rounding = _rounding(outcome.rows + len(links.campaigns) + 1)
         differing = [pair for pair in pairs if abs(pair[0] - pair[1]) > rounding]
         return {request.advertisers[0].id: differing[0]} if differing else {}
@@ -162,18 +194,43 @@ class ShopSteps:
         active = [row["dimensions"] for row in rows if any(_amount(row, name) for name in _ACTIVE)]
         return replace(links, campaigns=tuple(ids_in(active, "campaign_id")), campaign_cost=str(cost))
 
-    async def _products(self, request: Request, links: ShopLinks) -> dict[str, tuple[str, ...]]:
-        """The products of each campaign that have any figures."""
+    async def _products(self, request: Request, links: ShopLinks) -> ShopLinks:
+        """With the products or LIVE sessions of each campaign that have any figures, and with their cost."""
         products: dict[str, set[str]] = {campaign: set() for campaign in links.campaigns}
-        dimensions = ["campaign_id", "item_group_id"]
+        dimensions = list(self._level.ids[:2])
         steps = (
             self._all(self._step(request, dimensions, list(_ACTIVE), {"campaign_ids": list(campaigns)}))
-            for campaigns in _groups(links.campaigns)
+            for campaigns in self._campaign_groups(links.campaigns)
         )
+        cost = Decimal(0)
         for rows in await together(steps):
+            cost += _sum(rows)
             for row in rows:
-                products[str(row["dimensions"]["campaign_id"])].add(str(row["dimensions"]["item_group_id"]))
-        return {campaign: tuple(sorted(ids)) for campaign, ids in products.items()}
+                products[str(row["dimensions"]["campaign_id"])].add(str(row["dimensions"][dimensions[1]]))
+        ids = {campaign: tuple(sorted(ids)) for campaign, ids in products.items()}
+        return replace(links, products=ids, product_cost=str(cost))
+
+    async def _names_take_one_id(self, request: Request, links: ShopLinks) -> bool:
+        """Whether TikTok gives names of periods beside the ID of their product or LIVE session.
+
+        It gives names with one ID dimension; whether a period counts as one is not documented.
+        """
+        pairs = ((campaign, product) for campaign, ids in (links.products or {}).items() for product in ids)
+        first = next(pairs, None)
+        if first is None:
+            return False
+        part = self._narrow(request, dict(zip(self._level.ids, first, strict=False)), beside_id=True)
+        try:
+            await self._client.page(part.path, part.params, 1, 1)
+        except RequestError as error:
+            if error.code != _WRONG_PARAMETER:
+                raise
+            return False
+        return True
+
+    def _campaign_groups(self, campaigns: Sequence[str]) -> list[Sequence[str]]:
+        """Campaigns of one request: a source reports that TikTok refuses LIVE sessions of several."""
+        return [[campaign] for campaign in campaigns] if self._level.promotion == "LIVE" else _groups(campaigns)
 
     def _step(
         self, request: Request, dimensions: list[str], metrics: list[str], filtering: Mapping[str, Any]
@@ -208,9 +265,8 @@ class ShopSteps:
         if self._level.chain < 2:
             yield request
         elif links.products is not None:
-            yield from self._product_parts(request, links.campaigns, links.products)
-        elif self._has_names or self._level.name == "livestream":
-            # A source reports that TikTok refuses LIVE sessions of several campaigns.
+            yield from self._product_parts(request, links, links.products)
+        elif self._has_names or self._level.promotion == "LIVE":
             for campaign in links.campaigns:
                 yield self._narrow(request, {"campaign_id": campaign})
         else:
@@ -218,26 +274,32 @@ class ShopSteps:
                 yield _part(request, f"c{campaigns[0]}x{len(campaigns)}", {"campaign_ids": list(campaigns)})
 
     def _product_parts(
-        self, request: Request, campaigns: Sequence[str], products: Mapping[str, Sequence[str]]
+        self, request: Request, links: ShopLinks, products: Mapping[str, Sequence[str]]
     ) -> Iterator[Request]:
+        product_id = self._level.ids[1]
         if self._has_names:
-            for campaign in campaigns:
+            for campaign in links.campaigns:
                 for product in products[campaign]:
-                    yield self._narrow(request, {"campaign_id": campaign, "item_group_id": product})
+                    ids = {"campaign_id": campaign, product_id: product}
+                    yield self._narrow(request, ids, beside_id=links.names_of_one)
             return
-        for group in _groups(campaigns):
+        for group in self._campaign_groups(links.campaigns):
             together_ids = sorted({product for campaign in group for product in products[campaign]})
             for some in _groups(together_ids):
-                filtering = {"campaign_ids": list(group), "item_group_ids": list(some)}
+                filtering = {"campaign_ids": list(group), f"{product_id}s": list(some)}
                 yield _part(request, f"c{group[0]}x{len(group)}-p{some[0]}x{len(some)}", filtering)
 
-    def _narrow(self, request: Request, given: Mapping[str, str]) -> Request:
-        """The request for one campaign, and one product: TikTok gives names only so, and with one ID dimension."""
-        filtering = {f"{name}s": [value] for name, value in given.items()}
+    def _narrow(self, request: Request, ids: Mapping[str, str], *, beside_id: bool = False) -> Request:
+        """The request for one campaign, and one product: TikTok gives names only so, and with one ID dimension.
+
+        With `beside_id` this is the last of the ids, not the level's own.
+        """
+        filtering = {f"{name}s": [value] for name, value in ids.items()}
+        given = {name: value for name, value in ids.items() if not beside_id or name == "campaign_id"}
         dimensions = [name for name in request.params["dimensions"] if name not in given]
-        mark = "-".join(f"{name[0]}{value}" for name, value in given.items())
+        mark = "-".join(f"{name[0]}{value}" for name, value in ids.items())
         part = _part(request, mark, filtering)
-        return replace(part, given=dict(given), params={**part.params, "dimensions": dimensions})
+        return replace(part, given=given, params={**part.params, "dimensions": dimensions})
 
     # --- comparison -------------------------------------------------------------------------------------------
 
@@ -270,6 +332,10 @@ def _groups(ids: Sequence[str]) -> list[Sequence[str]]:
 def _rounding(rows: int) -> Decimal:
     """What the rounding of so many rows to cents can change in their sum."""
     return Decimal("0.005") * rows
+
+
+def _product_rounding(links: ShopLinks, outcome: ReadOutcome) -> Decimal:
+    return _rounding(outcome.rows + sum(map(len, (links.products or {}).values())))
 
 
 def _amount(row: Mapping[str, Any], name: str) -> Decimal:
@@ -321,9 +387,9 @@ def shop_page(page: ListPage, request: Request, plan: Plan) -> ListPage:
     present = f"{now:%Y-%m-%d %H:%M:%S}"
     rows, left_out = [], 0
     for row in page.rows:
-        dimensions, metrics = row.get("dimensions") or {}, row.get("metrics") or {}
+        dimensions, metrics = row.get("dimensions") or {}, _without_no_target(row.get("metrics") or {})
         hour = str(dimensions.get("stat_time_hour") or "")
-        if _NO_ID in dimensions.values() or (hour > present and not _has_figures(metrics)):
+        if _lacks_id(dimensions) or (hour > present and not _has_figures(metrics)):
             left_out += 1
         else:
             rows.append({**row, "dimensions": {**dimensions, **request.given}, "metrics": metrics})
@@ -347,6 +413,18 @@ def _refuse_other_currency(page: ListPage, request: Request) -> None:
                 own=own,
             )
         )
+
+
+def _lacks_id(dimensions: Mapping[str, Any]) -> bool:
+    """Whether a row is of no thing. Cost of no period is still that of its product or session, so such a row stays."""
+    return any(value == _NO_ID for name, value in dimensions.items() if name != gmv_max.PERIOD)
+
+
+def _without_no_target(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The figures without a target ROI of 0, which TikTok sends where there is none, and for some by day."""
+    if gmv_max.TARGET not in metrics or _amount({"metrics": metrics}, gmv_max.TARGET):
+        return metrics
+    return {name: value for name, value in metrics.items() if name != gmv_max.TARGET}
 
 
 def _has_figures(metrics: Mapping[str, Any]) -> bool:

@@ -442,8 +442,13 @@ def overlap_warnings(outcome: ReadOutcome) -> Iterator[str]:
 def unassigned_costs(plan: Plan, outcome: ReadOutcome) -> Iterator[str]:
     """A note for each ad account on the cost of campaigns that TikTok does not give for the rows below them."""
     sentence = _LESS_OF_MATERIALS if plan.dataset.report == smart_plus.MATERIALS else _LESS_OF_CAMPAIGNS
+    yield from _less(plan, sentence, outcome.unassigned)
+    yield from _less(plan, _LESS_OF_PERIODS, outcome.unassigned_periods)
+
+
+def _less(plan: Plan, sentence: str, costs: Mapping[str, tuple[Decimal, Decimal]]) -> Iterator[str]:
     advertisers = {advertiser.id: advertiser for read in plan.reads for advertiser in read.advertisers}
-    for name, (above, cost) in list(outcome.unassigned.items())[:MOST_REASONS]:
+    for name, (above, cost) in list(costs.items())[:MOST_REASONS]:
         advertiser = advertisers[name]
         yield phrase(
             sentence,
@@ -462,6 +467,12 @@ _LESS_OF_MATERIALS = Phrase(
 _LESS_OF_CAMPAIGNS = Phrase(
     "Ad account %(name)s (%(id)s): the rows sum to %(cost)s of the %(total)s %(currency)s that their campaigns "
     "cost. TikTok assigns the rest to no row; a report at campaign level has all of it."
+)
+
+
+_LESS_OF_PERIODS = Phrase(
+    "Ad account %(name)s (%(id)s): the periods sum to %(cost)s of the %(total)s %(currency)s that their products or "
+    "LIVE sessions cost. TikTok gives no period for the rest; a report at that level has all of it."
 )
 
 

@@ -50,7 +50,8 @@ class ReadOutcome:
     `steady` if TikTok's count changed between pages. `repeated` counts rows whose key is there already, of which
     `repeated_key` is one. `sums` are those of the rows by additive metric. `unassigned` has by advertiser the cost of
     a higher level and that of the rows, where TikTok does not assign all of it to them; `unsettled` likewise where both
-    differ on days that TikTok has not completed. `shop_rows` counts the rows by `shop_key`. `campaigns` are those of
+    differ on days that TikTok has not completed; `unassigned_periods` the cost of products or LIVE sessions and that of
+    their periods, where these have less. `shop_rows` counts the rows by `shop_key`. `campaigns` are those of
     GMV Max with what had them, each as ad account, shop and type; `overlaps` those that a basic report has on the same
     days, with their cost in both: their basic rows are not counted.
     """
@@ -73,6 +74,7 @@ class ReadOutcome:
     shop_rows: dict[str, int] = field(default_factory=dict)
     campaigns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     overlaps: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    unassigned_periods: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def __add__(self, other: ReadOutcome) -> ReadOutcome:
         """The outcome of the requests of both."""
@@ -95,6 +97,7 @@ class ReadOutcome:
             _merged(self.shop_rows, other.shop_rows, lambda mine, yours: mine + yours),
             _merged(self.campaigns, other.campaigns, lambda mine, yours: tuple(dict.fromkeys(mine + yours))),
             _merged(self.overlaps, other.overlaps, _added),
+            _merged(self.unassigned_periods, other.unassigned_periods, _added),
         )
 
     def without(self, failed: Collection[str]) -> ReadOutcome:
@@ -111,6 +114,7 @@ class ReadOutcome:
             rows_of={advertiser: rows for advertiser, rows in self.rows_of.items() if advertiser not in failed},
             unassigned={name: costs for name, costs in self.unassigned.items() if name not in failed},
             unsettled={name: costs for name, costs in self.unsettled.items() if name not in failed},
+            unassigned_periods={name: costs for name, costs in self.unassigned_periods.items() if name not in failed},
             # All GMV Max requests of a chunk have one advertiser.
             campaigns={},
             overlaps={},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,15 @@ from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.calendar import day_of
 from adreel.simulator.world.entities import utc_text
 from adreel.simulator.world.money import currency_of
-from adreel.simulator.world.shops import HOURS, GmvCampaign, GmvFigures, GmvSpan, Product, SimulatedShop
+from adreel.simulator.world.shops import (
+    HOURS,
+    GmvCampaign,
+    GmvFigures,
+    GmvSpan,
+    OptimizationPeriod,
+    Product,
+    SimulatedShop,
+)
 
 Sums = dict[str, int]
 _ROW_FIGURES = ("cost", "orders", "gross_revenue")
@@ -172,7 +181,7 @@ class _ShopReport:
         self._campaigns = [c for c in simulator.shops.campaigns(shop) if self._is_chosen(c)]
         self._spans = [figures.span(campaign, query.start, query.end) for campaign in self._campaigns]
         self._rows: dict[tuple[str, ...], Sums] = {}
-        self._leaf_of: dict[tuple[str, ...], tuple[GmvCampaign, Product | None, int]] = {}
+        self._leaf_of: dict[tuple[str, ...], tuple[GmvCampaign, Product | None, OptimizationPeriod]] = {}
         for span in self._spans:
             self._add(span)
 
@@ -189,8 +198,10 @@ class _ShopReport:
         return named and ("STATUS_ALL" in kinds or f"STATUS_{status}" in kinds)
 
     def _types(self) -> frozenset[str]:
-        by_level = {"product": {"PRODUCT"}, "creative": {"PRODUCT"}, "livestream": {"LIVE"}}
-        return frozenset(by_level.get(self._query.level.name, self._query.types))
+        filters = self._query.level.filters
+        if "room_ids" in filters:
+            return frozenset({"LIVE"})
+        return self._query.types if "gmv_max_promotion_types" in filters else frozenset({"PRODUCT"})
 
     # --- rows -------------------------------------------------------------------------------------------------
 
@@ -198,15 +209,22 @@ class _ShopReport:
         for identity, leaves, product in self._groups(span.campaign):
             for place, day in enumerate(span.days.tolist()):
                 room = span.campaign.room(day)
-                if "room_id" in self._query.dimensions and not span.campaign.is_live_on(day):
+                if not self._has_room(span.campaign, day, room):
                     continue
                 by_hour = {name: values[place][:, leaves].sum(axis=1) for name, values in span.figures.items()}
                 self._add_day({**identity, "room_id": room}, day, by_hour, span.campaign, product)
 
+    def _has_room(self, campaign: GmvCampaign, day: int, room: str) -> bool:
+        """Whether the day's figures of a campaign belong to the report as far as LIVE sessions are concerned."""
+        wanted = self._query.ids.get("room_ids")
+        if wanted is not None and room not in wanted:
+            return False
+        return "room_ids" not in self._query.level.filters or campaign.is_live_on(day)
+
     def _groups(self, campaign: GmvCampaign) -> Iterator[tuple[dict[str, str], list[int], Product | None]]:
         """What rows of the level stand for: ids, their leaves, and their product."""
         own = {"advertiser_id": self._advertiser.id, "campaign_id": campaign.id}
-        if self._query.level.name not in ("product", "creative"):
+        if not campaign.products or self._query.level.name in ("account", "campaign"):
             yield own, list(range(campaign.leaves)), None
             return
         wanted, leaf = self._query.ids.get("item_group_ids"), 0
@@ -216,7 +234,7 @@ class _ShopReport:
             if wanted is not None and product.id not in wanted:
                 continue
             ids = {**own, "item_group_id": product.id}
-            if self._query.level.name == "product":
+            if self._query.level.name != "creative":
                 yield ids, places, product
             else:
                 for post, place in zip(product.posts, places, strict=True):
@@ -230,6 +248,9 @@ class _ShopReport:
         campaign: GmvCampaign,
         product: Product | None,
     ) -> None:
+        if "duration" in self._query.dimensions:
+            self._add_periods(identity, day, by_hour, campaign, product)
+            return
         if self._query.time != "hour":
             sums = {name: int(values.sum()) for name, values in by_hour.items()}
             self._add_row(identity, f"{day_of(day)} 00:00:00", sums, campaign, product)
@@ -239,15 +260,56 @@ class _ShopReport:
             sums = {name: int(values[hour]) for name, values in by_hour.items()}
             self._add_row(identity, f"{day_of(day)} {hour:02}:00:00", sums, campaign, product)
 
+    def _add_periods(
+        self,
+        identity: Mapping[str, str],
+        day: int,
+        by_hour: Mapping[str, np.ndarray],
+        campaign: GmvCampaign,
+        product: Product | None,
+    ) -> None:
+        """A row of the day for each of its periods."""
+        way = self._behavior.periods
+        hours: dict[OptimizationPeriod, list[int]] = {}
+        for hour in range(HOURS):
+            period = campaign.period(day, hour)
+            hours.setdefault(period, []).append(hour)
+            before = campaign.period(day - 1, hour)
+            if way == "overlapping" and before != period:
+                hours.setdefault(before, []).append(hour)
+        for period, some in hours.items():
+            if way == "missing" and period.bid_type == "NO_BID":
+                continue
+            sums = {name: int(values[some].sum()) for name, values in by_hour.items()}
+            self._add_row({**identity, "duration": self._written(period)}, "", sums, campaign, product, period)
+
+    def _written(self, period: OptimizationPeriod) -> str:
+        """The period as the report has it. One that goes on ends today, so that it is written otherwise tomorrow."""
+        if self._behavior.periods == "numbers":
+            return str(period.number)
+        nameless = {"unnamed": "", "dashed": "-"}
+        if self._behavior.periods in nameless and period.bid_type == "NO_BID":
+            return nameless[self._behavior.periods]
+        end = min(period.end - 1, self._today * HOURS)
+        first, last = (f"{day_of(hour // HOURS)} {hour % HOURS:02}:00" for hour in (period.start, end))
+        return f"{first} - {last}"
+
     def _add_row(
-        self, identity: Mapping[str, str], time: str, sums: Sums, campaign: GmvCampaign, product: Product | None
+        self,
+        identity: Mapping[str, str],
+        time: str,
+        sums: Sums,
+        campaign: GmvCampaign,
+        product: Product | None,
+        period: OptimizationPeriod | None = None,
     ) -> None:
         values = {**identity, "stat_time_day": time, "stat_time_hour": time}
         key = tuple(values[name] for name in self._query.dimensions)
         row = self._rows.setdefault(key, dict.fromkeys(sums, 0))
         for name, value in sums.items():
             row[name] += value
-        self._leaf_of.setdefault(key, (campaign, product, 0))
+        last = min(self._query.end, self._today)
+        self._leaf_of.setdefault(key, (campaign, product, period or campaign.period(last, HOURS - 1)))
 
     def listed(self) -> list[tuple[tuple[str, ...], Sums]]:
         """All rows in their order: unsorted, or by a metric."""
@@ -269,10 +331,12 @@ class _ShopReport:
 
     def written(self, key: tuple[str, ...], sums: Sums) -> dict[str, object]:
         """A row as the report has it."""
-        campaign, product, _ = self._leaf_of.get(key, (None, None, 0))
-        dimensions = dict(zip(self._query.dimensions, key, strict=True))
+        leaf = self._leaf_of.get(key)
+        dimensions: dict[str, Any] = dict(zip(self._query.dimensions, key, strict=True))
+        if self._behavior.periods == "numbers" and "duration" in dimensions:
+            dimensions["duration"] = int(dimensions["duration"])
         metrics = {
-            name: self._attribute(name, dimensions, campaign, product)
+            name: self._attribute(name, dimensions, leaf)
             if catalog.metrics()[name].attribute
             else self._text(name, sums)
             for name in self._query.metrics
@@ -308,17 +372,24 @@ class _ShopReport:
         return f"{number:.2f}"
 
     def _attribute(
-        self, name: str, dimensions: Mapping[str, str], campaign: GmvCampaign | None, product: Product | None
+        self,
+        name: str,
+        dimensions: Mapping[str, str],
+        leaf: tuple[GmvCampaign, Product | None, OptimizationPeriod] | None,
     ) -> str:
-        if campaign is None:
+        if leaf is None:
             return "-"
+        campaign, product, period = leaf
+        has_target = period.bid_type == "CUSTOM" and (self._behavior.day_targets or self._query.time == "none")
         day = self._query.start
         launched = datetime.combine(day_of(day), datetime.min.time()) + timedelta(hours=18)
         values = {
             "campaign_id": campaign.id,
             "campaign_name": campaign.name,
             "operation_status": "DISABLE" if campaign.disabled or campaign.deleted else "ENABLE",
-            "bid_type": "CUSTOM",
+            "bid_type": period.bid_type,
+            "roas_bid": "5.50" if has_target else "0",
+            "identity_id": campaign.id[::-1],
             "schedule_type": "Continuously",
             "schedule_start_time": utc_text(86_400 * campaign.start),
             "target_roi_budget": f"{self._currency.worth(200):.2f}",

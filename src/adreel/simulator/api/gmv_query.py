@@ -30,6 +30,7 @@ _CREATIVE_STATUSES = (
 )
 _ITEM = "Item level report must have at least 1 campaign ID"
 _CREATIVE = "Creative level report must have at least 1 campaign ID and 1 item group ID"
+_DURATION = "Duration level report must have at least 1 campaign ID and 1 item group ID or room ID"
 _LIVESTREAM = "Livestream level report must have at least 1 campaign ID"
 
 
@@ -71,12 +72,29 @@ LEVELS = (
     GmvLevel(
         "livestream",
         _sets("room_id", "campaign_id room_id"),
-        frozenset({"campaign_ids"}),
+        frozenset({"campaign_ids", "room_ids"}),
         ("campaign_ids",),
         _LIVESTREAM,
     ),
+    # Rows of both kinds have no product and no session where only these are asked for: then the filters decide.
+    GmvLevel(
+        "product_duration",
+        _sets("duration", "campaign_id duration", "item_group_id duration", "campaign_id item_group_id duration"),
+        frozenset({"campaign_ids", "item_group_ids"}),
+        ("campaign_ids", "item_group_ids"),
+        _DURATION,
+        ("none",),
+    ),
+    GmvLevel(
+        "live_duration",
+        _sets("duration", "campaign_id duration", "room_id duration", "campaign_id room_id duration"),
+        frozenset({"campaign_ids", "room_ids"}),
+        ("campaign_ids", "room_ids"),
+        _DURATION,
+        ("none",),
+    ),
 )
-_UNSIMULATED_FILTERS = frozenset({"creative_types", "search_word", "room_ids", "item_ids"})
+_UNSIMULATED_FILTERS = frozenset({"creative_types", "search_word", "item_ids"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,11 @@ class GmvBehavior:
     With `one_campaign` LIVE sessions take one campaign in a request. With `types_required` the campaign level needs its
     filter of promotion types. An empty page has no list unless there are `empty_lists`. The rest of today comes as
     hours of zeros unless there are no `future_hours`, and with `dash_rows` each campaign report has a row of "-".
+
+    `periods` says how those of one optimization mode come: as texts, as numbers, unnamed or dashed (maximum delivery
+    has an empty text or "-"), missing (it has no rows) or overlapping (a period has the first day of the next one,
+    too). Attributes take one ID dimension; with `duration_is_id`, duration counts as one. Without `day_targets`, the
+    target ROI by day is 0.
     """
 
     lost: str = "refuse"
@@ -95,6 +118,9 @@ class GmvBehavior:
     empty_lists: bool = False
     future_hours: bool = True
     dash_rows: bool = False
+    periods: str = "texts"
+    duration_is_id: bool = False
+    day_targets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +155,19 @@ def read_gmv_query(params: Params, behavior: GmvBehavior) -> GmvQuery:
     if len(stores) != 1:
         raise bad("store_ids: takes exactly 1 id.")
     dimensions = params.strings("dimensions") or ()
-    level, time = _read_grouping(dimensions)
     ids = _read_ids(filters)
+    level, time = _read_grouping(dimensions, ids)
     if any(not ids.get(name) for name in level.required):
         raise bad(level.refusal)
     _check_filters(level, filters, behavior)
     for name, values in ids.items():
         if len(values) > _MOST_IDS:
             raise bad(f"filtering: {name}: maximum number of items is {_MOST_IDS}")
-    if behavior.one_campaign and level.name == "livestream" and len(ids["campaign_ids"]) > 1:
+    if behavior.one_campaign and "room_ids" in level.filters and len(ids["campaign_ids"]) > 1:
         raise bad("filtering: campaign_ids: maximum number of items is 1")
     types = _words(filters, "gmv_max_promotion_types", ("PRODUCT", "LIVE"))
     metrics = tuple(dict.fromkeys(params.strings("metrics") or ()))
-    _check_metrics(level, dimensions, metrics, types, ids)
+    _check_metrics(level, dimensions, metrics, types, ids, behavior)
     start, end = _read_range(params, time)
     sort = params.text("sort_field")
     if sort and (sort not in catalog.metrics() or catalog.metrics()[sort].attribute or sort not in metrics):
@@ -165,12 +191,11 @@ def read_gmv_query(params: Params, behavior: GmvBehavior) -> GmvQuery:
     )
 
 
-def _read_grouping(dimensions: tuple[str, ...]) -> tuple[GmvLevel, Time]:
+def _read_grouping(dimensions: tuple[str, ...], ids: Mapping[str, frozenset[str]]) -> tuple[GmvLevel, Time]:
     times = [name for name in dimensions if name in _TIMES]
     rest = frozenset(dimensions) - set(times)
-    if "duration" in rest:
-        raise NotSimulatedError("the dimension duration of gmv_max/report/get")
-    level = next((level for level in LEVELS if rest in level.groupings), None)
+    levels = [level for level in LEVELS if rest in level.groupings]
+    level = next((level for level in levels if ids.keys() >= set(level.required)), levels[0] if levels else None)
     if level is None or len(times) > 1 or len(dimensions) != len(rest) + len(times):
         raise conflict()
     time: Time = _TIMES[times[0]] if times else "none"
@@ -180,7 +205,7 @@ def _read_grouping(dimensions: tuple[str, ...]) -> tuple[GmvLevel, Time]:
 
 
 def _read_ids(filters: Mapping[str, object]) -> dict[str, frozenset[str]]:
-    names = ("campaign_ids", "item_group_ids")
+    names = ("campaign_ids", "item_group_ids", "room_ids")
     read = {name: strings_of(f"filtering.{name}", filters.get(name)) for name in names}
     return {name: frozenset(values) for name, values in read.items() if values is not None}
 
@@ -217,11 +242,12 @@ def _check_metrics(
     metrics: tuple[str, ...],
     types: frozenset[str],
     ids: Mapping[str, frozenset[str]],
+    behavior: GmvBehavior,
 ) -> None:
     records, levels = catalog.metrics(), metric_levels(level, types)
     wrong = [name for name in metrics if name not in records or not levels <= records[name].gmv_max]
     attributes = [name for name in metrics if name in records and records[name].attribute]
-    identities = [name for name in dimensions if name not in _TIMES]
+    identities = [name for name in dimensions if name not in _TIMES and (name != "duration" or behavior.duration_is_id)]
     narrow = len(identities) == 1 and all(len(values) == 1 for values in ids.values())
     if level.name not in ("account", "campaign") and not narrow:
         wrong += attributes

@@ -32,6 +32,9 @@ _ORDER = np.uint64(0x9E3779B97F4A7C15)
 _DAY_SHAPE = np.array([3, 2, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 11, 11, 10, 10, 11, 12, 14, 16, 17, 15, 10, 6])
 _LIVE_HOURS = range(18, 22)
 _GOODS = ("Tea Towel Set", "Canvas Tote", "Enamel Mug", "Wool Throw", "Soy Candle", "Lunch Box", "Desk Lamp")
+_PERIODS: Mapping[Promotion, tuple[int, int]] = {"PRODUCT": (21 * HOURS, 0), "LIVE": (5 * HOURS, 20)}
+"""By type of campaigns, the hours of a period of one optimization mode, and the hour of the day at which it begins."""
+
 _LIVES = ("Evening LIVE", "Weekend LIVE")
 _LATE_DAYS = 7
 """Orders and revenue of a day become known within so many days."""
@@ -63,6 +66,16 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class OptimizationPeriod:
+    """A period of one optimization mode, from the hour `start` to before `end`, counted as days and hours are."""
+
+    number: int
+    start: int
+    end: int
+    bid_type: Literal["CUSTOM", "NO_BID"]
+
+
+@dataclass(frozen=True, slots=True)
 class GmvCampaign:
     """A GMV Max campaign of a shop; `start` and `stop` are day numbers between which it spends."""
 
@@ -81,6 +94,13 @@ class GmvCampaign:
     def leaves(self) -> int:
         """What its figures are divided into: posts of products and the rest, or one LIVE."""
         return sum(len(product.posts) for product in self.products) + 1
+
+    def period(self, day: int, hour: int) -> OptimizationPeriod:
+        """The period of one optimization mode that an hour belongs to; those of LIVE campaigns change in a session."""
+        length, first = _PERIODS[self.promotion]
+        number = (day * HOURS + hour - first) // length
+        start = number * length + first
+        return OptimizationPeriod(number, start, start + length, "CUSTOM" if (number + self.bits) % 2 else "NO_BID")
 
     def room(self, day: int) -> str:
         """The id of its LIVE session of a day."""

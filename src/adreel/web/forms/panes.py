@@ -595,6 +595,8 @@ class _Shape:
         refusals: dict[Method, str] = {}
         if not self._has_days(dataset):
             refusals[Method.PARTITION] = phrase("requires a time dimension")
+        if dataset is not None and (reason := lookback.period_refusal(dataset)):
+            refusals[Method.UPSERT] = reason
         if self._values.get(RESET):
             refusals[Method.APPEND] = phrase("requires Reset schema: off")
         options = (
