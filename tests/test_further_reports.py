@@ -86,6 +86,18 @@ def test_old_seller_center_ads_are_a_report_of_their_own_with_totals_where_tikto
         assert home.bad("plan", "-f", home.file(**whole | wrong))[0] == ExitCode.INPUT
 
 
+def test_reports_on_catalogs_have_a_row_for_each_campaign_catalog_and_day(home: Home) -> None:
+    of_catalogs = {"report_type": "dsa", "data_level": "campaign", "dsa_dimension": ["catalog_id"]}
+    values = {**_USUAL, "name": "Catalogs", "report": "performance", "time_dimension": "day"} | of_catalogs
+    run = checked(home, **values | {"id_dimension": "campaign_id", "metrics": ["spend", "impressions"]})
+    assert (run["state"], run["rows"] > 0) == ("verified", True)
+    params = home.requests()[0]["params"]
+    assert params["report_type"] == "CATALOG"
+    assert "filtering" not in params
+    by_key = "SELECT count(*) AS rows FROM (SELECT DISTINCT advertiser_id, campaign_id, catalog_id, stat_time_day FROM"
+    assert home.rows(f"{by_key} catalogs WHERE spend > 0 AND catalog_id <> '-')")[0]["rows"] > 0
+
+
 def test_cost_of_seller_center_ads_is_not_counted_on_home_nor_taken_for_all_spend(home: Home) -> None:
     checked(home, **SELLER_CENTER)
     with open_site(home) as site:

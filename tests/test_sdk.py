@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import business_api_client as sdk
 import pytest
+from business_api_client.models.filtering_gmv_max_report_get import FilteringGmvMaxReportGet
 from business_api_client.models.filtering_report_integrated_get import FilteringReportIntegratedGet
 from business_api_client.models.filtering_smart_plus_ad_get import FilteringSmartPlusAdGet
 from business_api_client.models.filtering_smart_plus_material_report_overview import (
@@ -207,6 +208,35 @@ def test_the_client_reads_smart_plus_lists_and_materials(client: Any, advertiser
         advertiser, ["main_material_id", "stat_time_day"], *days, TOKEN, page_size=100
     )["data"]["list"]
     assert {row["dimensions"]["stat_time_day"][:10] for row in breakdown} <= {f"2026-08-0{day}" for day in range(1, 8)}
+
+
+def test_the_client_reads_shops_and_gmv_max_down_to_the_periods_of_live_sessions(client: Any, advertiser: str) -> None:
+    shop = sdk.StoreApi(client).gmv_max_store_list(advertiser, TOKEN)["data"]["store_list"][0]["store_id"]
+    reporting, days = sdk.ReportingApi(client), ("2026-08-01", "2026-08-07")
+
+    def rows(dimensions: list[str], **filters: list[str]) -> list[dict[str, Any]]:
+        answer = reporting.gmv_max_report_get(
+            advertiser,
+            [shop],
+            dimensions,
+            ["cost", "orders"],
+            *days,
+            TOKEN,
+            filtering=FilteringGmvMaxReportGet(**filters),
+            page_size=1000,
+        )
+        return list(answer["data"]["list"])
+
+    campaigns = rows(["campaign_id"], gmv_max_promotion_types=["LIVE"])
+    lives = [row["dimensions"]["campaign_id"] for row in campaigns]
+    sessions = rows(["campaign_id", "room_id"], campaign_ids=lives)
+    rooms = [row["dimensions"]["room_id"] for row in sessions]
+    periods = rows(["campaign_id", "room_id", "duration"], campaign_ids=lives, room_ids=rooms)
+    orders = [sum(int(row["metrics"]["orders"]) for row in level) for level in (campaigns, sessions, periods)]
+    assert orders[0] == orders[1] == orders[2] > 0
+    assert len(periods) > len(sessions) > len(campaigns)
+    details = sdk.CampaignCreationApi(client).campaign_gmv_max_info(advertiser, lives[0], TOKEN)["data"]
+    assert (details["store_id"], details["shopping_ads_type"]) == (shop, "LIVE")
 
 
 def test_the_client_reads_custom_audiences(client: Any, advertiser: str) -> None:
