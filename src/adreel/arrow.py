@@ -6,8 +6,13 @@ reads these.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
+
+KEPT_AS_TEXT: Mapping[str, str] = MappingProxyType({"stored": "text"})
+"""The metadata of a field of wall clock hours that the lake keeps as text."""
 
 
 class _OnDemand:

@@ -14,8 +14,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from adreel.lake import Lake
+from adreel.lake.text_hours import as_stored
 from lake_rows import in_order
 from live_home import LiveHome, live_home
 
@@ -29,14 +31,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHome]:
     with live_home(tmp_path_factory.mktemp("live") / "home", advertisers=2, ads=6) as live:
         for example in EXAMPLES:
             live.home.good("run", "-f", str(example))
+        hourly = yaml.safe_load((ROOT / "examples" / "campaign_hourly.yaml").read_text("utf-8"))
+        live.home.good("run", "-f", live.home.file(**(hourly | {"name": "Hours as text", "hour_type": "text"})))
         yield live
 
 
 def tables(live: LiveHome) -> dict[str, pa.Table]:
-    """All tables as adreel reads them, by their folder."""
+    """All tables as adreel reads them, by their folder; hours that are kept as text are text here, too."""
     lake = Lake(live.home.path / "lake")
     slugs = [dataset["slug"] for dataset in live.home.json("datasets", "list")]
-    return {lake.table_url(slug): lake.read(slug).read_all() for slug in slugs}
+    return {lake.table_url(slug): as_stored(lake.read(slug).read_all()) for slug in slugs}
 
 
 def by_delta_rs(url: str) -> pa.Table:
@@ -102,3 +106,14 @@ def test_only_tables_with_hours_need_more_than_the_first_protocol(live: LiveHome
         versions = (protocol["minReaderVersion"], protocol["minWriterVersion"])
         assert versions == ((3, 7) if hours else (1, 2)), url
         assert protocol.get("readerFeatures", []) == (["timestampNtz"] if hours else [])
+
+
+def test_hours_as_text_are_the_same_whatever_zone_a_session_has(live: LiveHome) -> None:
+    lake = Lake(live.home.path / "lake")
+    query = "SELECT DISTINCT CAST(stat_time_hour AS TIMESTAMP) FROM read_parquet(?) ORDER BY ALL"
+    files = deltalake.DeltaTable(lake.table_url("hours_as_text")).file_uris()
+    hours = sorted(set(lake.read("campaign_spend_by_hour", columns=["stat_time_hour"]).read_all()[0].to_pylist()))
+    for zone in ("UTC", "America/Los_Angeles", "Asia/Kolkata"):
+        with duckdb.connect() as connection:
+            connection.execute(f"SET TimeZone = '{zone}'")
+            assert [hour for (hour,) in connection.execute(query, [files]).fetchall()] == hours

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from adreel.errors import AdreelError
 from adreel.lake import Lake
@@ -18,6 +19,7 @@ from live_home import LiveHome, live_home
 from spark_session import spark_session
 
 KEYS = {key: value for key, value in SPEND.items() if key != "name"} | {"data_level": "campaign"}
+HOURS = SPEND | {"name": "Hours", "time_dimension": "hour", "hour_type": "text", "dates": {"date": "yesterday"}}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,24 @@ def test_columns_are_chosen_by_name(spark: Any, live: LiveHome) -> None:
     assert frame.columns == ["ad_id", "spend"]
     total = sum(Decimal(row["spend"]) for row in lake_rows(live))
     assert frame.groupBy().sum("spend").collect()[0][0] == total
+
+
+def test_hours_as_text_are_the_hours_of_the_ad_account_whatever_zone_the_session_has(
+    spark: Any, live: LiveHome
+) -> None:
+    live.home.good("run", "-f", live.home.file(**HOURS))
+    lake = Lake(live.home.path / "lake")
+    hours = sorted({row["stat_time_hour"] for row in lake.read("hours").read_all().to_pylist()})
+    zone = spark.conf.get("spark.sql.session.timeZone")
+    spark.conf.set("spark.sql.session.timeZone", "America/Los_Angeles")
+    try:
+        frame = spark.read.parquet(*DeltaTable(lake.table_url("hours")).file_uris())
+        casts = frame.selectExpr("CAST(stat_time_hour AS TIMESTAMP_NTZ) AS hour").distinct().collect()
+        assert sorted(row["hour"] for row in casts) == hours
+        adreel = spark.read.format("adreel").option("home", live.folder).load("hours")
+        assert sorted(row["stat_time_hour"] for row in adreel.select("stat_time_hour").distinct().collect()) == hours
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", zone)
 
 
 def test_a_report_has_the_rows_of_a_run_with_a_partition_for_each_chunk(spark: Any, live: LiveHome) -> None:

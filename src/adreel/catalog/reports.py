@@ -131,6 +131,23 @@ TIME_DIMENSION = Menu(
     ),
 )
 
+HOUR_TYPE = Menu(
+    "hour_type",
+    Phrase("Type of hours"),
+    "choices",
+    Phrase("How the table keeps hours. It is chosen before the first run, and stays."),
+    default="timestamp",
+    when=(When("time_dimension", ("hour",)),),
+    choices=(
+        Choice(
+            "timestamp",
+            Phrase("Timestamp without a zone"),
+            Phrase("For readers of Delta Lake with the table feature timestampNtz."),
+        ),
+        Choice("text", Phrase("Text"), Phrase("Such as 2026-11-28 13:00:00, for all readers of Delta Lake.")),
+    ),
+)
+
 _PERFORMANCE = (
     ADVERTISERS,
     SKIP_FAILING,
@@ -257,6 +274,7 @@ _PERFORMANCE = (
             ),
         ),
     ),
+    HOUR_TYPE,
     RESET_SCHEMA,
 )
 
@@ -357,6 +375,7 @@ _GMV_MAX = (
     ),
     METRICS,
     replace(DATES, when=()),
+    HOUR_TYPE,
     RESET_SCHEMA,
 )
 
@@ -397,6 +416,7 @@ _MATERIALS = (
         when=(When("time_dimension", ("none",)),),
     ),
     DATES,
+    HOUR_TYPE,
     RESET_SCHEMA,
 )
 

@@ -72,7 +72,8 @@ class Dataset:
     retries; only manual datasets have a `stale_after`. `source` is the file that it was read from, which is what the
     store keeps; two datasets that ask the same are equal without it. `shops` and `promotion`, the type of campaigns
     (all, product or live), are those of reports with GMV Max; no shops stands for all of the ad accounts.
-    One that `excludes_gmv_max` lacks its cost on purpose. `reading` is automatic, pages or tasks. `other_fields`
+    One that `excludes_gmv_max` lacks its cost on purpose. `reading` is automatic, pages or tasks. `hour_type` is
+    timestamp or text, which is how the table keeps hours. `other_fields`
     keeps the fields of a list that the catalogue lacks. `business_centers` are those of reports of
     Business Centers; none stands for all. `transaction_level` says whose transactions, `asset_type` which assets.
     """
@@ -112,6 +113,7 @@ class Dataset:
     asset_type: str = ALL_ASSETS
     lifetime: bool = False
     reading: str = "automatic"
+    hour_type: str = "timestamp"
     dates: Dates | None = None
     null_columns: tuple[str, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from adreel import catalog
+from adreel.arrow import KEPT_AS_TEXT
 from adreel.catalog import all_spend, business_centers, gmv_max, smart_plus
 from adreel.catalog.records import ValueType
 from adreel.catalog.report_types import CENTER_SPEND, FURTHER
@@ -102,7 +103,8 @@ class Column:
 
     dimensions, metrics, info and entity are the parts of TikTok's rows; advertiser, shop, span and buying are known
     from the request; null is a metric that the API no longer has; calculated is computed from others when a table is
-    read, and stored nowhere. A `breakdown` has a value in every row: "-" where TikTok gives none.
+    read, and stored nowhere. A `breakdown` has a value in every row: "-" where TikTok gives none. Hours that are
+    `kept_as_text` are text in the table's files only.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Column:
     unit: str = ""
     additive: bool = False
     breakdown: bool = False
+    kept_as_text: bool = False
 
     @property
     def type_title(self) -> str:
@@ -122,6 +125,13 @@ class Column:
 
 def columns(dataset: Dataset) -> tuple[Column, ...]:
     """The dataset's columns in their order: primary key, selected columns, zone and currency."""
+    every = _columns(dataset)
+    if dataset.hour_type != "text":
+        return every
+    return tuple(replace(column, kept_as_text=True) if column.type == "hour" else column for column in every)
+
+
+def _columns(dataset: Dataset) -> tuple[Column, ...]:
     if dataset.report == CENTER_SPEND:
         return _unique(_center_columns(dataset))
     if dataset.report == "performance" or dataset.report in FURTHER:
@@ -414,13 +424,18 @@ def key(dataset: Dataset) -> tuple[str, ...]:
 
 
 def arrow_schema(all_columns: tuple[Column, ...]) -> pa.Schema:
-    """The Arrow schema, with each column's title, meaning and unit as metadata."""
+    """The Arrow schema, with each column's title, meaning and unit as metadata, and what the lake keeps as text."""
     return pa.schema(
         [
             pa.field(
                 column.name,
                 ARROW_TYPES[column.type],
-                metadata={"title": column.title, "description": column.meaning, "unit": column.unit},
+                metadata={
+                    "title": column.title,
+                    "description": column.meaning,
+                    "unit": column.unit,
+                    **(KEPT_AS_TEXT if column.kept_as_text else {}),
+                },
             )
             for column in all_columns
         ]

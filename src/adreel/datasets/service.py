@@ -117,6 +117,7 @@ def change(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -
     if spec != saved.spec:
         _refuse_destinations(guard, dataset, saved)
         _refuse_other_key(saved, dataset, now)
+        _refuse_other_hours(guard, saved, dataset, now)
     name = clean_name(dataset.name, phrase("a dataset"))
     if spec == saved.spec and saved.account_id == account.id and name == saved.name:
         return saved
@@ -372,5 +373,21 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
                 dataset=repr(saved.name),
                 before=", ".join(before),
                 after=", ".join(after),
+            )
+        )
+
+
+def _refuse_other_hours(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -> None:
+    """A table keeps its hours as it began: no Delta table goes back to the protocol that text is for."""
+    before = dataset_of(saved, now)
+    both_by_hour = before.time == dataset.time == "hour"
+    if both_by_hour and before.hour_type != dataset.hour_type and guard.store.runs.good(saved):
+        raise InputError(
+            phrase(
+                "The table of %(dataset)s keeps hours as %(before)s, and cannot change to %(after)s. Create a new "
+                "dataset with hour_type: %(after)s, backfill its days, and then delete this one.",
+                dataset=repr(saved.name),
+                before=before.hour_type,
+                after=dataset.hour_type,
             )
         )

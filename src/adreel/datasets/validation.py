@@ -658,6 +658,7 @@ def _dataset(
         asset_type=_one(chosen, "asset_type") or business_centers.ALL_ASSETS,
         promotion=_one(chosen, "promotion_type") or "all",
         reading=_one(chosen, "reading") or "automatic",
+        hour_type=_one(chosen, "hour_type") or "timestamp",
         time=_one(chosen, "time_dimension") or "none",
         breakdowns=breakdowns,
         metrics=chosen.get("metrics", ()),

@@ -24,6 +24,7 @@ from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
 from adreel.lake.keys import KeyIndex, key_faults
 from adreel.lake.storage import Storage
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
+from adreel.lake.text_hours import stored_schema, text_columns
 from adreel.lake.windows import Leaving, Spared, Superseded, Window, as_days
 from adreel.language import integer, phrase
 from adreel.update_methods import Method
@@ -151,6 +152,8 @@ class Landing:
             schema = joined(
                 self._slug, table.schema if table else None, self._write.schema, reset=self._write.reset_schema
             )
+            if table is not None:
+                _refuse_other_hours(table, schema)
             if table is not None and _needs_feature(table, schema):
                 self._add_feature(table)
                 continue
@@ -527,7 +530,7 @@ class Landing:
             app_transactions=[Transaction(self._write.run_id, commit.version)],
         )
         adds = [AddAction(file.path, file.size, {}, now, True, file.stats()) for file in added]
-        delta_schema = Schema.from_arrow(schema)
+        delta_schema = Schema.from_arrow(stored_schema(schema))
         if table is None:
             create_table_with_add_actions(
                 self._storage.table_url(self._slug),
@@ -646,8 +649,36 @@ def _only(schema: Any, names: tuple[str, ...]) -> Any:
 
 def _needs_feature(table: TableState, schema: Any) -> bool:
     """Whether the schema has wall clock hours and the table may not have them yet."""
-    hours = any(pa.types.is_timestamp(field.type) and field.type.tz is None for field in schema)
-    return hours and "timestampNtz" not in (table.delta.protocol().reader_features or [])
+    hours = any(pa.types.is_timestamp(field.type) and field.type.tz is None for field in stored_schema(schema))
+    return hours and not _has_feature(table)
+
+
+def _has_feature(table: TableState) -> bool:
+    return "timestampNtz" in (table.delta.protocol().reader_features or [])
+
+
+def _refuse_other_hours(table: TableState, schema: Any) -> None:
+    """Raises InputError where hours would be kept otherwise than the table's.
+
+    A table never goes back to the protocol without the feature, so that hours as text would help no reader there.
+    """
+    as_text, as_text_before = text_columns(schema), text_columns(table.schema)
+    if as_text and _has_feature(table):
+        reason = phrase(
+            "The table %(table)s has, or had, hours as timestamp_ntz, and a Delta table never goes back to an earlier "
+            "protocol. Set hour_type: timestamp, or create a new dataset with hour_type: text and backfill its days; "
+            "the table is unchanged.",
+            table=table.slug,
+        )
+    elif as_text_before - as_text:
+        reason = phrase(
+            "The table %(table)s has hours as text, and new rows have them as timestamp_ntz. Set hour_type: text, or "
+            "create a new dataset and backfill its days; the table is unchanged.",
+            table=table.slug,
+        )
+    else:
+        return
+    raise InputError(reason)
 
 
 def _may_match(file: DataFile, incoming: tuple[DataFile, ...], key: tuple[str, ...]) -> bool:

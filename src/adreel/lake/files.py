@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from adreel.lake.columns import with_schema
 from adreel.lake.storage import Storage
+from adreel.lake.text_hours import as_seen, as_stored, stored_schema
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20
@@ -34,7 +35,7 @@ _LONGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file of a table. A column without a known range is absent from `ranges`."""
+    """One Parquet file of a table. A column without a known range is absent from `ranges`; hours may be text there."""
 
     path: str
     rows: int
@@ -59,7 +60,8 @@ class FileWriter:
         self._slug = slug
         self._schema = schema
         self._ranged = tuple(name for name in ranged if name in schema.names and _has_order(schema.field(name).type))
-        self._options = _options(schema)
+        self._stored_schema = stored_schema(schema)
+        self._options = _options(self._stored_schema)
         self._waiting: list[Any] = []
         self._waiting_rows = 0
         self._waiting_bytes = 0
@@ -115,7 +117,7 @@ class FileWriter:
             self._begin()
         table = pa.Table.from_batches(self._waiting, self._schema)
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self._writer.write_table(as_stored(table), row_group_size=max(table.num_rows, 1))
         self._rows += table.num_rows
         if self._rows >= FILE_ROWS:
             self.end_file()
@@ -128,7 +130,9 @@ class FileWriter:
         if self._storage.folder is not None:
             self._storage.files.create_dir(self._slug, recursive=True)
         self._stream = self._storage.files.open_output_stream(self._path)
-        self._writer = pq.ParquetWriter(self._stream, self._schema, metadata_collector=self._collected, **self._options)
+        self._writer = pq.ParquetWriter(
+            self._stream, self._stored_schema, metadata_collector=self._collected, **self._options
+        )
 
 
 def read_file(storage: Storage, slug: str, file: DataFile, schema: Any) -> Iterator[Any]:
@@ -141,7 +145,7 @@ def read_file(storage: Storage, slug: str, file: DataFile, schema: Any) -> Itera
         names = [name for name in parquet.schema_arrow.names if name in schema.names]
         for group in range(parquet.num_row_groups):
             for batch in parquet.iter_batches(READ_ROWS, row_groups=[group], columns=names, use_threads=False):
-                yield with_schema(batch, schema)
+                yield with_schema(as_seen(batch, schema), schema)
 
 
 def _options(schema: Any) -> dict[str, Any]:

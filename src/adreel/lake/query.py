@@ -6,7 +6,7 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from adreel.lake.sql_check import NESTED, check_select
 from adreel.lake.sql_errors import has_place, one_line_up, query_error
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Answers, TableState, dataset_of
+from adreel.lake.text_hours import text_columns
 from adreel.language import phrase
 
 MEMORY = "256MB"
@@ -269,11 +270,12 @@ def create_view(
     is the way for object stores.
     """
     chosen = table.files if files is None else files
+    texts = text_columns(table.schema)
     if chosen and reads_files(storage):
         paths = ", ".join(map(literal, file_paths(storage, table.slug, chosen)))
         source = f"read_parquet([{paths}])"
     else:
-        as_stored = table.readable.names == table.schema.names
+        as_stored = not texts and table.readable.names == table.schema.names
         registered = name if as_stored else f"{name}{_STORED}"
         rows = dataset_of(storage, table, chosen) if chosen else table.schema.empty_table()
         connection.register(registered, rows)
@@ -281,9 +283,16 @@ def create_view(
             return
         source = quoted(registered)
     computed = {column.name: column.select for column in table.calculated}
-    columns = [computed.get(column) or quoted(column) for column in table.readable.names]
+    columns = [computed.get(column) or seen_columns((column,), texts) for column in table.readable.names]
     query = sql("SELECT", ", ".join(columns), "FROM", source)
     connection.execute(sql("CREATE VIEW", quoted(name), "AS", query))
+
+
+def seen_columns(names: Iterable[str], texts: Collection[str]) -> str:
+    """SQL that selects columns of files, hours that are kept as text as timestamps."""
+    return ", ".join(
+        f"CAST({quoted(name)} AS TIMESTAMP) AS {quoted(name)}" if name in texts else quoted(name) for name in names
+    )
 
 
 def reads_files(storage: Storage) -> bool:

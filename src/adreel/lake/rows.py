@@ -16,9 +16,10 @@ from adreel.lake.columns import with_schema
 from adreel.lake.engine import literal, quoted, sql
 from adreel.lake.files import GROUP_ROWS, DataFile, read_file
 from adreel.lake.filters import EVERY, Condition, Order, sql_type
-from adreel.lake.query import file_paths, reads_files
+from adreel.lake.query import file_paths, reads_files, seen_columns
 from adreel.lake.storage import Storage
 from adreel.lake.tables import TableState
+from adreel.lake.text_hours import as_seen, text_columns
 
 ROWS_OF_A_FILE = 2**40
 """No file has as many; a row's place is its file's number times this, plus its number in the file."""
@@ -177,7 +178,7 @@ class TableRows:
         """Some rows of a file, in its order."""
         if not reads_files(self._storage):
             return pa.Table.from_batches(_chosen(self._storage, self._table.slug, file, rows, schema), schema)
-        names = ", ".join(map(quoted, schema.names))
+        names = seen_columns(schema.names, text_columns(schema))
         (path,) = file_paths(self._storage, self._table.slug, [file])
         together = rows[-1] - rows[0] == len(rows) - 1
         which = f"BETWEEN {rows[0]} AND {rows[-1]}" if together else f"IN ({', '.join(map(str, rows))})"
@@ -250,6 +251,9 @@ class TableRows:
         if reads_files(self._storage) and self._table.files:
             paths = ", ".join(map(literal, file_paths(self._storage, self._table.slug, self._table.files)))
             source = f"read_parquet([{paths}])"
+            texts = text_columns(self._table.schema).intersection(stored)
+            if texts:
+                source = sql("(SELECT", seen_columns((*stored, *_NUMBERS), texts), "FROM", source, ")")
         else:
             self._connection.register(_ROWS, _numbered(self._storage, self._table, stored))
             source = _ROWS
@@ -349,5 +353,5 @@ def _chosen(storage: Storage, slug: str, file: DataFile, rows: list[int], schema
             group_rows = [row - first for row in rows if first <= row < first + count]
             if group_rows:
                 table = parquet.read_row_group(group, columns=names, use_threads=False).take(pa.array(group_rows))
-                yield from (with_schema(batch, schema) for batch in table.to_batches())
+                yield from (with_schema(as_seen(batch, schema), schema) for batch in table.to_batches())
             first += count

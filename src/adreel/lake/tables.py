@@ -19,6 +19,7 @@ from adreel.errors import InputError, NotFoundError
 from adreel.lake.calculated import CalculatedColumn
 from adreel.lake.files import DataFile, read_file
 from adreel.lake.storage import Storage, checked
+from adreel.lake.text_hours import seen_schema, stored_schema
 from adreel.language import phrase
 
 NOTE = "adreel"
@@ -223,7 +224,7 @@ def find_table(storage: Storage, slug: str, version: int | None = None) -> Table
             delta = DeltaTable(storage.table_url(slug), version=version, storage_options=storage.delta_options)
         except TableNotFoundError:
             return None
-        return TableState(slug, delta.version(), pa.schema(delta.schema()), _files(delta), delta)
+        return TableState(slug, delta.version(), seen_schema(pa.schema(delta.schema())), _files(delta), delta)
 
 
 def open_table(storage: Storage, slug: str, version: int | None = None) -> TableState:
@@ -308,17 +309,18 @@ def commit_info(actions: list[dict[str, Any]]) -> dict[str, Any]:
 def dataset_of(storage: Storage, table: TableState, files: tuple[DataFile, ...] | None = None) -> Any:
     """The version, or some of its files, as a pyarrow dataset whose files are skipped by their ranges.
 
-    Not delta-rs's own: its guarantees for files leave out that a column may hold nulls.
+    It has hours that are kept as text as the files do. Not delta-rs's own: its guarantees for files leave out that a
+    column may hold nulls.
     """
     # Imported here: 25 MB that a plain run does not need.
     import pyarrow.dataset as pa_dataset
 
-    parquet = pa_dataset.ParquetFileFormat()
+    parquet, schema = pa_dataset.ParquetFileFormat(), stored_schema(table.schema)
     fragments = [
-        parquet.make_fragment(f"{table.slug}/{file.path}", storage.files, _guarantee(pa_dataset, file, table.schema))
+        parquet.make_fragment(f"{table.slug}/{file.path}", storage.files, _guarantee(pa_dataset, file, schema))
         for file in (table.files if files is None else files)
     ]
-    return pa_dataset.FileSystemDataset(fragments, table.schema, parquet, storage.files)
+    return pa_dataset.FileSystemDataset(fragments, schema, parquet, storage.files)
 
 
 def read_table(storage: Storage, table: TableState, columns: tuple[str, ...] | None = None) -> Any:

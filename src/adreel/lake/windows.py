@@ -223,8 +223,14 @@ def _between(ids: Any, bounds: Range) -> Any:
 
 
 def as_days(bounds: Range | None) -> Range | None:
-    """The range of a column of days or of wall clock hours as days."""
+    """The range of a column of days or of wall clock hours as days; bounds of hours may be texts."""
     if bounds is None:
         return None
-    least, most = (bound.date() if isinstance(bound, datetime) else bound for bound in bounds)
+    least, most = map(_day, bounds)
     return (least, most)
+
+
+def _day(bound: Any) -> Any:
+    if isinstance(bound, str):
+        return date.fromisoformat(bound[:10])
+    return bound.date() if isinstance(bound, datetime) else bound

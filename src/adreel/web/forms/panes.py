@@ -78,7 +78,7 @@ RESET = "reset_schema"
 RARE = frozenset(
     {
         *("service_type", "dsa_type", "id_dimension", "targeting_dimension"),
-        *("skip_failing_advertisers", "include_deleted", "excludes_gmv_max", "lifetime", "reading"),
+        *("skip_failing_advertisers", "include_deleted", "excludes_gmv_max", "lifetime", "reading", "hour_type"),
     }
 )
 """Menus of the details that few people change; they are folded, with their values in sight."""
