@@ -27,6 +27,7 @@ class DuckDbSession:
 
     # Grouped figures take two threads, those of a whole table one.
     words = SqlWords(at_once=True)
+    text_hash = "md5_number_lower({})"
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection

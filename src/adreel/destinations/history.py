@@ -2,7 +2,8 @@
 
 A row of the history was in the table from `_from_version` until before `_to_version`; the rows without `_to_version`
 are those of the newest version. The history is brought up to a version in the transaction of the table, version by
-version, and its newest rows are compared with the version. Rows of earlier versions are only ever closed.
+version, and its newest rows are compared with the version. Rows of earlier versions are only ever closed; a log says
+what was there, and what something else changed since is written anew if the lake still has all versions of it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 import pyarrow as pa
 
 from adreel.destinations.figures import TableFigures, figures, prove
+from adreel.destinations.history_log import ClosedRows, Groups, HistoryLog
 from adreel.destinations.session import DestinationSession, Place
 from adreel.errors import InputError, ProofError
 from adreel.lake import Lake, Version
 from adreel.lake.engine import literal, quoted, sql
-from adreel.language import Phrase, phrase
+from adreel.language import Phrase, integer, phrase
 from adreel.update_methods import Method
 
 SUFFIX = "_history"
@@ -42,6 +44,8 @@ COLUMNS = "columns"
 """The kind of rows that differ in columns alone that the version added or lost."""
 
 _TYPES = ("BIGINT", "TIMESTAMPTZ", "VARCHAR")
+
+_OWN_TYPES = dict(zip((*FROM, *TO), _TYPES * 2, strict=True))
 
 _ADVERTISER = "advertiser_id"
 
@@ -87,12 +91,30 @@ class HistoryPublisher:
             raise InputError(phrase(_WITHOUT_KEY, table=str(place)))
         self._key, self._day = newest.key, newest.day_column
         self._staged = 0
+        self._log = HistoryLog(session, place, FROM_VERSION, TO_VERSION)
+        self._first = 0
+        self._noted: Groups = {}
+        self.notes: tuple[str, ...] = ()
 
     def run(self, state: HistoryState | None, proof: TableFigures, types: Mapping[str, str]) -> dict[str, str]:
         """Brings the history there and compares its newest rows with `proof`; gives the types of all its columns.
 
-        `state` is None to make it anew. `types` are those of the version's columns.
+        `state` is None to make it anew. `types` are those of the version's columns. `notes` then say what others had
+        changed.
         """
+        self._log.prepare()
+        lost = {} if state is None else self._changed_by_others(state)
+        # The first version of the history is that of all of its rows, whichever were changed.
+        is_rewritten = state is not None and bool(lost) and self._has_all(state)
+        columns = self._bring(state, proof, types, is_rewritten=is_rewritten)
+        if lost:
+            self.notes = (self._rewritten() if is_rewritten else self._lost(lost),)
+        self._write_log(None if is_rewritten else state, columns, lost)
+        return columns
+
+    def _bring(
+        self, state: HistoryState | None, proof: TableFigures, types: Mapping[str, str], *, is_rewritten: bool
+    ) -> dict[str, str]:
         columns = dict(state.columns) if state is not None else {}
         if state is None:
             self._create(types)
@@ -100,7 +122,9 @@ class HistoryPublisher:
             if state is not None and name not in columns:
                 self._session.run(sql("ALTER TABLE", self._place.sql, "ADD COLUMN", quoted(name), kind))
         columns |= types
-        for before, version in self._steps(state):
+        if is_rewritten:
+            self._session.run(sql("DELETE FROM", self._place.sql))
+        for before, version in self._steps(None if is_rewritten else state):
             self._take(before, version, columns)
         self._prove(proof)
         return columns
@@ -108,8 +132,7 @@ class HistoryPublisher:
     # -- steps
 
     def _create(self, types: Mapping[str, str]) -> None:
-        own = dict(zip((*FROM, *TO), _TYPES * 2, strict=True))
-        listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in {**types, **own}.items())
+        listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in {**types, **_OWN_TYPES}.items())
         self._session.run(sql("DROP TABLE IF EXISTS", self._place.sql))
         self._session.run(sql("CREATE TABLE", self._place.sql, "(", listed, ")"))
 
@@ -221,6 +244,43 @@ class HistoryPublisher:
 
     # -- proof
 
+    def _changed_by_others(self, state: HistoryState) -> Groups:
+        """What the log has of rows that are not there as it says; nothing if it does not know the version there."""
+        self._noted = noted = self._log.noted(state.run_id) or {}
+        if not noted:
+            return {}
+        there = self._log.there({**state.columns, **_OWN_TYPES})
+        self._first = min(group.first for group in noted.values())
+        nothing = ClosedRows(0, 0, self._first)
+        every = dict.fromkeys((*noted, *there))
+        return {closed: noted.get(closed, nothing) for closed in every if noted.get(closed) != there.get(closed)}
+
+    def _has_all(self, state: HistoryState) -> bool:
+        """Whether the lake has all versions that the history was made of, and of the same table."""
+        is_same = any(each.number == state.version and each.run_id == state.run_id for each in self._versions)
+        return is_same and self._versions[0].number <= self._first
+
+    def _write_log(self, state: HistoryState | None, columns: Mapping[str, str], lost: Groups) -> None:
+        """Notes what is there now. What others changed stays as it was noted, so that it is named until it is back."""
+        types = {**columns, **_OWN_TYPES}
+        if state is None:
+            groups = dict(self._log.there(types))
+        else:
+            is_wider = columns.keys() != state.columns.keys()
+            noted = {} if is_wider else self._noted
+            groups = {**noted, **self._log.there(types, None if not noted else state.version)}
+            groups = {closed: group for closed, group in groups.items() if closed is None or closed not in lost}
+            groups |= {closed: group for closed, group in lost.items() if closed is not None and group.rows}
+        self._log.write(self._versions[-1].run_id, groups)
+
+    def _rewritten(self) -> str:
+        return phrase(_REWRITTEN, table=str(self._place))
+
+    def _lost(self, lost: Groups) -> str:
+        versions = ", ".join(str(closed) for closed in sorted(closed for closed in lost if closed is not None))
+        facts = {"table": str(self._place), "versions": versions, "first": integer(self._versions[0].number)}
+        return phrase(_LOST if versions else _LOST_NEWEST, **facts)
+
     def _prove(self, proof: TableFigures) -> None:
         copy = figures(
             self._session.rows, f"{self._open} h", self._table.schema, quoted, self._day, self._session.words
@@ -292,6 +352,19 @@ _LONG_NAME = Phrase(
 _OTHER_TABLE = Phrase(
     "The history %(table)s is that of another table: of one that was deleted, or of a lake that was restored from a "
     "backup. Load the table anew to begin its history again."
+)
+_REWRITTEN = Phrase(
+    "Something else had changed the history %(table)s, so all its rows were written again from the versions of adreel."
+)
+_LOST = Phrase(
+    "Something else changed rows of the history %(table)s that versions %(versions)s had closed. adreel has only the "
+    "versions since %(first)s, so it cannot write them again. Restore the history from a backup of the destination, or "
+    "begin it again: adreel publish NAME --to DESTINATION --reload"
+)
+_LOST_NEWEST = Phrase(
+    "Something else changed when rows of the newest version began in the history %(table)s. adreel has only the "
+    "versions since %(first)s, so it cannot write them again. Restore the history from a backup of the destination, or "
+    "begin it again: adreel publish NAME --to DESTINATION --reload"
 )
 _CHANGED = Phrase(
     "%(reason)s The history is not repaired. To begin it again with the versions that adreel still has: "

@@ -32,6 +32,7 @@ class PostgresSession:
     """An open Postgres database."""
 
     words = SqlWords(at_once=True, has_nul=False)
+    text_hash = "CAST(CAST(CAST('x' || left(md5({}), 16) AS bit(64)) AS bigint) AS numeric)"
 
     def __init__(self, connection: dbapi.Connection) -> None:
         self._connection = connection

@@ -141,9 +141,9 @@ class _TablePublisher:
     def run(self, *, may_change: bool) -> Published:
         """Brings it there, by its changes if it may and they can be known."""
         published = self._publish_table(may_change=may_change)
-        if self._order.history is not None:
-            self._publish_history(self._order.history)
-        return published
+        if self._order.history is None:
+            return published
+        return replace(published, notes=(*published.notes, *self._publish_history(self._order.history)))
 
     def _publish_table(self, *, may_change: bool) -> Published:
         mark, there = self._mark(self._place), frozenset(self._session.columns(self._place))
@@ -189,7 +189,8 @@ class _TablePublisher:
         self._write_mark(self._place, self._order.publisher, dict(earlier) | self._types)
         self._file_figures.write(self._session, self._place, self._read_files(), self._recorded)
 
-    def _publish_history(self, kinds: KindsBetween) -> None:
+    def _publish_history(self, kinds: KindsBetween) -> tuple[str, ...]:
+        """Brings the history there, and says what others had changed in it."""
         place, publisher = history_place(self._place), self._order.publisher + HISTORY_PUBLISHER
         mark, there = self._mark(place), self._session.columns(place)
         if (mark is None and there) or (mark is not None and not mark.publisher.endswith(HISTORY_PUBLISHER)):
@@ -200,6 +201,7 @@ class _TablePublisher:
         state = HistoryState(mark.version, mark.run_id, mark.columns) if is_kept and mark is not None else None
         history = HistoryPublisher(self._session, self._lake, self._order.slug, self._order.version, place, kinds)
         self._write_mark(place, publisher, history.run(state, self._version_figures, self._types))
+        return history.notes
 
     # -- what is there
 

@@ -60,10 +60,11 @@ class RowWriters(Protocol):
 class DestinationSession(Protocol):
     """An open destination. Faults are AdreelErrors: RetryError for what passes, InputError for what people mend.
 
-    `words` are those of its SQL in `figures`.
+    `words` are those of its SQL in `figures`. `text_hash` is the SQL of a whole number for a text, in the place of {}.
     """
 
     words: SqlWords
+    text_hash: str
 
     def transaction(self, lock: str) -> AbstractContextManager[None]:
         """One transaction, undone if the block raises; one at a time of those with the same `lock`."""
