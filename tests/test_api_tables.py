@@ -14,7 +14,7 @@ import pytest
 
 from api_home import API, SPEND, Program, program, table
 from home import Home
-from web_home import Site
+from web_home import Site, words_of
 
 
 @pytest.fixture
@@ -138,6 +138,30 @@ def test_versions_are_compared_and_the_last_two_unless_others_are_named(site: Si
     assert exact(asking.ask("GET", "/datasets/spend/difference", params={"before": 0, "after": 1})) == difference
     asking.bad("GET", "/datasets/spend/difference", 404, params={"before": 0, "after": 7})
     asking.bad("GET", "/datasets/spend/rows", 404, params={"version": 7})
+
+
+def test_sql_names_earlier_versions_on_the_page_over_the_api_and_on_the_command_line(
+    site: Site, asking: Program
+) -> None:
+    site.home.later(1)
+    asking.good("POST", "/datasets/spend/runs", 202)
+    site.work()
+    first = exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1, "version": 0}))["total"]
+    newest = exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1}))["total"]
+    sql = 'select (select count(*) from spend) as "now", (select count(*) from "Spend@0") as "then"'
+    assert first != newest
+    assert asking.good("POST", "/query", json={"sql": sql})["items"] == [{"now": newest, "then": first}]
+    assert site.home.rows(sql) == [{"now": newest, "then": first}]
+    visit = site.visit("admin")
+    assert f"{newest} {first}" in words_of(visit.fragment("POST", "/query", {"sql": sql}).text)
+    for refused, message in (
+        ('select * from "spend@7"', "The table spend has no version 7; available: 0, 1."),
+        ("select * from spend@0", 'Write "spend@0" with its quotation marks'),
+    ):
+        status = 404 if "no version" in message else 422
+        assert message in asking.bad("POST", "/query", status, json={"sql": refused})["message"]
+        assert message in site.home.bad("query", refused)[1]
+        assert message in words_of(visit.fragment("POST", "/query", {"sql": refused}).text)
 
 
 def test_money_in_one_currency_is_summed_and_what_append_repeats_is_not(site: Site) -> None:

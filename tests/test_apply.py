@@ -755,6 +755,23 @@ def test_an_export_replaces_and_removes_only_files_that_an_export_wrote(home: Ho
     assert (tmp_path / "c/datasets/other.yaml").read_text() == "name: mine\n"
 
 
+def test_an_export_beside_own_files_defines_nothing_twice(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    own = folder / "spend of mine.yml"
+    own.write_text(Path(home.file()).read_text("utf-8"))
+    output = home.good("apply", "-f", str(folder), "--yes").stderr
+    assert output.splitlines()[-1] == "Created dataset 'Spend'."
+    code, output = home.bad("export-config", str(folder))
+    assert code == 3
+    assert "define what the export defines: 'Spend' (spend of mine.yml, line 1)." in " ".join(output.split())
+    assert list(folder.iterdir()) == [own]
+    own.write_text("services: {}\n")
+    home.good("export-config", str(folder))
+    own.unlink()
+    assert plan(home, folder)["changes"] == []
+
+
 def test_a_dataset_whose_account_was_deleted_is_exported_and_reconnected(home: Home, tmp_path: Path) -> None:
     home.good("datasets", "create", "-f", home.file())
     home.good("accounts", "delete", "demo", "--yes")

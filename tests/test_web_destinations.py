@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 
@@ -28,6 +30,7 @@ from web_home import Site, Visit, open_site, words_of
 
 PAGE = "/datasets/spend/destinations"
 SECRET = "very-secret"
+TIMES = ("published_at", "repaired_at")
 PLACE = {"to": "warehouse", "table": "daily_ads"}
 
 
@@ -231,6 +234,27 @@ def test_a_dataset_is_attached_published_and_detached(shop: Shop) -> None:
     # Attached once more, it is looked at whether the table is there still.
     assert "Waiting" in shop.attach(table="daily_ads")
     assert shop.publish() == 1
+
+
+def test_a_repair_is_in_the_audit_log_and_page_api_and_command_line_say_the_same_of_it(shop: Shop) -> None:
+    shop.add()
+    shop.attach()
+    (first,) = shop.home.json("publish", "spend")
+    assert (first["state"], first["version"], first["notes"], first["repair"]) == ("published", 0, [], None)
+    with duckdb.connect(str(shop.file)) as connection:
+        connection.execute("UPDATE tiktok.spend SET spend = spend + 1")
+    (published,) = shop.home.json("publish", "spend")
+    assert published["repair"] == "Something else had changed the table tiktok.spend, so all rows were sent again."
+    assert (published["mode"], published["rows_written"]) == ("full", published["rows"])
+    (status,) = shop.home.json("destinations", "status", "spend")
+    (answer,) = program(shop.site).get("/datasets/spend/destinations")
+    published.pop("notes")
+    assert json.dumps(published) == json.dumps(status)
+    assert {**answer, **dict.fromkeys(TIMES)} == {**status, **dict.fromkeys(TIMES)}
+    assert published["repair"] in shop.admin.words(PAGE)
+    (entry,) = shop.home.json("audit", "--action", "publish_repair")
+    assert (entry["details"]["destination"], entry["details"]["repair"]) == ("warehouse", published["repair"])
+    assert "last repair" in shop.home.good("destinations", "status").stdout
 
 
 def test_a_table_name_that_cannot_be_is_kept_in_the_form_with_its_problem(shop: Shop) -> None:

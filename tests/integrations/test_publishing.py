@@ -162,7 +162,7 @@ def test_rows_that_somebody_changed_are_put_right_when_the_version_is_published_
     copy.publish()
     copy.query(f'UPDATE "{copy.schema}"."daily" SET spend = 7 WHERE ad_id = \'a\'')
     note = f"Something else had changed the table {copy.schema}.daily, so all rows were sent again."
-    assert copy.publish() == Published(PublishMode.FULL, 2, 2, 0, (note,))
+    assert copy.publish() == Published(PublishMode.FULL, 2, 2, 0, repairs=(note,))
     assert copy.is_the_lakes()
     assert copy.publish().mode is PublishMode.NOTHING
 
@@ -585,15 +585,15 @@ def test_what_others_change_in_a_history_is_written_again(copy: Copy) -> None:
     before = in_order(copy.rows("daily_history"))
     for change in OTHERS_CHANGES:
         copy.query(change.replace("{}", '"tiktok"."daily_history"'))
-        (note,) = copy.publish(history=kinds).notes
+        (note,) = copy.publish(history=kinds).repairs
         assert "changed the history tiktok.daily_history, so all its rows were written again" in note, change
         assert in_order(copy.rows("daily_history")) == before, change
-    assert copy.publish(history=kinds).notes == ()
+    assert copy.publish(history=kinds).repairs == ()
     copy.query(OTHERS_CHANGES[0].replace("{}", '"tiktok"."daily_history"'))
     put(copy.lake, "run2", "upsert", [row("a", 1, 3, likes=7)], schema=with_columns(likes=pa.int64()))
-    assert len(copy.publish(history=kinds).notes) == 1
+    assert len(copy.publish(history=kinds).repairs) == 1
     put(copy.lake, "run3", "upsert", [row("b", 1, 4)])
-    assert copy.publish(history=kinds).notes == ()
+    assert copy.publish(history=kinds).repairs == ()
     assert [in_order(history_of(copy, version)) for version in (2, 3)] == [
         in_order(table_rows(copy.lake, version=version)) for version in (2, 3)
     ]
@@ -607,11 +607,11 @@ def test_what_others_change_in_a_history_of_versions_that_are_gone_is_named_unti
     copy.query('UPDATE "tiktok"."daily_history" SET ad_id = \'x\' WHERE _to_version = 1')
     for number in (2, 3):
         put(copy.lake, f"run{number}", "upsert", [row("b", 1, number)])
-        (note,) = copy.publish(history=kinds).notes
+        (note,) = copy.publish(history=kinds).repairs
         assert "rows of the history tiktok.daily_history that versions 1 had closed" in note
         assert in_order(history_of(copy, number)) == in_order(table_rows(copy.lake))
     copy.query('UPDATE "tiktok"."daily_history" SET ad_id = \'a\' WHERE _to_version = 1')
-    assert copy.publish(history=kinds).notes == ()
+    assert copy.publish(history=kinds).repairs == ()
     copy.query('UPDATE "tiktok"."daily_history" SET spend = 9 WHERE ad_id = \'a\' AND _to_version IS NULL')
     put(copy.lake, "run4", "upsert", [row("b", 1, 5)])
     with pytest.raises(ProofError, match=r"daily_history.*column spend.*history is not repaired"):

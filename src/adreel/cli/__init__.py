@@ -1564,7 +1564,7 @@ def query(
     ] = "table",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")] = None,
 ) -> None:
-    """Query tables with SQL. Table names are dataset slugs, such as ad_spend_by_day."""
+    """Query tables with SQL. Tables are dataset slugs, such as ad_spend_by_day; "ad_spend_by_day@3" is version 3."""
     from adreel.cli import tables
 
     tables.query(ctx.obj, sql, format_name, output)
@@ -1603,11 +1603,12 @@ def publish(
         bool, typer.Option("--reload", help="Drop the table there and load it anew, as after a change of types.")
     ] = False,
     yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Publish the newest version of a dataset to its destinations now. A worker does so after each run."""
     from adreel.cli import destinations as act
 
-    act.publish(ctx.obj, name, destination, reload=reload, yes=yes)
+    act.publish(ctx.obj, name, destination, reload=reload, yes=yes, as_json=as_json)
 
 
 @app.command("restore", rich_help_panel="Tables")

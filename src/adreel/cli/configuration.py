@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import typer
@@ -15,16 +15,20 @@ from adreel.cli.files import read_text
 from adreel.cli.output import confirm, counted, print_json, say
 from adreel.configuration.applying import Configuring
 from adreel.configuration.desired import Desired, resolve
-from adreel.configuration.documents import read_documents
+from adreel.configuration.documents import defined_in_both, read_documents
 from adreel.configuration.exporting import MARK, export, stale
 from adreel.configuration.performing import Deletions, Outside
-from adreel.configuration.plan import ConfigurationPlan, lines, plan_json, summary
+from adreel.configuration.plan import ConfigurationPlan, applied, lines, plan_json, summary
 from adreel.connections import Connecting
 from adreel.destinations import service as destinations
+from adreel.enumerations import first_of
 from adreel.errors import AdreelError, ExitCode, InputError, StorageError
 from adreel.notify.subscriptions import Subscriptions
 
 SUFFIXES = frozenset({".yaml", ".yml"})
+
+MOST_DOUBLES = 5
+"""Things defined twice that are listed."""
 
 
 def apply(
@@ -52,23 +56,30 @@ def apply(
         done = configuring.apply(plan, outside, asyncio.run(configuring.reached(outside, connecting)))
         if done.changes:
             _delete(home, outside, deletions)
-        say(f"Applied: {summary(done)}" if done.changes else "Another process applied the same meanwhile.")
+        say(applied(done) if done.changes else "Another process applied the same meanwhile.")
         if as_json:
             _show(plan, is_applied=True, as_json=True)
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:
     """The files of a folder and its folders by their paths in it, without hidden ones."""
-    files = sorted(
-        (path.relative_to(folder), path) for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()
-    )
-    visible = [(name, path) for name, path in files if not any(part.startswith(".") for part in name.parts)]
-    if not visible:
+    is_empty = True
+    for name, text in _visible(folder):
+        is_empty = False
+        yield name, text
+    if is_empty:
         raise InputError(
             f"{folder} has no files that end with .yaml or .yml. Write some: adreel export-config {folder}"
         )
-    for name, path in visible:
-        yield name.as_posix(), read_text(path)
+
+
+def _visible(folder: Path) -> Iterator[tuple[str, str]]:
+    files = sorted(
+        (path.relative_to(folder), path) for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()
+    )
+    for name, path in files:
+        if not any(part.startswith(".") for part in name.parts):
+            yield name.as_posix(), read_text(path)
 
 
 def _stored_urls(home: OpenHome) -> frozenset[str]:
@@ -128,6 +139,7 @@ def export_config(session: CommandContext, folder: Path) -> None:
         raise InputError(
             f"{folder / foreign[0]} was not written by adreel export-config. Move it, or use another folder."
         )
+    _refuse_doubles(folder, exported.files)
     try:
         for name, text in exported.files.items():
             _write(folder / name, text)
@@ -141,6 +153,20 @@ def export_config(session: CommandContext, folder: Path) -> None:
     )
     for secret in exported.secrets:
         say(f"Set before adreel apply: {secret.variable}, the {secret.meaning}")
+
+
+def _refuse_doubles(folder: Path, exported: Mapping[str, str]) -> None:
+    """Raises InputError if files of the person's own define what the export does, which `adreel apply` refuses."""
+    every = dict(_visible(folder))
+    own = {name: text for name, text in every.items() if not text.startswith(MARK)}
+    doubles = defined_in_both(own, exported)
+    if doubles:
+        named = first_of([f"{document.name!r} ({document.place})" for document in doubles], MOST_DOUBLES)
+        raise InputError(
+            f"Files in {folder} that are not of an export define what the export defines: {named}. adreel apply "
+            "refuses what is defined twice. Export to another folder, or remove these from the files; nothing was "
+            "written."
+        )
 
 
 def _write(path: Path, text: str) -> None:

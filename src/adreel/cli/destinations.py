@@ -18,7 +18,7 @@ from adreel.destinations import service
 from adreel.destinations.history import SUFFIX
 from adreel.destinations.kinds import DestinationAddress, DestinationKind, read_address
 from adreel.destinations.publishing import PublishMode
-from adreel.destinations.status import destination_json, publishers, status_json, statuses, statuses_of
+from adreel.destinations.status import destination_json, publishers, status_json, statuses, statuses_of, with_repairs
 from adreel.errors import InputError
 from adreel.store import SavedDataset, Store
 from adreel.store.users import name_key
@@ -148,8 +148,11 @@ def detach(session: CommandContext, dataset: str, name: str) -> None:
         say(f"Dataset {saved.name!r} no longer publishes to {name!r}. Its table there stays as it is.")
 
 
-def publish(session: CommandContext, name: str, destination: str | None, *, reload: bool, yes: bool) -> None:
-    """Publishes a dataset's newest version now."""
+def publish(
+    session: CommandContext, name: str, destination: str | None, *, reload: bool, yes: bool, as_json: bool
+) -> None:
+    """Publishes a dataset's newest version now. JSON has each destination as `destinations status`, with notes."""
+    notes: dict[str, tuple[str, ...]] = {}
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         if reload:
@@ -158,16 +161,22 @@ def publish(session: CommandContext, name: str, destination: str | None, *, relo
         for status, published in service.publish_now(
             home.guard, lake, saved, destination, session.clock, reload=reload
         ):
+            notes[status.name] = published.notes
+            for note in (*published.repairs, *published.notes):
+                say(note)
             if published.mode is PublishMode.NOTHING:
                 say(f"{status.name}: {status.place} has version {status.newest} already.")
                 continue
-            for note in published.notes:
-                say(note)
             what = "all rows" if published.mode is PublishMode.FULL else "changes"
             say(
                 f"{status.name}: {status.place} has version {status.newest}, verified: "
                 f"{counted(published.rows, 'row')}. Sent {what}: {published.written:,} written, "
                 f"{published.removed:,} removed."
+            )
+        if as_json:
+            listed = with_repairs(home.store, statuses_of(home.store, (saved,)))
+            print_json(
+                [{**status_json(status), "notes": notes[status.name]} for _, status in listed if status.name in notes]
             )
 
 
@@ -187,7 +196,7 @@ def published(session: CommandContext, name: str | None, *, as_json: bool) -> No
     """Prints which version each destination has of a dataset, or of all that a person may see."""
     with open_home(session) as home:
         datasets = home.guard.datasets() if name is None else (home.guard.dataset(name),)
-        listed = list(statuses_of(home.store, datasets))
+        listed = with_repairs(home.store, statuses_of(home.store, datasets))
     if as_json:
         own = [{"dataset": saved.slug} if name is None else {} for saved, _ in listed]
         print_json([{**before, **status_json(status)} for before, (_, status) in zip(own, listed, strict=True)])
@@ -195,7 +204,7 @@ def published(session: CommandContext, name: str | None, *, as_json: bool) -> No
         say("No dataset publishes." if name is None else f"Dataset {datasets[0].name!r} publishes nowhere.")
     else:
         print_table(
-            ("dataset", "destination", "table", "state", "version", "newest", "failure"),
+            ("dataset", "destination", "table", "state", "version", "newest", "failure", "last repair"),
             [
                 (
                     saved.slug,
@@ -205,6 +214,7 @@ def published(session: CommandContext, name: str | None, *, as_json: bool) -> No
                     "" if status.version is None else status.version,
                     "" if status.newest is None else status.newest,
                     status.publication.failure if status.publication else "",
+                    "" if status.repair is None else f"{status.repair.at:%Y-%m-%d %H:%M}Z",
                 )
                 for saved, status in listed
             ],

@@ -247,7 +247,9 @@ def query(session: CommandContext, sql: str, format_name: str, output: Path | No
         tables = {dataset.slug: dataset.table_slug for dataset in selected if lake.exists(dataset.table_slug)}
         request = QueryRequest(
             sql,
-            lake.snapshot(tables, {dataset.slug: reader_columns_of(dataset, session.clock()) for dataset in selected}),
+            lake.snapshot(
+                tables, {dataset.slug: reader_columns_of(dataset, session.clock()) for dataset in selected}, sql
+            ),
             of_the_command(home.settings),
             "arrow" if file_format == "table" else cast("AnswerForm", file_format),
             MOST_ROWS,

@@ -301,6 +301,14 @@ def read_documents(texts: Mapping[str, str]) -> FolderReading:
     return FolderReading(tuple(documents.values()), tuple(problems), named if len(named) == len(unread) else None)
 
 
+def defined_in_both(own: Mapping[str, str], others: Mapping[str, str]) -> tuple[Document, ...]:
+    """The documents of the files `own` that files of the same folder define as well."""
+    identities = {_identity(document) for document in read_documents(others).documents if document.name}
+    return tuple(
+        document for document in read_documents(own).documents if document.name and _identity(document) in identities
+    )
+
+
 def _identified(source: Source) -> tuple[DocumentKind, str] | None:
     kind, name = source.values.get("kind"), source.values.get("name")
     if kind == DocumentKind.RETENTION:

@@ -7,7 +7,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
+
+from adreel.enumerations import first_of
 
 NONE = "(none)"
 """What a plan shows for a value that there is none of."""
@@ -19,6 +22,14 @@ class PlanAction(StrEnum):
     CREATE = "create"
     CHANGE = "change"
     DELETE = "delete"
+
+
+_DONE: Mapping[PlanAction, str] = MappingProxyType(
+    {PlanAction.CREATE: "Created", PlanAction.CHANGE: "Changed", PlanAction.DELETE: "Deleted"}
+)
+
+MOST_SUBJECTS = 10
+"""Things of which the names are listed after each verb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +124,12 @@ def summary(plan: ConfigurationPlan) -> str:
     """How much would change."""
     counts = [f"{len(plan.of(action)):,} to {action}" for action in PlanAction]
     return f"{', '.join(counts)}; {len(plan.absent):,} not in the files."
+
+
+def applied(plan: ConfigurationPlan) -> str:
+    """What was done, by the names of things."""
+    done = ((_DONE[action], [change.subject for change in plan.of(action)]) for action in PlanAction)
+    return " ".join(f"{verb} {first_of(subjects, MOST_SUBJECTS)}." for verb, subjects in done if subjects)
 
 
 def plan_json(plan: ConfigurationPlan, *, is_applied: bool) -> Mapping[str, Any]:

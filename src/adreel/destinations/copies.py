@@ -179,7 +179,7 @@ class CopyPublisher:
         except ProofError as error:
             # The copy was not that of the version before: somebody wrote to it.
             logger.warning("%s", error)
-            changed = None
+            return self._load(mark, is_there=True).after_repair(self._order.place)
         return changed or self._load(mark, is_there=True)
 
     def _change(self, mark: CopyMark) -> Published | None:

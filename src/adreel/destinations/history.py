@@ -94,12 +94,12 @@ class HistoryPublisher:
         self._log = HistoryLog(session, place, FROM_VERSION, TO_VERSION)
         self._first = 0
         self._noted: Groups = {}
-        self.notes: tuple[str, ...] = ()
+        self.repairs: tuple[str, ...] = ()
 
     def run(self, state: HistoryState | None, proof: TableFigures, types: Mapping[str, str]) -> dict[str, str]:
         """Brings the history there and compares its newest rows with `proof`; gives the types of all its columns.
 
-        `state` is None to make it anew. `types` are those of the version's columns. `notes` then say what others had
+        `state` is None to make it anew. `types` are those of the version's columns. `repairs` then say what others had
         changed.
         """
         self._log.prepare()
@@ -108,7 +108,7 @@ class HistoryPublisher:
         is_rewritten = state is not None and bool(lost) and self._has_all(state)
         columns = self._bring(state, proof, types, is_rewritten=is_rewritten)
         if lost:
-            self.notes = (self._rewritten() if is_rewritten else self._lost(lost),)
+            self.repairs = (self._rewritten() if is_rewritten else self._lost(lost),)
         self._write_log(None if is_rewritten else state, columns, lost)
         return columns
 

@@ -43,7 +43,7 @@ def publish_layout(
     except ProofError:
         # Somebody wrote to the table there, or it was restored.
         with session.transaction(lock):
-            published = _publish(target, may_change=False)
+            published = _publish(target, may_change=False).after_repair(order.place)
     return replace(published, notes=tuple(_notes(target)))
 
 

@@ -72,7 +72,7 @@ class PublishOrder:
 class Published:
     """What a publish did: rows of the table, and rows that were written and removed to get there.
 
-    `notes` say what the table there does not have.
+    `notes` say what the table there does not have, and `repairs` what something else had changed there.
     """
 
     mode: PublishMode
@@ -80,6 +80,11 @@ class Published:
     written: int
     removed: int
     notes: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+
+    def after_repair(self, place: Place) -> Published:
+        """The same of a table that something else had changed."""
+        return replace(self, repairs=(phrase(_REPAIRED, table=str(place)), *self.repairs))
 
 
 def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: datetime) -> Published:
@@ -103,7 +108,7 @@ def publish(session: DestinationSession, lake: Lake, order: PublishOrder, now: d
             # The copy was not that of the version before: somebody wrote to it, or it was restored.
             with session.transaction(f"adreel table {order.place}"):
                 published = publication.run(may_change=False)
-            return replace(published, notes=(phrase(_REPAIRED, table=str(order.place)), *published.notes))
+            return published.after_repair(order.place)
 
 
 _REPAIRED = Phrase("Something else had changed the table %(table)s, so all rows were sent again.")
@@ -143,7 +148,7 @@ class _TablePublisher:
         published = self._publish_table(may_change=may_change)
         if self._order.history is None:
             return published
-        return replace(published, notes=(*published.notes, *self._publish_history(self._order.history)))
+        return replace(published, repairs=self._publish_history(self._order.history))
 
     def _publish_table(self, *, may_change: bool) -> Published:
         mark, there = self._mark(self._place), frozenset(self._session.columns(self._place))
@@ -201,7 +206,7 @@ class _TablePublisher:
         state = HistoryState(mark.version, mark.run_id, mark.columns) if is_kept and mark is not None else None
         history = HistoryPublisher(self._session, self._lake, self._order.slug, self._order.version, place, kinds)
         self._write_mark(place, publisher, history.run(state, self._version_figures, self._types))
-        return history.notes
+        return history.repairs
 
     # -- what is there
 

@@ -296,6 +296,9 @@ def _publish(
         seconds,
     )
     store.publications.done(saved, destination, version, clock())
+    if published.repairs:
+        details = {"destination": destination.name, "table": str(place), "repair": " ".join(published.repairs)}
+        store.audit.add(AuditAction.PUBLISH_REPAIR, Subject.of(saved), details)
     logger.info("Published version %d of %s to %s", good.version, saved.name, destination.name)
     return published
 

@@ -6,7 +6,7 @@ Without the lake, so that the worker and lists of datasets can ask.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,11 @@ from adreel.datasets.stored import publish_targets_of
 from adreel.enumerations import TextEnum
 from adreel.language import Phrase
 from adreel.store import Destination, Publication, SavedDataset, Store
+from adreel.store.audit import AuditAction, AuditEntry, AuditFilter
 from adreel.store.users import name_key
+
+MOST_REPAIRS = 500
+"""Repairs of all tables that are looked through for the latest of each."""
 
 
 class PublicationState(TextEnum):
@@ -35,7 +39,8 @@ class PublicationStatus:
     """A dataset at one of its destinations: the version there, the newest of the lake, and what is next.
 
     Versions are None without any, and `newest_run`, which made the newest, is empty. `destination` is None if it does
-    not exist. `history` says whether the history of the table is published beside it.
+    not exist. `history` says whether the history of the table is published beside it. `repair` is the latest of the
+    table there, where `with_repairs` added it.
     """
 
     name: str
@@ -47,6 +52,7 @@ class PublicationStatus:
     newest_run: str
     publication: Publication | None
     history: bool = False
+    repair: AuditEntry | None = None
 
     @property
     def place(self) -> str:
@@ -111,6 +117,20 @@ def _status(
     return PublicationStatus(shown, table, destination, state, there, version, run_id, publication, target.history)
 
 
+def with_repairs(
+    store: Store, listed: Iterable[tuple[SavedDataset, PublicationStatus]]
+) -> tuple[tuple[SavedDataset, PublicationStatus], ...]:
+    """The same with the latest repair of each table, as far as the audit log has it."""
+    every = tuple(listed)
+    if not every:
+        return ()
+    entries = store.audit.page(AuditFilter(actions=frozenset({AuditAction.PUBLISH_REPAIR})), limit=MOST_REPAIRS)
+    latest = {(entry.subject_id, name_key(entry.details["destination"])): entry for entry in reversed(entries)}
+    return tuple(
+        (saved, replace(status, repair=latest.get((str(saved.id), name_key(status.name))))) for saved, status in every
+    )
+
+
 def status_json(status: PublicationStatus) -> Mapping[str, Any]:
     """The status as values of JSON, times in UTC."""
     publication = status.publication
@@ -131,6 +151,8 @@ def status_json(status: PublicationStatus) -> Mapping[str, Any]:
         "failing_since": status.failing_since,
         "failed_at": publication.failed_at if publication else None,
         "next_try_at": publication.next_at if publication else None,
+        "repaired_at": status.repair.at if status.repair else None,
+        "repair": status.repair.details["repair"] if status.repair else None,
     }
 
 

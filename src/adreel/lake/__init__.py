@@ -24,6 +24,7 @@ from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
 from adreel.lake.table_parts import TablePart, table_parts
 from adreel.lake.tables import ANSWER_ROWS, Answers, Recent, Snapshot, TableCache, TableState, dataset_of, read_table
+from adreel.lake.version_views import version_views
 from adreel.lake.versions import (
     Keep,
     Vacuumed,
@@ -425,13 +426,18 @@ class Lake:
 
         return day_sums(self._tables, slug, version, names, columns)
 
-    def snapshot(self, tables: Mapping[str, str], columns: Mapping[str, ReaderColumns] | None = None) -> Snapshot:
+    def snapshot(
+        self, tables: Mapping[str, str], columns: Mapping[str, ReaderColumns] | None = None, query: str = ""
+    ) -> Snapshot:
         """What another process needs to read the newest versions of tables, each under a name; `columns` by name.
 
-        Raises NotFoundError for a table that does not exist.
+        Versions that `query` names, such as "ad_spend@3", are there too. Raises NotFoundError for a table or version
+        that does not exist.
         """
         seen, nothing = columns or {}, ReaderColumns()
         views = {view: self.seen(slug, seen.get(view, nothing)).shown for view, slug in tables.items()}
+        for view, table, version in version_views(query, tables):
+            views[view] = self.seen(tables[table], seen.get(table, nothing), version).shown
         return Snapshot(self._storage.url, views)
 
     def connect(self, tables: Mapping[str, str]) -> Connection:

@@ -108,6 +108,7 @@ class AuditAction(TextEnum):
     DESTINATION_DELETE = "destination_delete", Phrase("Deleted destination"), "destination"
     DESTINATION_TEST = "destination_test", Phrase("Tested destination"), "destination"
     PUBLISH = "publish", Phrase("Published table"), "dataset"
+    PUBLISH_REPAIR = "publish_repair", Phrase("Repaired published table"), "dataset"
     PRESET_CREATE = "preset_create", Phrase("Saved metric preset"), "preset"
     PRESET_CHANGE = "preset_change", Phrase("Changed metric preset"), "preset"
     PRESET_DELETE = "preset_delete", Phrase("Deleted metric preset"), "preset"

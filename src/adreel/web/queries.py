@@ -128,7 +128,7 @@ async def answered(
         deps.store.audit.add(action, queried(views), {"format": form if action is AuditAction.QUERY_EXPORT else None})
         asked = sandbox.QueryRequest(
             sql,
-            deps.lake.snapshot(views, _reader_columns(deps, who, views)),
+            deps.lake.snapshot(views, _reader_columns(deps, who, views), sql),
             limits,
             form,
             most_rows,

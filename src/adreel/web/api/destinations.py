@@ -12,8 +12,15 @@ from adreel.access import DatasetRight, RoleRight
 from adreel.datasets.layouts import WarehouseLayout
 from adreel.destinations import service
 from adreel.destinations.kinds import LONGEST_ADDRESS, DestinationKind, read_address
-from adreel.destinations.status import PublicationState, destination_json, publishers, status_json, statuses
-from adreel.store import Destination
+from adreel.destinations.status import (
+    PublicationState,
+    destination_json,
+    publishers,
+    status_json,
+    statuses_of,
+    with_repairs,
+)
+from adreel.store import Destination, SavedDataset
 from adreel.web.api.failures import failures
 from adreel.web.api.routers import api_router
 from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, Slug, part
@@ -72,6 +79,8 @@ class PublicationAnswer(Answer):
     failing_since: datetime | None = Field(description="When the first try since the last success failed.")
     failed_at: datetime | None
     next_try_at: datetime | None
+    repaired_at: datetime | None = Field(description="When a publish last mended or named what something else changed.")
+    repair: str | None = Field(description="What something else had changed there.", examples=[None])
 
 
 class PublishBody(Body):
@@ -130,7 +139,7 @@ def delete_destination(deps: Here, who: Who, destination: Id) -> None:
 def list_publications(deps: Here, who: Who, dataset: Slug) -> list[PublicationAnswer]:
     """Which version of the dataset each of its destinations has. Set them by `publish` of the dataset."""
     saved = who.guard.dataset(dataset)
-    return [PublicationAnswer(**status_json(status)) for status in statuses(deps.store, saved)]
+    return _publications(deps, saved)
 
 
 @router.post(
@@ -143,7 +152,14 @@ def publish_dataset(deps: Here, who: Who, dataset: Slug, body: PublishBody) -> l
     """Has a worker publish the newest version soon."""
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
     service.ask(who.guard, saved, deps.store.destinations.get(body.destination), reload=body.reload)
-    return [PublicationAnswer(**status_json(status)) for status in statuses(deps.store, saved)]
+    return _publications(deps, saved)
+
+
+def _publications(deps: Deps, saved: SavedDataset) -> list[PublicationAnswer]:
+    return [
+        PublicationAnswer(**status_json(status))
+        for _, status in with_repairs(deps.store, statuses_of(deps.store, (saved,)))
+    ]
 
 
 def _answer(deps: Deps, who: Visitor, destination: Destination) -> DestinationAnswer:

@@ -13,7 +13,7 @@ from adreel.access import DatasetRight, RoleRight
 from adreel.datasets.layouts import WarehouseLayout, read_layout
 from adreel.destinations import service
 from adreel.destinations.kinds import LONGEST_ADDRESS, DestinationKind, read_address
-from adreel.destinations.status import PublicationStatus, is_due, publishers, statuses, statuses_of
+from adreel.destinations.status import PublicationStatus, is_due, publishers, statuses_of, with_repairs
 from adreel.errors import AdreelError, DatasetError
 from adreel.language import phrase
 from adreel.store import Destination, SavedDataset
@@ -220,7 +220,8 @@ def _row(deps: Deps, who: Visitor, destination: Destination) -> DestinationRow:
 def _dataset_page(
     deps: Deps, who: Visitor, saved: SavedDataset, typed: FormFields = _NOTHING, problem: str = ""
 ) -> DatasetDestinationsPage:
-    listed, now = statuses(deps.store, saved), deps.clock()
+    listed = tuple(status for _, status in with_repairs(deps.store, statuses_of(deps.store, (saved,))))
+    now = deps.clock()
     taken = {status.destination.id for status in listed if status.destination is not None}
     may_edit = who.guard.may(DatasetRight.EDIT, saved)
     others = deps.store.destinations.list() if may_edit else ()
