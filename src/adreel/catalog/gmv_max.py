@@ -81,6 +81,15 @@ DATED = tuple(level.name for level in LEVELS.values() if not level.by_period)
 """The levels that TikTok has by day."""
 
 
+NAMES_ABOVE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"product": ("campaign_name",), "creative": ("campaign_name", "product_name"), "livestream": ("campaign_name",)}
+)
+"""By level the names of the things above its rows, which TikTok gives at their own level alone.
+
+The steps before the rows ask for them. At the level itself TikTok refuses them with 40002.
+"""
+
+
 def metric_levels(level: str, promotion: str) -> frozenset[str]:
     """The names in gmv_max.csv of a level with one type of campaigns, or with `all`."""
     if level == "campaign" and promotion != "all":

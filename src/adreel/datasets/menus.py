@@ -248,10 +248,16 @@ def _gmv_max_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
         return phrase("not read by adreel")
     if not grouping.level or metric.gmv_max & gmv_max.metric_levels(grouping.level, grouping.promotion):
         return None
+    if metric.name in gmv_max.NAMES_ABOVE.get(grouping.level, ()):
+        return None
     if metric.gmv_max & gmv_max.metric_levels(grouping.level, "all"):
         promotions = [kind for kind in ("product", "live") if f"{kind}_campaign" in metric.gmv_max]
         return _required("promotion_type", ["all", *promotions])
-    levels = [level.name for level in gmv_max.LEVELS.values() if level.metric_levels & metric.gmv_max]
+    levels = [
+        level.name
+        for level in gmv_max.LEVELS.values()
+        if level.metric_levels & metric.gmv_max or metric.name in gmv_max.NAMES_ABOVE.get(level.name, ())
+    ]
     return _required("gmv_max_level", levels)
 
 

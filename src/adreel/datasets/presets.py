@@ -60,6 +60,10 @@ _ALL = (
             "ad_name",
             "ad_text",
             "call_to_action",
+            "product_name",
+            "title",
+            "live_name",
+            "main_material_name",
         ),
     ),
     MetricSet(

@@ -10,7 +10,7 @@ cost of their product or session is inferred: more fails the check, less is note
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,10 @@ from adreel.tiktok.client import Client, together
 from adreel.tiktok.response import ListPage
 
 COST = "cost"
+CAMPAIGN_NAME = "campaign_name"
+PRODUCT_NAME = "product_name"
+_NAMED = {CAMPAIGN_NAME: "campaign_id", PRODUCT_NAME: "item_group_id"}
+"""The id columns of names that the steps before the rows ask for."""
 _ACTIVE = ("cost", "orders", "gross_revenue")
 _NO_ID = "-"
 _WRONG_PARAMETER = 40002
@@ -42,7 +46,7 @@ class ShopLinks:
 
     `campaigns` are those with any figures, with their cost in `campaign_cost`; `products` has the products or LIVE
     sessions of each, which cost `product_cost`. With `names_of_one` names take the ID of the product or session beside
-    the period.
+    the period. `names` are those of campaigns and products that the dataset has columns for, by column and id.
     """
 
     complete: str = ""
@@ -52,6 +56,7 @@ class ShopLinks:
     products: Mapping[str, tuple[str, ...]] | None = None
     product_cost: str = ""
     names_of_one: bool = False
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def as_note(self) -> dict[str, Any]:
         """As JSON, to be stored beside the parts."""
@@ -63,6 +68,7 @@ class ShopLinks:
             "products": None if self.products is None else {name: list(ids) for name, ids in self.products.items()},
             "product_cost": self.product_cost,
             "names_of_one": self.names_of_one,
+            "names": {column: dict(names) for column, names in self.names.items()},
         }
 
     @classmethod
@@ -78,6 +84,7 @@ class ShopLinks:
             # Runs that an earlier version began lack them.
             note.get("product_cost", ""),
             note.get("names_of_one", False),
+            note.get("names", {}),
         )
 
 
@@ -88,9 +95,11 @@ class ShopSteps:
         self._plan, self._client, self._read = plan, client, read
         self._cost = "spend" if plan.has_basic_rows else COST
         self._level = gmv_max.LEVELS[plan.dataset.level or "account"]
+        above = gmv_max.NAMES_ABOVE.get(self._level.name, ())
+        self._names_above = frozenset(name for name in plan.dataset.metrics if name in above)
         metrics = catalog.metrics()
         self._has_names = self._level.own_id is not None and any(
-            metrics[name].attribute for name in plan.dataset.metrics
+            metrics[name].attribute for name in plan.dataset.metrics if name not in above
         )
 
     async def links(self, request: Request) -> ShopLinks:
@@ -100,7 +109,9 @@ class ShopSteps:
             links = await self._shop_cost(request)
         if self._level.chain >= 2:
             links = await self._campaigns(request, links)
-        if self._level.chain >= 3:
+        if self._level.chain >= 3 and PRODUCT_NAME in self._names_above:
+            links = await self._named_products(request, links)
+        elif self._level.chain >= 3:
             links = await self._products(request, links)
         if self._level.by_period and self._has_names:
             links = replace(links, names_of_one=await self._names_take_one_id(request, links))
@@ -186,13 +197,31 @@ class ShopSteps:
             "gmv_max_promotion_types": [request.promotion],
             "campaign_statuses": list(gmv_max.CAMPAIGN_STATUSES),
         }
-        rows = await self._all(self._step(request, ["campaign_id"], list(_ACTIVE), filtering))
+        named = self._names_above & {CAMPAIGN_NAME}
+        rows = await self._all(self._step(request, ["campaign_id"], [*_ACTIVE, *named], filtering))
         cost = _sum(rows)
         fault = self._shop_fault(request, links, cost, len(rows))
         if fault:
             raise ProofError(phrase("%(fault)s The table is unchanged. Run again in a few minutes.", fault=fault))
         active = [row["dimensions"] for row in rows if any(_amount(row, name) for name in _ACTIVE)]
-        return replace(links, campaigns=tuple(ids_in(active, "campaign_id")), campaign_cost=str(cost))
+        names = {name: _names(rows, "campaign_id", name) for name in named}
+        campaigns = tuple(ids_in(active, "campaign_id"))
+        return replace(links, campaigns=campaigns, campaign_cost=str(cost), names=names)
+
+    async def _named_products(self, request: Request, links: ShopLinks) -> ShopLinks:
+        """The links with the products and their names, which TikTok gives for one campaign at a time."""
+        steps = (
+            self._all(self._step(request, ["item_group_id"], [*_ACTIVE, PRODUCT_NAME], {"campaign_ids": [campaign]}))
+            for campaign in links.campaigns
+        )
+        of_campaigns = await together(steps)
+        products = {
+            campaign: tuple(sorted({str(row["dimensions"]["item_group_id"]) for row in rows}))
+            for campaign, rows in zip(links.campaigns, of_campaigns, strict=True)
+        }
+        rows = [row for of_campaign in of_campaigns for row in of_campaign]
+        names = {**links.names, PRODUCT_NAME: _names(rows, "item_group_id", PRODUCT_NAME)}
+        return replace(links, products=products, product_cost=str(_sum(rows)), names=names)
 
     async def _products(self, request: Request, links: ShopLinks) -> ShopLinks:
         """With the products or LIVE sessions of each campaign that have any figures, and with their cost."""
@@ -262,6 +291,7 @@ class ShopSteps:
 
     def parts(self, request: Request, links: ShopLinks) -> Iterator[Request]:
         """The planned request itself, or one for each group of campaigns and products."""
+        request = replace(request, names=links.names)
         if self._level.chain < 2:
             yield request
         elif links.products is not None:
@@ -346,6 +376,12 @@ def _amount(row: Mapping[str, Any], name: str) -> Decimal:
         return Decimal(0)
 
 
+def _names(rows: Iterable[Mapping[str, Any]], id_column: str, name: str) -> dict[str, str]:
+    """By id the names that TikTok gives; none where it has an empty one."""
+    given = ((row["dimensions"][id_column], (row.get("metrics") or {}).get(name)) for row in rows)
+    return {str(key): str(text) for key, text in given if text and text != _NO_ID}
+
+
 def _sum(rows: Iterable[Mapping[str, Any]]) -> Decimal:
     return sum((_amount(row, COST) for row in rows), Decimal(0))
 
@@ -392,12 +428,21 @@ def shop_page(page: ListPage, request: Request, plan: Plan) -> ListPage:
         if _lacks_id(dimensions) or (hour > present and not _has_figures(metrics)):
             left_out += 1
         else:
-            rows.append({**row, "dimensions": {**dimensions, **request.given}, "metrics": metrics})
+            dimensions = {**dimensions, **request.given}
+            rows.append({**row, "dimensions": dimensions, "metrics": {**metrics, **_given_names(request, dimensions)}})
     if not plan.has_basic_rows:
         return replace(page, rows=rows, left_out=left_out)
     rows = [{**row, "metrics": all_spend.column_names(row["metrics"])} for row in rows]
     totals = None if page.total_metrics is None else all_spend.column_names(page.total_metrics)
     return replace(page, rows=rows, left_out=left_out, total_metrics=totals)
+
+
+def _given_names(request: Request, dimensions: Mapping[str, Any]) -> dict[str, str]:
+    """The names of the things above a row; none for an id without a name."""
+    given = {
+        column: names.get(str(dimensions.get(_NAMED[column]) or ""), "") for column, names in request.names.items()
+    }
+    return {column: name for column, name in given.items() if name}
 
 
 def _refuse_other_currency(page: ListPage, request: Request) -> None:

@@ -67,7 +67,7 @@ class Request:
 
     `batch` is the number of the batch of metrics, from 0. `buying` is the buying type that is filtered by, if any. A
     request of a GMV Max report is for a `shop` and a type of campaigns, its `promotion`; `given` are ids of its rows
-    that TikTok does not send.
+    that TikTok does not send, and `names` has by column the names of things above its rows, by their ids.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Request:
     shop: Shop | None = None
     promotion: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -548,10 +548,14 @@ class _Shape:
         # A saved preset may have a metric that an older catalogue had.
         metrics = tuple(metric for metric in preset.metrics if metric in offered)
         refused = [metric for metric in metrics if offered[metric].refusal is not None]
-        if refused:
-            why = "; ".join(f"{offered[metric].title} ({offered[metric].refusal})" for metric in refused)
+        added = tuple(metric for metric in metrics if metric not in refused)
+        # Of a preset that fits, metrics of other report types are no news; of one that does not, they are the reason.
+        kind = menus.grouping_of(fit.report, fit.chosen).kind
+        unfit = [metric for metric in refused if not added or not kind or kind in catalog.metrics()[metric].reports]
+        if unfit:
+            why = "; ".join(f"{offered[metric].title} ({offered[metric].refusal})" for metric in unfit)
             self._notices.append(phrase("Not added from %(preset)s: %(metrics)s.", preset=preset.title, metrics=why))
-        return tuple(metric for metric in metrics if metric not in refused)
+        return added
 
     # -- dates, update, price
 
