@@ -42,6 +42,7 @@ from adreel.update_methods import Method
 from home import Home, make_home
 from running import saved, table
 
+COSTS = "business_center_costs"
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 """When the made-up tables were read: in their accounts the day is the 10th of March, and the 9th is over."""
@@ -1021,6 +1022,78 @@ def test_ranges_that_overlap_are_not_added_up(tmp_path: Path) -> None:
 # -- the cards themselves
 
 
+# -- lists of Business Centers
+
+
+def daily_list(report: str) -> Dataset:
+    nothing = dict.fromkeys(("data_level", "time_dimension", "metrics"))
+    dates = {"dates": None} if report == "balances" else {}
+    return dataset_with(report=report, **nothing, **dates)
+
+
+def balance(account: str, on: int, cash: int, center: str = "1", **more: Any) -> Row:
+    """What an ad account has left on a day of March 2026 as a Business Center has it, with 5 of ad credit."""
+    return {
+        "bc_id": center,
+        "balance_date": date(2026, 3, on),
+        "advertiser_id": account,
+        "advertiser_name": f"Shop {account}",
+        "currency": "EUR",
+        "timezone": "Asia/Tokyo",
+        "account_balance": Decimal(cash + 5),
+        "cash_balance": Decimal(cash),
+        "grant_balance": Decimal(5),
+    } | more
+
+
+def test_balances_are_shown_by_day_and_side_by_side_as_of_the_last_and_never_added_up(tmp_path: Path) -> None:
+    dataset = daily_list("balances")
+    of_two_centers = [balance("7", day, 10 * day, center) for day in (9, 10) for center in ("1", "2")]
+    lake = lake_with(tmp_path, dataset, [*of_two_centers, balance("8", 9, 50), balance("9", 10, 0)])
+    page = shown(lake, dataset)
+    days = page["balance_days"]
+    assert {(str(row[0])[-2:], row[2]): row[3] for row in days.rows} == {
+        ("09", "Shop 7"): 95,
+        ("10", "Shop 7"): 105,
+        ("09", "Shop 8"): 55,
+        ("10", "Shop 8"): None,
+        ("09", "Shop 9"): None,
+        ("10", "Shop 9"): 5,
+    }
+    assert by(page["balance_accounts"], "name", "account_balance") == {"Shop 7": 105, "Shop 9": 5}
+    parts = page["balance_parts"]
+    assert [row for row in parts.rows if row[0] == "Shop 7"] == [
+        ("Shop 7", "Balance in cash (EUR)", 100.0),
+        ("Shop 7", "Balance in ad credit (EUR)", 5.0),
+    ]
+    assert "As of 2026-03-10." in parts.notes
+    assert page.facts.open_days == ()
+    assert not any(isinstance(figure.computation, Sum) for card in page.cards.values() for figure in card.offer.figures)
+    assert "1 ad account is in several Business Centers and counts once." in page.facts.choice_notes
+    assert "differ" not in " ".join(page.facts.choice_notes)
+
+
+def test_costs_of_an_ad_account_in_two_business_centers_count_once_and_differences_are_named(tmp_path: Path) -> None:
+    dataset = daily_list(COSTS)
+
+    def cost(account: str, amount: int, center: str = "1") -> Row:
+        values = {name: Decimal(amount) for name in ("amount", "cash_amount", "grant_amount", "tax_amount")}
+        day = {"bc_id": center, "cost_date": date(2026, 3, 8), "advertiser_id": account}
+        return day | {"advertiser_name": f"Shop {account}", "currency": "EUR"} | values
+
+    lake = lake_with(
+        tmp_path, dataset, [cost("7", 3), cost("7", 3, "2"), cost("8", 4), cost("9", 6), cost("9", 5, "2")]
+    )
+    page = shown(lake, dataset)
+    assert by(page["accounts"], "name", "spend") == {"Shop 9": 6, "Shop 8": 4, "Shop 7": 3}
+    assert column(page["spend"], "spend") == [13]
+    assert page.facts.choice_notes == (
+        "2 ad accounts are in several Business Centers and count once.",
+        "The amounts of 1 ad account differ between its Business Centers; the largest is shown.",
+    )
+    assert page.facts.missing == ()
+
+
 def test_cards_are_declared_completely() -> None:
     assert len({card.name for card in CARDS}) == len(CARDS)
     names = set(catalog.metrics()) | set(catalog.dimensions()) | {ROWS}
@@ -1062,7 +1135,7 @@ def test_every_card_fits_some_dataset() -> None:
     )
     playables = dataset_with(report="playable_ads", data_level=None, time_dimension=None, metrics=["spend"])
     had = set()
-    for dataset in (*DATASETS, *LISTS, materials, playables, *shops):
+    for dataset in (*DATASETS, *LISTS, materials, playables, *shops, daily_list("balances"), daily_list(COSTS)):
         wide = replace(dataset, metrics=(*dataset.metrics, *more)) if dataset.report == "performance" else dataset
         had |= {offer.card.name for offer in cards_of(wide, {entry.name for entry in columns(wide)})}
     assert had == {card.name for card in CARDS}

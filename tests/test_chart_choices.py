@@ -157,6 +157,11 @@ def test_calendar_periods_end_today_or_before_the_period_of_today(today: date, p
     if period == "yesterday":
         assert days == Span(today - timedelta(days=1), today - timedelta(days=1))
         return
+    if period == "last_week":
+        this = calendar_span("this_week", today)
+        assert (days.days, days.end + timedelta(days=1)) == (7, this.start)
+        assert compared_span("previous", days) == Span(days.start - timedelta(days=7), days.start - timedelta(days=1))
+        return
     if period == "this_week":
         assert (days.start.weekday(), days.end) == (0, today)
         assert days.days <= 7

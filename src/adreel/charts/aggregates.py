@@ -15,10 +15,11 @@ from typing import Any
 from adreel.catalog.formulas import sql_of
 from adreel.charts.available import DAY, HOUR, MONTH, CardOffer
 from adreel.charts.conversion import CONVERTED, amounts_of
+from adreel.charts.daily_lists import key_columns
 from adreel.charts.measures import CardFigure, Count, Formula, Own, Quotient, Sum, columns_of
 from adreel.charts.selection import CardSelection
 from adreel.charts.source import VIEW, CardSource, day_of, where, within, within_any
-from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.dataset import Dataset
 from adreel.dates import Span
 from adreel.lake.engine import literal, quoted
 
@@ -279,6 +280,8 @@ def _grouping_of(offer: CardOffer, selection: CardSelection) -> frozenset[str]:
     by |= {column for axis in offer.axes for column in (axis.label, axis.picture) if column}
     if any(isinstance(figure.computation, Own) for figure in offer.figures):
         by.add("advertiser_id")
+    if offer.card.last_day:
+        by.add(DAY)
     has_late = any(selection.complete_until(columns_of(figure.computation)) for figure in offer.figures)
     if offer.card.previous and (selection.facts.previous is not None or has_late):
         by.add(DAY)

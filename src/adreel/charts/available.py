@@ -10,6 +10,7 @@ from typing import Any
 from adreel import catalog
 from adreel.catalog import all_spend
 from adreel.catalog.report_types import CENTER_SPEND
+from adreel.charts.daily_lists import charted, columns, has_returns, key_columns, names_in
 from adreel.charts.definitions import (
     CARDS,
     ENTITY_NAMES,
@@ -23,6 +24,7 @@ from adreel.charts.definitions import (
     RETURNS,
     SHARING,
     SHARING_PART,
+    SHOP_NOUNS,
     Axis,
     CardKind,
     CardSpec,
@@ -30,8 +32,8 @@ from adreel.charts.definitions import (
     rise_of,
 )
 from adreel.charts.measures import CardFigure, Count, Figures, Formula, Own, Quotient
-from adreel.datasets.dataset import Dataset, day_column, key_columns
-from adreel.datasets.schema import NAME_COLUMNS, Column, columns
+from adreel.datasets.dataset import Dataset, day_column
+from adreel.datasets.schema import NAME_COLUMNS, Column
 from adreel.language import Phrase, in_english, listed, phrase, within_sentence
 
 DAY = "@day"
@@ -137,7 +139,7 @@ def cards_of(
     """
     if no_charts(dataset):
         return ()
-    fitting = _CardFitting(dataset, names, metrics)
+    fitting = _CardFitting(charted(dataset), names_in(dataset, names), metrics)
     return tuple(offer for card in cards for offer in fitting.offers(card))
 
 
@@ -155,6 +157,8 @@ def missing_of(dataset: Dataset, names: Collection[str]) -> tuple[str, ...]:
     """Sentences on charts that people look for and that the table has no metrics for: return on ad spend."""
     if reason := no_charts(dataset):
         return (reason,)
+    if not has_returns(dataset):
+        return ()
     in_table = {column.name: column for column in columns(dataset) if column.name in names}
     if not any(name in in_table and in_table[name].part == "metrics" for name in MONEY):
         return ()
@@ -218,7 +222,7 @@ class _CardFitting:
         fixed = tuple(axes[0] for axes in candidates[: -1 if card.each else None])
         for last in candidates[-1][: card.each] if card.each else (None,):
             axes = fixed if last is None else (*fixed, last)
-            if self._is_sensible(figures, axes):
+            if self._is_sensible(figures, axes, is_of_last_day=card.last_day):
                 offer = self._switched(card, figures, axes, last)
                 if floor is not None and card.at_least is not None:
                     yield replace(offer, floor=floor, least=card.at_least[1])
@@ -286,15 +290,15 @@ class _CardFitting:
         candidates = (name for name in ordered if name in self._columns and name not in self._breakdowns)
         return (name for name in candidates if self._columns[name].type in types)
 
-    def _is_sensible(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> bool:
+    def _is_sensible(
+        self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...], *, is_of_last_day: bool
+    ) -> bool:
         """Whether grouping by these axes gives each figure its meaning."""
         by = {axis.by for axis in axes}
         if any(isinstance(figure.computation, Own) for figure in figures):
             # A row's own value is not summed, so the axes have to identify the row.
-            distinguished = (
-                by | {"advertiser_id"} | ({self._day} if DAY in by and self._dataset.time == "day" else set())
-            )
-            return set(self._key) <= distinguished
+            has_day = self._dataset.time == "day" and (DAY in by or is_of_last_day)
+            return set(self._key) <= by | {"advertiser_id"} | ({self._day} if has_day else set())
         if any(isinstance(figure.computation, Count) for figure in figures):
             return self._key[-1] not in by
         return not (by == {"advertiser_id"} and len(self._dataset.advertisers or ()) == 1)
@@ -331,7 +335,7 @@ class _CardFitting:
         return {
             "figure": within_sentence(figures[0].title),
             "figures": listed(figure.title for figure in figures),
-            "column": (KINDS.get(axes[-1].by) or within_sentence(axes[-1].title)) if axes else "",
+            "column": _noun(axes[-1]) if axes else "",
             "entities": ENTITY_NAMES.get(self._key[-1], phrase("rows")),
             "people": listed(self._columns[name].title for name in PEOPLE if name in self._columns),
         }
@@ -376,6 +380,11 @@ class _CardFitting:
 def _cheapest(card: CardSpec, figures: Sequence[CardFigure]) -> tuple[str, str] | None:
     """The title and meaning of a card that begins with the least of its first figure; None if the most comes first."""
     return card.cheapest if rise_of(figures[0].name) == "worse" else None
+
+
+def _noun(axis: CardAxis) -> str:
+    """What an axis groups by, within a sentence."""
+    return KINDS.get(axis.by) or SHOP_NOUNS.get(axis.by) or within_sentence(axis.title)
 
 
 def _capital(text: str) -> str:

@@ -14,10 +14,10 @@ from datetime import date
 from decimal import Decimal
 
 from adreel import catalog
+from adreel.charts.daily_lists import columns
 from adreel.charts.periods import ONE_DAY
 from adreel.charts.source import VIEW, CardSource, day_of, where, within_any
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.schema import columns
 from adreel.dates import Span
 from adreel.enumerations import first_of
 from adreel.exchange_rates import PLACES, Rates, RateTable, missing_rates
@@ -322,7 +322,7 @@ def amounts_of(dataset: Dataset, names: Collection[str]) -> list[str]:
 
 
 def _summable_amounts(dataset: Dataset, names: Collection[str]) -> list[str]:
-    """Those of the report that are summed: all others follow from them, or are settings and no amounts of a day."""
+    """Those of the report that are of a day: all others follow from them, or are settings."""
     if not dataset.metrics:
         return []
     metrics = catalog.metrics()
@@ -331,7 +331,6 @@ def _summable_amounts(dataset: Dataset, names: Collection[str]) -> list[str]:
         for column in columns(dataset)
         if column.name in names
         and column.part == "metrics"
-        and column.name in metrics
-        and metrics[column.name].type == "money"
-        and metrics[column.name].additive
+        and column.type == "money"
+        and (column.name not in metrics or metrics[column.name].additive)
     ]

@@ -73,7 +73,8 @@ class CardSpec:
     those about `figures` for reports. `limit` is how many values are shown, those with most of the first figure;
     where the least is best and there is a title and meaning for the `cheapest`, those with least of it.
     `at_least` leaves out values with less of a figure. `previous` adds the previous period. `shares` adds the share
-    that each value has of the sum over all values, where every row has one of these.
+    that each value has of the sum over all values, where every row has one of these. A card of the `last_day`
+    shows that of the days alone.
     """
 
     name: str
@@ -96,6 +97,7 @@ class CardSpec:
     calculated: int = 0
     cheapest: tuple[str, str] | None = None
     shares: bool = False
+    last_day: bool = False
 
 
 Rise = Literal["better", "worse"]
@@ -120,6 +122,8 @@ SPENT = frozenset([*MONEY, "net_cost", "cash_spend", "voucher_spend", "tax_spend
 PEOPLE = ("reach", "frequency", "cost_per_1000_reached", "result", "cost_per_result", "result_rate")
 PERSONS = frozenset(["reach", "frequency", "cost_per_1000_reached"])
 """Figures of PEOPLE in which a person counts once."""
+
+_BALANCES = ("account_balance", "valid_account_balance", "cash_balance", "grant_balance")
 
 VIDEO = (
     "video_play_actions",
@@ -247,6 +251,11 @@ KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Columns of entity lists suited for counting by, with their nouns for titles."""
+
+SHOP_NOUNS: Mapping[str, str] = MappingProxyType(
+    {"item_group_id": Phrase("product"), "item_id": Phrase("post"), "room_id": Phrase("LIVE session")}
+)
+"""What rows of GMV Max stand for, with their nouns for titles."""
 
 PICTURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -465,6 +474,15 @@ CARDS: tuple[CardSpec, ...] = (
         remarks=_OTHERS,
         calculated=6,
     ),
+    CardSpec(
+        "shop_days",
+        Phrase("%(figure)s by %(column)s and day"),
+        Phrase("The five that rank highest by %(figure)s, by day."),
+        "line",
+        ("cost", "orders", "gross_revenue"),
+        (_DAY, Axis("value", ("item_id", "room_id", "item_group_id"))),
+        limit=5,
+    ),
     _ranking(
         "periods",
         Phrase("Top optimization periods by %(figure)s"),
@@ -492,6 +510,17 @@ CARDS: tuple[CardSpec, ...] = (
             Phrase("Ad accounts with the lowest %(figure)s"),
             Phrase("The ad accounts with the lowest %(figure)s, of those that have one."),
         ),
+    ),
+    CardSpec(
+        "cost_parts",
+        Phrase("Cash and ad credit by ad account"),
+        Phrase("What each ad account paid in cash and in ad credit, which is money from TikTok such as vouchers."),
+        "grouped",
+        ("cash_spend", "voucher_spend"),
+        (Axis("value", ("advertiser_id",)),),
+        least=2,
+        most=2,
+        limit=15,
     ),
     CardSpec(
         "funnel",
@@ -746,6 +775,42 @@ CARDS: tuple[CardSpec, ...] = (
         own=True,
         subject="entities",
         limit=15,
+    ),
+    CardSpec(
+        "balance_days",
+        Phrase("%(figure)s by day and ad account"),
+        Phrase("%(figure)s of each ad account at the moment of each day's run, for the five with most."),
+        "line",
+        _BALANCES,
+        (_DAY, Axis("value", ("advertiser_id",))),
+        own=True,
+        limit=5,
+    ),
+    CardSpec(
+        "balance_accounts",
+        Phrase("%(figure)s by ad account"),
+        Phrase("%(figure)s of each ad account at the moment of the last run."),
+        "bars",
+        _BALANCES,
+        (Axis("value", ("advertiser_id",)),),
+        most=4,
+        own=True,
+        limit=15,
+        last_day=True,
+        remarks=_OTHERS,
+    ),
+    CardSpec(
+        "balance_parts",
+        Phrase("Cash and ad credit by ad account"),
+        Phrase("What each ad account has left in cash and in ad credit, which is money from TikTok such as vouchers."),
+        "grouped",
+        ("cash_balance", "grant_balance"),
+        (Axis("value", ("advertiser_id",)),),
+        least=2,
+        most=2,
+        own=True,
+        limit=15,
+        last_day=True,
     ),
     CardSpec(
         "balances",

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from adreel.charts.daily_lists import card_source, charted, columns, key_columns, names_in
 from adreel.charts.labels import distinct, named
 from adreel.charts.source import VIEW, CardSource, among, day_of, where
-from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.schema import NAME_COLUMNS, columns
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.schema import NAME_COLUMNS
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted, sql
@@ -195,7 +196,8 @@ def filter_values(
     `key` may be `advertiser` too. `names_by_id` are names of ids that the table has no names of. NotFoundError if the
     table does not have the filter, InputError for other filters that it does not have.
     """
-    names = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
+    dataset = charted(dataset)
+    names = frozenset(column.name for column in columns(dataset)) & names_in(dataset, lake.table(slug).schema.names)
     offers = filters_of(dataset, names) if names.issuperset(key_columns(dataset)) else ()
     label = "advertiser_name" if "advertiser_name" in names else None
     candidates = (FilterOffer(ADVERTISER, phrase("Ad account"), "advertiser_id", label), *offers)
@@ -213,8 +215,7 @@ def filter_values(
         texts = (f"contains(lower({quoted(name)}), {literal(wanted)})" for name in (offer.column, offer.label))
         matching = sql("SELECT", quoted(offer.column), "FROM", VIEW, where(*conditions, " OR ".join(texts)))
         conditions.append(f"{quoted(offer.column)} IN ({matching})")
-    with lake.connect({"rows": slug}) as connection:
-        source = CardSource(connection)
+    with card_source(lake, slug, dataset) as source:
         selected = _selected(source, dataset, offer, chosen)
         values = _values(source, dataset, offer, *conditions)
     if not offer.label:

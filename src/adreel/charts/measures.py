@@ -168,6 +168,8 @@ class Figures:
         """Every figure that the card can show in place of its own, each computation once; the card's own come first."""
         if card.subject == "entities" or card.kind in ("numbers", "funnel", "columns", "curve", "pacing"):
             return ()
+        if card.kind == "grouped" and len(card.axes) == 1:
+            return ()
         if card.own:
             return tuple(_present(self.own(name) for name in card.figures))
         figures = self._distinct((*card.figures, *RATES, *RETURNS, *self._columns))

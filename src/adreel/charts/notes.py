@@ -110,7 +110,9 @@ def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
             "%(days)s was not complete when the rows were read. Figures will increase.", days=span_text(window)
         )
         return
-    if not offer.has_days or offer.kind == "heat":
+    if offer.card.last_day:
+        yield phrase("As of %(day)s.", day=span_text(Span(window.end, window.end)))
+    elif not offer.has_days or offer.kind == "heat":
         yield phrase("Figures cover %(days)s.", days=span_text(window))
     if open_days:
         yield incomplete_note(open_days)

@@ -2,7 +2,8 @@
 
 All days are dates of the ad accounts' own zones. Numbers of days count back from the last complete day of the table;
 calendar periods begin at the day on which the rows were read, so that a table that was read on the 1st of April has
-March as its last month.
+March as its last month. Weeks begin on Monday, as they do in every language of the pages, so that all who look at
+a dashboard see the same days.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from adreel.errors import InputError
 from adreel.language import Phrase, phrase, shown_day
 
 CalendarPeriod = Literal[
-    "yesterday", "this_week", "this_month", "last_month", "this_quarter", "last_quarter", "this_year"
+    "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter", "last_quarter", "this_year"
 ]
 Comparison = Literal["previous", "year", "none"]
 
@@ -31,6 +32,7 @@ CALENDAR_PERIODS: Mapping[CalendarPeriod, str] = MappingProxyType(
     {
         "yesterday": Phrase("Yesterday"),
         "this_week": Phrase("This week"),
+        "last_week": Phrase("Last week"),
         "this_month": Phrase("This month"),
         "last_month": Phrase("Last month"),
         "this_quarter": Phrase("This quarter"),

@@ -12,16 +12,15 @@ from typing import Any, Literal
 
 from adreel.charts.aggregates import CubeQuery, Cubes
 from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer, missing_of
+from adreel.charts.daily_lists import card_source, charted, columns, key_columns, names_in
 from adreel.charts.definitions import QUARTERS, CardKind
 from adreel.charts.labels import distinct, named, named_by
 from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit, columns_of
 from adreel.charts.notes import gaps_note, late_metrics_notes, notes_of, others_note
 from adreel.charts.pacing import Budget, Pacing, pacing
 from adreel.charts.selection import MOST_NAMED, CardChoices, CardFacts, CardSelection, days_of, select, span_text
-from adreel.charts.source import CardSource
 from adreel.charts.tiles import country_tiles
-from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.schema import columns
+from adreel.datasets.dataset import Dataset
 from adreel.dates import Span
 from adreel.enumerations import first_of
 from adreel.exchange_rates import Rates
@@ -139,12 +138,13 @@ def cards_data(
 
     Raises NotFoundError if there is no table, InputError for choices that the table does not have, and StorageError.
     """
-    names_in_table = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
+    dataset = charted(dataset)
+    stored_names = names_in(dataset, lake.table(slug).schema.names)
+    names_in_table = frozenset(column.name for column in columns(dataset)) & stored_names
     if not names_in_table.issuperset(key_columns(dataset)):
         no_facts = CardFacts(rows=0, currencies=(), advertisers=(), currency=None, first=None, last=None)
         return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), no_facts)
-    with lake.connect({"rows": slug}) as connection:
-        source = CardSource(connection)
+    with card_source(lake, slug, dataset) as source:
         selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods, rates, names)
         facts = replace(selection.facts, missing=missing_of(dataset, names_in_table))
         refusals = {offer.key: _refusal(offer, selection) for offer in offers}
@@ -248,6 +248,11 @@ class _CardReader:
             if is_converted
             else str(figure.title)
         )
+
+    def _title_with_currency(self, figure: CardFigure) -> str:
+        """The figure's title with what its amounts are in."""
+        is_plain = figure.unit == "money" and self._facts.convert is None and self._facts.currency
+        return f"{figure.title} ({self._facts.currency})" if is_plain else self._title(figure)
 
     def _numbers(self, offer: CardOffer) -> CardData:
         previous = self._facts.previous
@@ -399,6 +404,11 @@ class _CardReader:
 
     # -- by values
 
+    def _days(self, offer: CardOffer) -> Span | None:
+        """The days that the values are of: those of the window, or its last."""
+        window = self._facts.window
+        return Span(window.end, window.end) if window and offer.card.last_day else window
+
     def _bars(self, offer: CardOffer) -> CardData:
         axis, first = offer.axes[0], offer.figures[0]
         most = self._cubes.value(first)
@@ -411,7 +421,7 @@ class _CardReader:
         has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
         by = (axis.by, "advertiser_id") if has_own and axis.by != "advertiser_id" else (axis.by,)
         labels = _labels(axis)
-        query = CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=with_value + enough + ranked)
+        query = CubeQuery(offer, by, labels, self._days(offer), extra=extra, tail=with_value + enough + ranked)
         sums = self._cubes.rows(query)
         is_floored = bool(sums and enough) and offer.card.at_least is None
         if not sums and offer.card.at_least is None and enough:
@@ -486,6 +496,8 @@ class _CardReader:
         )
 
     def _grouped(self, offer: CardOffer) -> CardData:
+        if len(offer.axes) == 1:
+            return self._grouped_figures(offer, offer.axes[0])
         across, series = offer.axes
         query = CubeQuery(offer, (across.by, series.by), days=self._facts.window)
         rows = sorted(
@@ -497,6 +509,29 @@ class _CardReader:
         )
         named_rows = ((named(across.by, row[0]), named(series.by, row[1]), *row[2:]) for row in rows)
         return CardData(offer, (*head, *self._values(offer)), tuple(named_rows))
+
+    def _grouped_figures(self, offer: CardOffer, axis: CardAxis) -> CardData:
+        """The card's figures side by side for each of the values that have most of the first."""
+        has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
+        by = (axis.by, "advertiser_id") if has_own and axis.by != "advertiser_id" else (axis.by,)
+        labels = _labels(axis)
+        most = self._cubes.value(offer.figures[0])
+        tail = f"ORDER BY {most} DESC NULLS LAST, {quoted(axis.by)} LIMIT {offer.card.limit}"
+        extra = ("count(*) OVER ()",)
+        best = self._cubes.rows(CubeQuery(offer, by, labels, self._days(offer), extra=extra, tail=tail))
+        names, skipped = self._names(axis, best, len(by)), len(by) + len(labels)
+        rows = [
+            (name, self._title_with_currency(figure), _number(row[skipped + place]))
+            for row, name in zip(best, names, strict=True)
+            for place, figure in enumerate(offer.figures)
+        ]
+        head = (
+            CardColumn(axis.by, named_by(axis.title), "category"),
+            CardColumn("figure", phrase("Figure"), "series"),
+            replace(self._values(offer)[0], title=phrase("Amount")),
+        )
+        first = [_number(row[skipped]) for row in best]
+        return CardData(offer, head, tuple(rows), others_note(offer, first, best[0][-1], None) if best else ())
 
     def _funnel(self, offer: CardOffer) -> CardData:
         steps = next(iter(_plain(self._cubes.rows(CubeQuery(offer, days=self._facts.window)))), ())

@@ -20,13 +20,13 @@ from adreel.charts.conversion import (
     offers_of,
     static_refusal,
 )
+from adreel.charts.daily_lists import columns, day_delay, has_late_metrics, key_columns, shared_notes
 from adreel.charts.filters import CardFilter, FilterFacts, filter_conditions, filter_facts, filters_of
 from adreel.charts.pacing import Budget
 from adreel.charts.periods import FITTING_DAYS, ONE_DAY, CalendarPeriod, Comparison, calendar_span, compared_span
 from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
-from adreel.datasets.dataset import Dataset, key_columns
-from adreel.datasets.freshness import LateMetrics, last_complete_day, late_metrics, report_delay
-from adreel.datasets.schema import columns
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.freshness import LateMetrics, last_complete_day, late_metrics
 from adreel.dates import Span, fixed_offset, shared_today
 from adreel.enumerations import first_of
 from adreel.errors import InputError
@@ -315,7 +315,11 @@ def _selected(
         facts,
         shown_advertisers=len(shown_advertisers),
         left_out_advertisers=len(left_out),
-        choice_notes=(*_choice_notes(choices, currency, facts, chosen), *days_notes),
+        choice_notes=(
+            *_choice_notes(choices, currency, facts, chosen),
+            *days_notes,
+            *shared_notes(source, dataset, names),
+        ),
         range_notes=tuple(_range_notes(chosen, newest)),
         range=_range(newest),
     )
@@ -345,7 +349,7 @@ def _late_metrics(
     dataset: Dataset, facts: CardFacts, groups: Sequence[_Group], read_at: datetime
 ) -> tuple[LateMetrics, ...]:
     """The metrics that were not complete on the last day that is summed; none if nothing of that day was."""
-    if facts.window is None or facts.window.end in facts.open_days:
+    if facts.window is None or facts.window.end in facts.open_days or not has_late_metrics(dataset):
         return ()
     last = max(facts.window.end, facts.previous.end) if facts.previous else facts.window.end
     return late_metrics(dataset, (_offset(group.zone) for group in groups), last, read_at)
@@ -540,7 +544,7 @@ def _with_compared_days(
     named_groups = [replace(group, advertiser=advertisers.get(group.advertiser, group.advertiser)) for group in newest]
     for days in _days_to_try(choices):
         tried = replace(choices, days=days)
-        with_days, notes = _with_days(facts, newest, tried, read_at, report_delay(dataset))
+        with_days, notes = _with_days(facts, newest, tried, read_at, day_delay(dataset))
         compared, no_previous = _compared(source, dataset, with_days, named_groups, condition, tried)
         if no_previous is None:
             break

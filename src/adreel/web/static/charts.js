@@ -245,7 +245,8 @@
         const colour = previous ? style.quiet : part ? style.colours[number % style.colours.length] : style.colours[index % style.colours.length];
         const common = {
           // A single day is a point, with its value beside it.
-          label: { show: series.values.filter(given).length === 1, position: "right", color: style.text, formatter: (point) => formatter(panel.format)(point.value) },
+          labelLayout: { hideOverlap: true },
+          label: { show: series.values.filter(given).length === 1, position: number % 2 ? "left" : "right", color: style.text, formatter: (point) => formatter(panel.format)(point.value) },
           type: "line", xAxisIndex: index, yAxisIndex: index, connectNulls: false, showSymbol: alone(series.values), showAllSymbol: true,
           symbolSize: 6, itemStyle: { color: colour },
           lineStyle: { color: colour, width: previous ? 1.5 : 2, type: previous ? "dashed" : part ? DASHES[number % 3] : "solid" },
