@@ -40,7 +40,7 @@ from adreel.settings import Settings
 from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, SavedDataset, Store, User, new_run_id
 from adreel.store.datasets import NewDataset, Timing
 from adreel.store.destinations import NewDestination, PublishedVersion
-from adreel.store.notifications import Address, IncidentKind, NewAddress, StaleDataset, Threshold
+from adreel.store.notifications import STARTING_KINDS, Address, IncidentKind, NewAddress, StaleDataset, Threshold
 from adreel.worker import Worker
 from api_home import program as program_of
 from home import URL, Home, environment_of, make_home
@@ -960,7 +960,20 @@ def test_a_refused_form_names_its_field_and_keeps_what_was_typed_but_no_password
             assert f'name="{name}"' in answer.text
             assert f'value="{value}"' in answer.text
     assert answer.text.count('name="kinds" value="failed" checked') == 2
-    assert answer.text.count('name="kinds" value="restated" checked') == 1, "the other form is as it was"
+    assert answer.text.count('name="kinds" value="gmv_max" checked') == 1, "the other form is as it was"
+    assert 'name="kinds" value="restated" checked' not in answer.text
+    assert site.store.addresses.list() == ()
+
+
+def test_a_new_address_begins_with_failures_and_money_and_is_refused_without_any_kind(site: Site) -> None:
+    page = site.visit("admin").good("/notifications").partition('action="/notifications"')[2].partition("</form>")[0]
+    assert re.findall(r'name="kinds" value="(\w+)" checked', page) == [str(kind) for kind in STARTING_KINDS]
+    assert 'data-all="kinds"' in page
+    assert f'data-count="kinds">{len(STARTING_KINDS)}<' in page
+    bare = {"way": "webhook", "webhook": "https://example.org/x", "scope": "personal", "with_kinds": "yes"}
+    answer = site.visit("admin").post("/notifications", bare)
+    assert answer.status_code == 422
+    assert "Choose at least one kind of notification." in words_of(answer.text)
     assert site.store.addresses.list() == ()
 
 

@@ -60,64 +60,75 @@ class IncidentKind(TextEnum):
         Phrase("Run failed"),
         Phrase("runs failed"),
         Phrase("Runs succeed again"),
-        Phrase("After the last retry, or at once without retries."),
+        Phrase("Sent when a run failed: after its last retry, or at once without retries."),
     )
     CHECK_FAILED = (
         "check_failed",
         Phrase("Check failed"),
         Phrase("checks failed"),
         Phrase("Verified again"),
-        Phrase("The rows differ from TikTok's own figures."),
+        Phrase("Sent when the rows of a run differ from TikTok's own figures."),
     )
     WARNINGS = (
         "warnings",
         Phrase("Warnings"),
         Phrase("runs with warnings"),
         Phrase("No more warnings"),
-        Phrase("The run succeeded with warnings or skipped ad accounts."),
+        Phrase("Sent when a run succeeded with warnings or skipped ad accounts."),
     )
     GMV_MAX = (
         "gmv_max",
         Phrase("GMV Max cost not read"),
         Phrase("datasets without GMV Max cost"),
         Phrase("No unread GMV Max cost"),
-        Phrase("Ad accounts spend in GMV Max campaigns that no dataset reads. Included in Warnings."),
+        Phrase("Sent when ad accounts spend in GMV Max campaigns that no dataset reads. Included in Warnings."),
     )
     BACKFILL_PAUSED = (
         "backfill_paused",
         Phrase("Backfill paused"),
         Phrase("backfills paused"),
         Phrase("Backfill no longer paused"),
-        Phrase("A backfill paused by itself and waits for a person."),
+        Phrase("Sent when a backfill paused by itself and waits for a person."),
     )
     RECONNECT = (
         "reconnect",
         Phrase("Reconnect account"),
         Phrase("accounts to reconnect"),
         Phrase("Reconnected"),
-        Phrase("TikTok refuses the token of an account."),
+        Phrase("Sent when TikTok refuses the token of an account, so that its runs fail."),
     )
     STALE = (
         "stale",
         Phrase("Not updated"),
         Phrase("datasets not updated"),
         Phrase("Updated again"),
-        Phrase("A dataset was not updated for the time it is set to."),
+        Phrase("Sent when a dataset was not updated for the time in its settings."),
     )
     PUBLISH_FAILED = (
         "publish_failed",
         Phrase("Publishing failed"),
         Phrase("datasets not published"),
         Phrase("Published again"),
-        Phrase("A destination could not be written to for an hour."),
+        Phrase("Sent when a destination could not be written to for an hour."),
     )
     RESTATED = (
         "restated",
         Phrase("Restated"),
         Phrase("datasets restated"),
         "",
-        Phrase("TikTok changed figures of days that had been read before."),
+        Phrase("Sent when TikTok changed figures of days that were read before, by at least what is entered below."),
     )
+
+
+STARTING_KINDS = (
+    IncidentKind.FAILED,
+    IncidentKind.CHECK_FAILED,
+    IncidentKind.GMV_MAX,
+    IncidentKind.RECONNECT,
+    IncidentKind.STALE,
+    IncidentKind.PUBLISH_FAILED,
+)
+"""What the form of a new address begins with: failures, and money that no table has."""
 
 
 @dataclass(frozen=True, slots=True)

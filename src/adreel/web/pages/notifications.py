@@ -18,7 +18,7 @@ from adreel.notify.mail import Security
 from adreel.notify.subscriptions import NewSubscription, Subscriptions, written_threshold
 from adreel.store import Dashboard, SavedDataset
 from adreel.store.names import is_id
-from adreel.store.notifications import Address, Incident, IncidentKind, Threshold
+from adreel.store.notifications import STARTING_KINDS, Address, Incident, IncidentKind, Threshold
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.addresses import Way, address_url, as_mail, way_of, without_password
 from adreel.web.forms.fields import FormFields
@@ -90,6 +90,7 @@ class NotificationsPage(Page):
     dashboard: Dashboard | None
     ways: tuple[Way, ...] = tuple(Way)
     securities: tuple[Security, ...] = tuple(Security)
+    starting_kinds: tuple[IncidentKind, ...] = STARTING_KINDS
     threshold: str = written_threshold(Threshold())
 
 
@@ -138,6 +139,8 @@ def _add(request: Request, deps: Deps, who: Visitor, saved: SavedDataset | None,
     subscriptions.need_right(saved, personal=scope == "personal")
     try:
         url, name = address_url(fields, subscriptions.same_server)
+        if "with_kinds" in fields and not fields.all("kinds"):
+            raise FieldError("kinds", phrase("Choose at least one kind of notification."))
         wanted = NewSubscription(
             url,
             fields.text("name") or name,
