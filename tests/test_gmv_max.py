@@ -23,15 +23,18 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.files import read
 from adreel.datasets.freshness import report_delay
 from adreel.datasets.lookback import lookback_days
+from adreel.datasets.row_hints import UNASSIGNED, row_hints
+from adreel.datasets.stored import dataset_of
 from adreel.datasets.validation import parse
 from adreel.dates import Span
 from adreel.errors import RetryError
 from adreel.pipeline.plan import GMV_MAX_PATH, LONGEST_SPAN, make_plan, report_limits, shop_params
 from adreel.simulator import WorldConfig, access_token, create_app
+from adreel.store import Store
 from adreel.tiktok.client import Client
 from adreel.tiktok.rate_limit import LEVELS, FileLog, Pace, path_limits
 from home import Home, make_home
-from running import table
+from running import saved, settings_of, table
 from virtual_time import VirtualTime
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -96,6 +99,22 @@ def test_all_levels_agree_but_for_the_cost_of_no_product(shops: Home) -> None:
     cost_notes = [note for note in by_level["product"][1] if "that their campaigns cost" in note]
     assert len(cost_notes) == 2, by_level["product"][1]
     assert not any("that their campaigns cost" in note for note in by_level["campaign"][1])
+    for level, rows_of_level in {"product": products, "creative": by_level["creative"][0]}.items():
+        parts = unassigned(shops, f"Level {level}")
+        total, of_rows = (sum(Decimal(part[name]) for part in parts) for name in ("total", "cost"))
+        assert (total, of_rows) == (cost(campaigns, promotion_type="PRODUCT"), cost(rows_of_level))
+    assert unassigned(shops, "Level campaign") == []
+
+
+def unassigned(home: Home, name: str) -> list[dict[str, str]]:
+    """What the pages say that TikTok assigns to no row, with the sentences themselves."""
+    dataset = saved(home, name)
+    with Store.open(settings_of(home), clock=lambda: home.now) as store:
+        (newest,) = store.runs.good(dataset)
+    parts = list(newest.verification.get(UNASSIGNED, []))
+    sentences = list(row_hints(dataset_of(dataset, NOW), newest))
+    assert [part["name"] for part in parts] == [sentence.partition(":")[0] for sentence in sentences]
+    return parts
 
 
 def test_shop_and_type_come_from_the_request_and_ids_stay_texts(shops: Home) -> None:
@@ -118,6 +137,37 @@ def test_names_are_read_one_campaign_at_a_time_with_the_same_figures(shops: Home
         (r["campaign_id"], r["item_group_id"], r["stat_time_day"], r["cost"]) for r in rows(shops, plain)
     )
     assert named["requests"] > plain["requests"]
+
+
+@pytest.mark.parametrize(
+    ("level", "names"),
+    [
+        ("creative", {"title": "item_id", "product_name": "item_group_id", "campaign_name": "campaign_id"}),
+        ("livestream", {"live_name": "room_id", "campaign_name": "campaign_id"}),
+    ],
+)
+def test_rows_have_the_names_of_what_is_above_them(shops: Home, level: str, names: dict[str, str]) -> None:
+    plain = rows(shops, run(shops, name=f"Ids of {level}", gmv_max_level=level))
+    report = run(shops, name=f"Names of {level}", gmv_max_level=level, metrics=[*names, *DAILY["metrics"]])
+    assert report["verification"]["verified"], report
+    named = rows(shops, report)
+    campaigns = rows(shops, run(shops, name=f"Campaigns of {level}", metrics=["campaign_name", "cost"]))
+    by_id = {row["campaign_id"]: row["campaign_name"] for row in campaigns}
+    assert {row["campaign_id"]: row["campaign_name"] for row in named}.items() <= by_id.items()
+    for name, id_column in names.items():
+        assert all(row[name] for row in named)
+        assert len({(row[id_column], row[name]) for row in named}) == len({row[id_column] for row in named})
+    facts = ("campaign_id", "stat_time_day", "cost", "orders", "gross_revenue", *names.values())
+    assert sorted(tuple(row[fact] for fact in facts) for row in named) == sorted(
+        tuple(row[fact] for fact in facts) for row in plain
+    )
+
+
+def test_names_of_campaigns_alone_take_no_request_more(shops: Home) -> None:
+    plain = run(shops, name="Plain products", gmv_max_level="product")
+    named = run(shops, name="Products of campaigns", gmv_max_level="product", metrics=["campaign_name", "cost"])
+    assert named["requests"] == plain["requests"]
+    assert all(row["campaign_name"] for row in rows(shops, named))
 
 
 def test_metrics_of_lives_are_empty_in_rows_of_product_campaigns(shops: Home) -> None:

@@ -235,7 +235,20 @@ def test_home_says_that_gmv_max_is_not_in_its_cost_and_where_it_is(small: Home) 
         in _home_words(small)
     )
     with open_site(small) as site:
-        assert asked(program(site), "/home")["spend"]["gmv_max"] == [{"dataset": "shops", "dataset_name": "Shops"}]
+        spend = asked(program(site), "/home")["spend"]
+        assert spend["gmv_max"] == [{"dataset": "shops", "dataset_name": "Shops"}]
+        # The dataset has not read any yet.
+        assert spend["gmv_max_check"]["read"] == 0
+        assert spend["gmv_max_check"]["unknown"]
+    assert "It is not known whether these ad accounts have GMV Max cost" in _home_words(small)
+    small.good("run", "shops")
+    with open_site(small) as site:
+        spend = asked(program(site), "/home")["spend"]
+        check = spend["gmv_max_check"]
+        assert (check["read"], check["without_cost"], check["unknown"]) == (len(spend["accounts"]), 0, [])
+    assert re.search(
+        r"Datasets read all GMV Max cost of \d ad accounts? \(last run on 20\S+ \S+ UTC\)", _home_words(small)
+    )
 
 
 def _home_words(home: Home) -> str:

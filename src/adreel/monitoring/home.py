@@ -32,7 +32,7 @@ from adreel.errors import DatasetError, InputError
 from adreel.exchange_rates import EXACT, Rates, WorkspaceRates, missing_rates, target_without_choice
 from adreel.lake import Lake
 from adreel.language import Phrase, listed, phrase
-from adreel.pipeline.gmv_max_costs import WITHOUT, UnreadCost, unread, unread_costs
+from adreel.pipeline.gmv_max_costs import WITHOUT, UnreadCost, checked_advertisers, unread, unread_costs
 from adreel.store import (
     AccountAdvertiser,
     AdvertiserAmounts,
@@ -597,6 +597,21 @@ class UnreadSpend:
 
 
 @dataclass(frozen=True, slots=True)
+class GmvMaxCheck:
+    """What is known of the GMV Max cost of the ad accounts whose spend is shown.
+
+    `read` counts those of which datasets read all of it, last at `read_at`; `without_cost` those that a run found to
+    have none besides, the first at `checked_at`; `unknown` are the names of those of which no run could find it out.
+    """
+
+    read: int
+    without_cost: int
+    unknown: tuple[str, ...]
+    checked_at: datetime | None
+    read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """Spend by day, over all datasets that have it, in each currency; most ad accounts first.
 
@@ -609,6 +624,7 @@ class Spend:
     converted at the rate of each day; with a `conversion_refusal`, which says why not, each has its own. `gmv_max` are
     datasets with cost of GMV Max campaigns that these figures lack, as TikTok's basic reports leave these out.
     `unread` is GMV Max cost that no dataset reads. `without_rows` are the names of the ad accounts that are lacking.
+    `gmv_max_check` says what is known of the rest, None without ad accounts.
     """
 
     yesterday: date
@@ -624,6 +640,7 @@ class Spend:
     gmv_max: tuple[GmvMaxDataset, ...] = ()
     unread: tuple[UnreadSpend, ...] = ()
     without_rows: tuple[str, ...] = ()
+    gmv_max_check: GmvMaxCheck | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API gives them."""
@@ -668,6 +685,7 @@ def spend_by_day(
         by_currency = {target: converted} if refusal is None else by_currency
         if convert is None:
             convert, refusal = (target, None) if refusal is None else (None, None)
+    lacking_costs = tuple(_unread(store, sources, sums, advertisers, now))
     return Spend(
         yesterday=yesterday,
         currencies=tuple(
@@ -688,7 +706,10 @@ def spend_by_day(
         convert=convert,
         conversion_refusal=refusal,
         gmv_max=tuple(_without_gmv_max(sources, sums)),
-        unread=tuple(_unread(store, sources, sums, advertisers, now)),
+        unread=lacking_costs,
+        gmv_max_check=_gmv_max_check(
+            store, sources, sums, advertisers, now, {cost.advertiser_id for cost in lacking_costs}
+        ),
         without_rows=tuple(sorted(names.get(advertiser_id) or advertiser_id for advertiser_id in absent)),
     )
 
@@ -746,6 +767,54 @@ def _unread(
             if not sources.whole.has(used[name], name):
                 who, nothing = own[name], (None, None, None)
                 yield UnreadSpend(name, who.name, saved.account_name, who.currency, *nothing, saved.slug, saved.name)
+
+
+def _gmv_max_check(
+    store: Store,
+    sources: _Sources,
+    sums: Iterable[DailySums],
+    advertisers: Iterable[AccountAdvertiser],
+    now: datetime,
+    with_cost: Collection[str],
+) -> GmvMaxCheck | None:
+    """What is known of the ad accounts of the sums but for those `with_cost` that no dataset reads."""
+    names = {each.advertiser_id: each.name for each in advertisers}
+    by_account: dict[str, set[str]] = defaultdict(set)
+    checked: dict[str, datetime] = {}
+    briefs = store.runs.briefs()
+    used = {each.dataset_id for each in sums}
+    for dataset_id in used:
+        good = briefs.get(dataset_id, NO_RUNS).good
+        answer = checked_advertisers(store.runs.get(good.id)) if good is not None else None
+        for name in answer[0] if answer is not None else ():
+            checked[name] = max(answer[1], checked.get(name, answer[1])) if answer is not None else now
+    for each in sums:
+        if each.advertiser_id not in with_cost:
+            by_account[sources.datasets[each.dataset_id].account_name].add(each.advertiser_id)
+    last_read = {
+        saved.account_name: good.finished_at
+        for saved in sources.datasets.values()
+        if _report(saved) in gmv_max.SHOP_REPORTS
+        and (good := briefs.get(saved.id, NO_RUNS).good) is not None
+        and good.finished_at is not None
+    }
+    read, read_at, without_cost, unknown = 0, list[datetime](), list[datetime](), list[str]()
+    for account, ids in by_account.items():
+        asked = [Advertiser(name, names.get(name, name), "", timedelta()) for name in sorted(ids)]
+        unread_ids = {those.advertiser.id for those in unread(store, store.accounts.get(account), asked, now)}
+        last = last_read.get(account)
+        if last is None:
+            # Their datasets are to read it, but none has yet.
+            unread_ids = ids
+        else:
+            read_at.append(last)
+        read += len(ids - unread_ids)
+        without_cost += [checked[name] for name in unread_ids if name in checked]
+        unknown += [names.get(name) or name for name in unread_ids if name not in checked]
+    if not by_account:
+        return None
+    first_read = min(read_at, default=None) if read else None
+    return GmvMaxCheck(read, len(without_cost), tuple(sorted(unknown)), min(without_cost, default=None), first_read)
 
 
 def _costs_of_runs(store: Store, sources: _Sources) -> Iterator[tuple[UnreadCost, SavedDataset]]:

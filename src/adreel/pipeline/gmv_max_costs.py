@@ -151,10 +151,12 @@ async def ask_costs(client: Client, plan: Plan, lacking: Collection[UnreadCampai
             for advertiser, cost in zip((those.advertiser for those in asked), costs, strict=True)
             if cost
         ],
+        "unknown": [those.advertiser.id for those, cost in zip(asked, costs, strict=True) if cost is None],
     }
 
 
-async def _cost(client: Client, those: UnreadCampaigns, days: Span) -> Decimal:
+async def _cost(client: Client, those: UnreadCampaigns, days: Span) -> Decimal | None:
+    """The cost; None if it could not be found out."""
     advertiser = those.advertiser
     first = max(days.start, days.end - timedelta(days=LONGEST_SPAN["none"] - 1))
     try:
@@ -174,7 +176,7 @@ async def _cost(client: Client, those: UnreadCampaigns, days: Span) -> Decimal:
             costs += [row.get("metrics", {}).get("cost") for row in page.rows]
         return sum((Decimal(str(cost)) for cost in costs if cost is not None), Decimal(0))
     except _PASSING:
-        return Decimal(0)
+        return None
 
 
 def sentences_of_costs(
@@ -235,6 +237,16 @@ class UnreadCost:
     start: date
     end: date
     checked_at: datetime
+
+
+def checked_advertisers(run: Run) -> tuple[frozenset[str], datetime] | None:
+    """The ad accounts of which the run found out what no dataset reads, and when; None if it did not look."""
+    answer = run.verification.get(KEY)
+    if not isinstance(answer, dict):
+        return None
+    asked = {str(text).partition(" ")[0] for text in answer["asked"]}
+    # Runs of earlier versions did not say of which ad accounts they could not find it out.
+    return frozenset(asked - set(answer.get("unknown", ()))), datetime.fromisoformat(answer["checked_at"])
 
 
 def unread_costs(run: Run) -> Iterator[UnreadCost]:

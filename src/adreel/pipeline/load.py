@@ -33,6 +33,7 @@ from adreel.datasets.dataset import Dataset, day_column
 from adreel.datasets.freshness import IncompleteDay, incomplete_days, incomplete_sentence, late_rows
 from adreel.datasets.lookback import read_day, with_lookback
 from adreel.datasets.replacement import merges_by_day
+from adreel.datasets.row_hints import UNASSIGNED
 from adreel.datasets.schema import arrow_schema, columns, key
 from adreel.dates import Span, today_at
 from adreel.enumerations import first_of
@@ -163,6 +164,7 @@ def commit_run(
     sentence = incomplete_sentence(plan.dataset, incomplete)
     notes += [sentence] if sentence and not is_late else []
     notes += unassigned_costs(plan, outcome)
+    verification |= {UNASSIGNED: list(_unassigned(plan, outcome))} if outcome.unassigned else {}
     notes += unsettled_costs(plan, outcome)
     read = {advertiser.id: advertiser for advertiser, _ in _of_read(plan.days_read(), outcome.failed)}
     missed = () if other_days else missed_days(covered, read.values())
@@ -458,6 +460,15 @@ def _less(plan: Plan, sentence: str, costs: Mapping[str, tuple[Decimal, Decimal]
             total=digits(above, thousands_apart=True),
             currency=advertiser.currency,
         )
+
+
+def _unassigned(plan: Plan, outcome: ReadOutcome) -> Iterator[dict[str, str]]:
+    """The same as numbers, for pages."""
+    advertisers = {advertiser.id: advertiser for read in plan.reads for advertiser in read.advertisers}
+    for name, (above, cost) in outcome.unassigned.items():
+        advertiser = advertisers[name]
+        names = {"advertiser_id": name, "name": advertiser.name, "currency": advertiser.currency}
+        yield {**names, "cost": str(cost), "total": str(above)}
 
 
 _LESS_OF_MATERIALS = Phrase(

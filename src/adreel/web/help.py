@@ -15,7 +15,7 @@ HELP = (
     (r"/datasets/\w+/notifications", "/docs/notifications"),
     (r"/datasets/\w+/destinations", "/docs/destinations"),
     ("/dashboards", "/docs/dashboards"),
-    ("/accounts", "/docs/tutorials/administrator#connect-tiktok"),
+    ("/accounts", "/docs/accounts"),
     ("/query", "/docs/tutorials/analyst#query-a-table"),
     ("/status", "/docs/operations"),
     ("/notifications", "/docs/notifications"),

@@ -166,6 +166,16 @@ class SpendAccountAnswer(Answer):
     preferred: Preference | None = Field(description="Why this dataset is used rather than another that reads it.")
 
 
+class GmvMaxCheckAnswer(Answer):
+    """What is known of the GMV Max cost of ad accounts without any that no dataset reads."""
+
+    read: int = Field(description="Ad accounts of which datasets read all of it.", examples=[2])
+    without_cost: int = Field(description="Ad accounts that a run found to have none besides.", examples=[1])
+    unknown: list[str] = Field(description="Names of those of which no run could find it out.", examples=[[]])
+    checked_at: datetime | None = Field(description="When the first of those without cost was checked.")
+    read_at: datetime | None = Field(description="When datasets last read it.")
+
+
 class SpendAnswer(Answer):
     """Cost by day over all datasets that have it; each ad account counts once."""
 
@@ -180,6 +190,9 @@ class SpendAnswer(Answer):
     conversion_refusal: str | None = Field(description="Why cost is not converted.", examples=[None])
     gmv_max: list[GmvMaxDatasetAnswer] = Field(description="Datasets whose cost is not included: that of GMV Max.")
     unread: list[UnreadSpendAnswer] = Field(description="GMV Max cost that no dataset reads.")
+    gmv_max_check: GmvMaxCheckAnswer | None = Field(
+        description="What is known of GMV Max cost of the other ad accounts."
+    )
 
 
 class NextRunAnswer(Answer):

@@ -48,6 +48,7 @@ from adreel.connections import covered
 from adreel.datasets.creatives import names_by_id
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
+from adreel.datasets.row_hints import row_hints
 from adreel.dates import Span
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.exchange_rates import WorkspaceRates
@@ -489,7 +490,7 @@ def _drawn(
     """The data of some of a dataset's charts, and the names of its ad accounts."""
     saved = offered.saved
     rows_origin, names = provenance(deps.store, deps.lake, saved), names_by_id(who.guard, deps.lake, saved)
-    return names, cards_data(
+    drawn = cards_data(
         deps.lake,
         saved.table_slug,
         offered.dataset,
@@ -500,6 +501,9 @@ def _drawn(
         names=names,
         rates=WorkspaceRates(deps.store),
     )
+    # Charts of lists say themselves that they count an ad account once.
+    hints = row_hints(offered.dataset, next(iter(deps.store.runs.good(saved)), None)) if offered.dataset.metrics else ()
+    return names, replace(drawn, facts=replace(drawn.facts, choice_notes=(*drawn.facts.choice_notes, *hints)))
 
 
 def _offered(deps: Deps, saved: SavedDataset, asked: AskedCharts) -> _Offered:

@@ -21,9 +21,11 @@ from adreel.datasets.calculated_columns import readable_table
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.looks import TableLook, spelled, spelled_order, unspelled
 from adreel.datasets.restatement import CURRENCY
+from adreel.datasets.row_hints import row_hints
 from adreel.datasets.schema import UNIT_TITLES, Column, columns_by_name, key, unit_mark
+from adreel.datasets.stored import dataset_of
 from adreel.datasets.views import change_view, default_columns, delete_view, save_view
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import DatasetError, InputError, NotFoundError
 from adreel.export.cells import grouped
 from adreel.export.files import pasted_text
 from adreel.lake import TableState
@@ -223,6 +225,7 @@ class Rows:
     views: tuple[ViewLink, ...]
     remembered: bool
     may_share: bool
+    hints: tuple[str, ...] = ()
 
     @property
     def view(self) -> ViewLink | None:
@@ -615,7 +618,17 @@ def _rows(deps: Deps, who: Visitor, saved: SavedDataset, look: Look, without_val
         views=_view_links(deps, who, saved, replace(look, show=show)),
         remembered=bool(remembered),
         may_share=who.guard.may_role(RoleRight.SHARE_LINKS),
+        hints=_hints(deps, saved),
     )
+
+
+def _hints(deps: Deps, saved: SavedDataset) -> tuple[str, ...]:
+    """What is said of sums of the rows; nothing of settings that are no longer valid."""
+    try:
+        dataset = dataset_of(saved, deps.clock())
+    except DatasetError:
+        return ()
+    return tuple(row_hints(dataset, next(iter(deps.store.runs.good(saved)), None)))
 
 
 def _view_links(deps: Deps, who: Visitor, saved: SavedDataset, look: Look) -> tuple[ViewLink, ...]:

@@ -23,10 +23,11 @@ from adreel.charts.rows import money_decimals
 from adreel.charts.selection import span_text
 from adreel.enumerations import first_of
 from adreel.errors import ForbiddenError, NotFoundError
-from adreel.language import integer, phrase, shown_day
+from adreel.language import integer, phrase, phrases, shown_day, shown_time
 from adreel.monitoring.home import (
     CurrencySpend,
     FirstSteps,
+    GmvMaxCheck,
     LastReading,
     Restated,
     RestatedFigure,
@@ -173,7 +174,7 @@ class UnreadLine:
 class SpendPart(Page):
     """Spend by day. `chosen` is the currency that the address converts to, empty for none; None: it chooses nothing.
 
-    `unread` is GMV Max cost that the figures lack.
+    `unread` is GMV Max cost that the figures lack, `gmv_max_words` what is known of the other ad accounts.
     """
 
     template: ClassVar[str] = "_home_spend.html"
@@ -184,6 +185,7 @@ class SpendPart(Page):
     chosen: str | None
     unread: tuple[UnreadLine, ...] = ()
     may_edit: bool = False
+    gmv_max_words: str = ""
 
 
 @router.get(HOME)
@@ -301,12 +303,46 @@ def home_spend(request: Request, deps: Here, who: Who, convert: str | None = Non
             chosen,
             tuple(map(_unread_line, spend.unread)),
             who.may_edit,
+            gmv_max_sentences(spend.gmv_max_check) if spend.gmv_max_check else "",
         ),
         visitor=who,
     )
     # The address keeps the currency, as it does without a script.
     answer.headers["HX-Replace-Url"] = HOME if chosen is None else f"{HOME}?convert={chosen}"
     return _preferred(answer, deps, chosen if prefer else None)
+
+
+def gmv_max_sentences(check: GmvMaxCheck) -> str:
+    """What is known of the GMV Max cost of ad accounts, and since when."""
+    sentences = []
+    if check.read and check.read_at:
+        sentences.append(
+            phrases(
+                "Datasets read all GMV Max cost of %(ad_accounts)s ad account (last run on %(time)s UTC).",
+                "Datasets read all GMV Max cost of %(ad_accounts)s ad accounts (last run on %(time)s UTC).",
+                check.read,
+                ad_accounts=integer(check.read),
+                time=shown_time(check.read_at),
+            )
+        )
+    if check.without_cost and check.checked_at:
+        sentences.append(
+            phrases(
+                "%(ad_accounts)s ad account has no GMV Max cost that no dataset reads (checked on %(time)s UTC).",
+                "%(ad_accounts)s ad accounts have no GMV Max cost that no dataset reads (checked on %(time)s UTC).",
+                check.without_cost,
+                ad_accounts=integer(check.without_cost),
+                time=shown_time(check.checked_at),
+            )
+        )
+    if check.unknown:
+        sentences.append(
+            phrase(
+                "It is not known whether these ad accounts have GMV Max cost, as no run could check it: %(names)s.",
+                names=first_of(check.unknown, MOST_NAMED),
+            )
+        )
+    return " ".join(sentences)
 
 
 def _unread_line(unread: UnreadSpend) -> UnreadLine:
