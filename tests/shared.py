@@ -10,9 +10,10 @@ import functools
 import os
 import sqlite3
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkstemp
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -97,5 +98,10 @@ def begin_store(folder: Path) -> None:
     file = folder / "adreel.db"
     if not file.exists() and not (folder / "adreel.env").exists():
         folder.mkdir(mode=0o700, exist_ok=True)
-        file.touch(0o600)
-        file.write_bytes(_new_database())
+        # Whole at once, for threads that open one home together.
+        handle, draft = mkstemp(dir=folder)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(_new_database())
+        with suppress(FileExistsError):
+            file.hardlink_to(draft)
+        Path(draft).unlink()

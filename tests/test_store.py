@@ -399,6 +399,22 @@ def test_processes_that_need_a_key_at_once_get_the_same_one(folder: Path) -> Non
 # Files
 
 
+def test_what_is_written_stays_where_a_program_opened_the_store_twice(folder: Path) -> None:
+    look = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT name FROM accounts ORDER BY id').fetchall())"
+
+    def other_process() -> str:
+        words = [sys.executable, "-c", look, str(folder / "adreel.db")]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+    with Store.open(settings(folder), clock=Clock()) as first:
+        add_account(first, "before")
+        Store.open(settings(folder), clock=Clock()).close()
+        # As the last to close the file, it would delete the log of writes that the first store goes on with.
+        assert other_process() == "[('before',)]"
+        add_account(first, "after")
+        assert other_process() == "[('before',), ('after',)]"
+
+
 def test_the_home_and_its_files_are_closed_to_other_users(folder: Path) -> None:
     before = os.umask(0)
     try:

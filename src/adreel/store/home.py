@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from adreel.errors import StorageError
@@ -56,15 +58,34 @@ def find_temporary_folder(home: Path) -> None:
 
 
 def private_file(path: Path) -> Path:
-    """Makes `path` if it is not there, and closes it to other users (0600). Raises StorageError."""
+    """Makes `path` if it is not there, and closes it to other users (0600). Raises StorageError.
+
+    A file that is there is not opened: closing it again would drop all locks that this process has on it, such as those
+    of SQLite, which then loses what is written (source: SQLite, "How To Corrupt An SQLite Database File").
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not path.exists():
+            _make(path)
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise StorageError(
             phrase("%(path)s cannot be opened: %(strerror)s. Check who owns it.", path=path, strerror=error.strerror)
         ) from error
     close_to_others(path)
     return path
+
+
+def _make(path: Path) -> None:
+    """Makes the file elsewhere, and gives it its name when it is closed: another thread may lock it from then on."""
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()
 
 
 def close_to_others(path: Path) -> None:
