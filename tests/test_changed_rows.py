@@ -189,11 +189,12 @@ def test_page_api_and_command_line_have_the_same_rows_by_names(twice: Site) -> N
         "diff", "spend", "--rows", "--day", DAY, "--by", "conversion", "--limit", "1000", "--json"
     ) == (json.loads(answer.text) | {"limit": 1000})
     text = visit.words(BASE, before=0, after=1, day=DAY, by="conversion")
-    assert f"{len(expected)} rows changed, 0 added, 0 removed. The largest change in Conversions comes first." in text
+    assert f"{len(expected)} rows changed, 0 added, 0 removed since 2026-" in text
+    assert "The largest change in Conversions comes first." in text
     first = page["items"][0]
     assert f"Change of all {len(expected)} rows" in text
     assert text.index(first["names"]["ad_id"]) < text.index(f"Ad ID {first['key']['ad_id']}")
-    header = visit.good(BASE, before=0, after=1, day=DAY).partition('<th scope="row"><div>')[2].partition("</th>")[0]
+    header = visit.good(BASE, before=0, after=1, day=DAY).partition('<th scope="row" abbr=')[2].partition("</th>")[0]
     assert first["key"]["ad_id"] not in header
     assert (
         f"difference/rows?before=0&amp;after=1&amp;day={DAY}"
@@ -214,9 +215,16 @@ def test_rows_of_a_table_without_names_have_those_of_another_dataset_of_the_acco
     names = {item["key"]["ad_id"]: item["names"]["ad_id"] for item in named["items"]}
     assert bare["items"]
     assert all(item["names"]["ad_id"] == names[item["key"]["ad_id"]] for item in bare["items"])
-    page = twice.visit("admin").good("/datasets/bare/difference/rows", before=0, after=1, day=DAY)
+    search = {"before": 0, "after": 1, "by": "conversion"}
+    page = twice.visit("admin").good("/datasets/bare/difference/rows", **search, day=DAY)
     assert bare["items"][0]["names"]["ad_id"] in html.unescape(page)
     assert re.search(r'<span class="visually-hidden">from [\d,]+ to [\d,]+, up by [\d,]+</span>', page)
+    # A row is heard at once: what changed in it, and where there are several days the day first.
+    steps = {value["name"]: f"{value['before']:,} to {value['after']:,}" for value in bare["items"][0]["values"]}
+    words = f"Conversions {steps['conversion']}"
+    assert re.search(rf'<div class="visually-hidden">{words}[,<]', page)
+    whole = twice.visit("admin").good("/datasets/bare/difference/rows", **search)
+    assert re.search(rf'<div class="visually-hidden">21 November: {words}[,<]', whole)
 
 
 def test_changed_rows_are_filtered_and_exported_whole(twice: Site, tmp_path: Path) -> None:

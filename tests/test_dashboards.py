@@ -78,7 +78,7 @@ def test_a_chart_is_pinned_from_the_charts_tab_to_a_new_dashboard_and_shows_the_
     ]
     assert 'name="name" maxlength="100" autocomplete="off" value="Spend" ' in shown
     words = pin(visit)
-    assert f"Pinned to {BOARD}" in words_of(words)
+    assert f"Pinned to dashboard {BOARD}" in words_of(words)
     (address,) = re.findall(r'href="(/dashboards/\d+)"', words)
     page = visit.good(address)
     (part,) = re.findall(r'hx-get="([^"]*/pins/\d+)" hx-trigger="load"', page)

@@ -278,8 +278,8 @@ def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -
     for figure in answer["figures"]:
         assert figure["advertiser_name"] in words_of(page)
         assert f"advertiser={figure['advertiser_id']}" in page
-    (whole,) = re.findall(r'href="([^"]+)"[^>]*>View rows before and after<', page)
-    assert page.index("View rows before and after") < page.index("<table")
+    (whole,) = re.findall(r'href="([^"]+)"[^>]*>View restated rows<', page)
+    assert page.index("View restated rows") < page.index("<table")
     assert "from " in site.visit("admin").words(html.unescape(whole)).partition("Change of")[2]
     addresses = [html.unescape(address) for address in re.findall(r'href="([^"]+)">View rows<', page)]
     assert len(addresses) == len(answer["figures"])

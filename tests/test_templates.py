@@ -80,7 +80,7 @@ def test_pages_api_and_command_line_list_the_same_templates(shop: Site) -> None:
     page = words_of(shop.visit("admin").good("/datasets/new"))
     printed = shop.home.good("templates").stdout
     for template in catalog.TEMPLATES.values():
-        assert f"{template.title} {template.question}" in page
+        assert f"{template.title} : {template.question}" in page
         assert template.name in printed
         assert template.question in printed
 

@@ -196,6 +196,16 @@ def shown_day(value: date | str | None) -> str:
     return format_date(day, "medium", locale=language())
 
 
+def spoken_day(value: date, year: int) -> str:
+    """A day as it is heard fastest: 30 November; of another than this `year` with its own."""
+    is_english, own = is_written_as_english(language()), value.year == year
+    if is_english:
+        return f"{value.day} {value:%B}" if own else f"{value.day} {value:%B} {value.year}"
+    from babel.dates import format_skeleton
+
+    return format_skeleton("MMMMd" if own else "yMMMMd", value, locale=language())
+
+
 def shown_time(value: datetime, *, seconds: bool = False) -> str:
     """A day and time of day as the language in force writes them; 2026-11-30 14:05 in English."""
     clock = f"{value:%H:%M:%S}" if seconds else f"{value:%H:%M}"

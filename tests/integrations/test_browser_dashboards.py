@@ -39,7 +39,7 @@ def pin(page: Page, title: str, name: str) -> None:
         expect(menu.get_by_label("Name of a new dashboard")).to_be_focused()
         page.keyboard.type(name)
     page.keyboard.press("Enter")
-    expect(chart.get_by_role("link", name=f"Pinned to {name}")).to_be_focused()
+    expect(chart.get_by_role("link", name=f"Pinned to dashboard {name}")).to_be_focused()
 
 
 def titles(page: Page) -> list[str]:

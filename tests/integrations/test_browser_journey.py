@@ -34,6 +34,7 @@ def test_a_user_creates_a_dataset_and_sees_the_next_day_what_tiktok_changed(
 ) -> None:
     with visiting(chromium, town) as person:
         page = person.page
+        person.expect_refusal(422)
         make_the_administrator(page)
         connect_an_account(page)
         describe_a_dataset(page)
@@ -55,6 +56,13 @@ def make_the_administrator(page: Page) -> None:
     page.goto("/")
     expect(page.get_by_role("heading", name="Welcome to adreel")).to_be_visible()
     page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password", exact=True).fill("password12")
+    page.get_by_label("Confirm password").fill("password12")
+    page.get_by_label("Confirm password").press("Enter")
+    # What was typed is still there, and the field at fault has the focus.
+    expect(page.get_by_role("alert")).to_contain_text("The password is too easy to guess")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("password12")
+    expect(page.get_by_label("Password", exact=True)).to_be_focused()
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Confirm password").fill(PASSWORD)
     page.get_by_role("button", name="Create the administrator").click()

@@ -41,7 +41,7 @@ def test_charts_and_restated_rows_are_a_few_tabs_from_where_a_page_begins(chromi
         page.keyboard.press("Enter")
         expect(page.get_by_label("Name of a new dashboard")).to_be_focused()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("link", name=f"Pinned to {daily.name}")).to_be_focused()
+        expect(page.get_by_role("link", name=f"Pinned to dashboard {daily.name}")).to_be_focused()
 
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Home").press("Enter")
         link = page.get_by_role("region", name="Restated by ad account").get_by_role("link", name="View rows").first
@@ -50,17 +50,21 @@ def test_charts_and_restated_rows_are_a_few_tabs_from_where_a_page_begins(chromi
         expect(page.locator("#notes")).to_contain_text(re.compile(r"^Restated since yesterday: Conversions [+-][\d,]+"))
         presses = tabs_to(page, page.get_by_role("link", name="Skip to restatements"))
         page.keyboard.press("Enter")
-        view = page.get_by_role("link", name="View rows before and after")
+        view = page.get_by_role("link", name="View restated rows")
         expect(view).to_be_focused()
         expect(view).to_have_accessible_description(re.compile(r"Conversions, \d ad account"))
         assert presses <= MOST_TABS_TO_ROWS, presses
         page.keyboard.press("Enter")
         rows = page.get_by_role("region", name="Restated rows")
         expect(rows).to_be_focused()
-        expect(rows).to_have_accessible_description(re.compile(r"^\d+ rows? changed, 0 added, 0 removed\."))
+        expect(rows).to_have_accessible_description(re.compile(r"^\d+ rows? changed, 0 added, 0 removed since 2026-"))
         cells = rows.get_by_role("cell").all_inner_texts()
         heard = page.locator(".changed-rows tbody td .visually-hidden").all_inner_texts()
         assert any(re.fullmatch(r"from [\d.,]+ to [\d.,]+, up by [\d.,]+", step) for step in heard), heard
+        # The first row says what changed in it at once, under the name of its ad.
+        first = rows.locator("tbody tr").nth(1).get_by_role("rowheader")
+        assert re.search(r"\d+ November: .*Conversions \d+ to \d+", first.inner_text().replace("\n", " "))
+        assert first.get_attribute("abbr") in first.inner_text()
         assert sum("=" in cell for cell in cells) == heard.count("unchanged")
         snapshot = rows.aria_snapshot()
         assert "=" not in snapshot
@@ -82,30 +86,33 @@ def test_a_template_is_looked_at_scheduled_and_saved_from_where_the_focus_is(chr
         page.keyboard.press("Enter")
         rows = page.get_by_role("region", name="First rows")
         expect(rows).to_be_focused()
+        heading = rows.get_by_role("rowheader").first.inner_text().replace("\n", " ")
+        assert re.match(r"\w.* \d+ \w+: Cost [\d.,]+ [A-Z]{3}, Impressions \d", heading), heading
         assert "ad_name" not in rows.get_by_role("row").first.aria_snapshot()
         presses += tabs_to(page, page.get_by_role("link", name="Skip to the schedule"))
         page.keyboard.press("Enter")
         time = page.get_by_label("At (UTC)")
         expect(time).to_be_focused()
         expect(time).to_have_accessible_description(re.compile(r"Press Enter to continue\.$"))
-        time.fill("07:30")
+        time.fill("00:30")
+        expect(page.locator("#late-schedule")).to_contain_text("yesterday is not over")
         page.keyboard.press("Enter")
         name = page.get_by_label("Name", exact=False).and_(page.locator("#f-name"))
         expect(name).to_be_focused()
         expect(name).to_have_accessible_description(re.compile(r"Press Enter to save\.$"))
-        # The pane of the schedule is closed by now.
-        expect(announced).to_contain_text(re.compile(r"^Every day at 07:30 UTC"))
+        # What was announced while the time was typed is not announced again.
+        expect(announced).not_to_contain_text("00:30 UTC")
         name.fill("Ads of the morning")
         page.keyboard.press("Enter")
         notice = page.locator("main > [data-said]")
         expect(notice).to_be_focused()
         expect(notice).to_contain_text(
-            re.compile(r"is queued\. Every day at 07:30 UTC; next run \w{3} [\d-]+ 07:30 UTC\.")
+            re.compile(r"is queued\. Every day at 00:30 UTC; next run \w{3} [\d-]+ 00:30 UTC\.")
         )
         assert presses <= MOST_TABS_TO_SAVED, presses
     saved = town.store.datasets.get("ads_of_the_morning")
     assert saved.next_run_at is not None
-    assert (saved.next_run_at.hour, saved.next_run_at.minute) == (7, 30)
+    assert (saved.next_run_at.hour, saved.next_run_at.minute) == (0, 30)
 
 
 def test_a_saved_schedule_is_one_sentence_that_has_the_focus(chromium: Browser, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from adreel import catalog
 from adreel.charts.labels import cell
 from adreel.datasets import changed_rows as domain
 from adreel.datasets.about import known_columns
@@ -24,7 +25,7 @@ from adreel.datasets.schema import NAME_COLUMNS, unit_mark
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, stream
 from adreel.lake.filters import Filter, Kind, kind_of
-from adreel.language import Phrase, integer, listed, phrase
+from adreel.language import Phrase, integer, listed, phrase, spoken_day
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject
 from adreel.web.changes import by_rank, is_by_currency, order_of
@@ -72,7 +73,10 @@ class ValueStep:
 
 @dataclass(frozen=True, slots=True)
 class ChangedLine:
-    """A row of the table. `day_kind` is empty for a day that TikTok restated, and for one that `kind` says it of."""
+    """A row of the table. `day_kind` is empty for a day that TikTok restated, and for one that `kind` says it of.
+
+    `words` are its day and what changed in it, in one sentence, for whoever hears the row.
+    """
 
     kind: str
     day: date | None
@@ -80,6 +84,7 @@ class ChangedLine:
     names: tuple[RowName, ...]
     steps: tuple[ValueStep | None, ...]
     ids: tuple[tuple[str, str], ...]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,17 @@ class ChangedLines:
     kinds: str
 
     @property
+    def restated(self) -> bool:
+        """Whether TikTok restated all of the rows that are shown."""
+        return self.total > 0 and self.others == self.left_out
+
+    @property
+    def total_words(self) -> str:
+        """The changes over all rows in one sentence, for whoever hears them; empty if no metric may be summed."""
+        summed = [pair for pair in zip(self.metrics, self.totals, strict=True) if pair[1]]
+        return "; ".join(f"{metric.title} {', '.join(amounts)}" for metric, amounts in summed)
+
+    @property
     def has_days(self) -> bool:
         """Whether the rows have days."""
         return any(line.day for line in self.lines)
@@ -120,7 +136,8 @@ class ChangedRowsPage(Page):
 
     `filters` are spelled as the address has them, with their sentences; `without` is the address without each of them,
     `addresses` that of any page up to its number, and `other_rows` that with or without rows of other days. `faulty` is
-    the field that `fault` is about, empty for none; `column` and `typed` are the filter that was typed.
+    the field that `fault` is about, empty for none; `column` and `typed` are the filter that was typed. `since` is when
+    the earlier version was read; None if that is unknown.
     """
 
     template: ClassVar[str] = "changed_rows.html"
@@ -140,6 +157,7 @@ class ChangedRowsPage(Page):
     faulty: str
     column: str
     typed: str
+    since: datetime | None
     formats: tuple[tuple[str, str], ...] = FORMATS
 
 
@@ -155,7 +173,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
         with domain.changed_rows(who.guard, deps.lake, saved, search, deps.clock()) as found_rows:
             pages = page_count(found_rows.head.total, PAGE)
             page = min(page, pages)
-            shown = _lines(found_rows, page)
+            shown = _lines(found_rows, page, search.day, deps.clock().year)
     except InputError as error:
         fault = sentence(error)
         if not search.after:
@@ -172,7 +190,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
         tuple((spelled(where), where.sentence(titles.get(where.column))) for where in search.where) if shown else ()
     )
     answer = ChangedRowsPage(
-        head=heading(deps, who, saved, "versions", f"{base}?{query}"),
+        head=heading(deps, who, saved, "restatements" if shown and shown.restated else "versions", f"{base}?{query}"),
         search=search,
         shown=shown,
         fault=fault,
@@ -189,6 +207,7 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
         faulty=_faulty(request.query_params) if fault else "",
         column=request.query_params.get("column", ""),
         typed=request.query_params.get("value", "").strip()[:200],
+        since=_read_at(deps, saved, search.before) if shown else None,
         exports={kind: f"{base}/export?{query}&format={kind}" for kind in WRITERS},
     )
     return respond(request, answer, visitor=who)
@@ -259,6 +278,11 @@ def _search(deps: Deps, saved: SavedDataset, query: QueryParams) -> ChangedRowsS
     )
 
 
+def _read_at(deps: Deps, saved: SavedDataset, number: int) -> datetime | None:
+    versions = deps.lake.versions(saved.table_slug)
+    return next((version.at for version in versions if version.number == number), None)
+
+
 def _faulty(query: QueryParams) -> str:
     """The field that a refused address is about: what was typed last, or a day that is none."""
     if query.get("column") and query.get("value", "").strip():
@@ -327,7 +351,8 @@ def _columns(deps: Deps, saved: SavedDataset, search: ChangedRowsSearch) -> tupl
 _KINDS = {"changed": Phrase("changed"), "added": Phrase("added"), "removed": Phrase("removed")}
 
 
-def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
+def _lines(found_rows: domain.ChangedRows, page: int, day: date | None, year: int) -> ChangedLines:
+    """A page of the rows. With a `day` all are of that one; `year` is the current one."""
     head, every = found_rows.head, found_rows.metrics
     metrics, currencies = every[:MOST_METRICS], found_rows.currencies
     orders = tuple(_orders(every, currencies))
@@ -339,6 +364,7 @@ def _lines(found_rows: domain.ChangedRows, page: int) -> ChangedLines:
             _names(found_rows, row),
             tuple(_step(metric, row.values[metric.name], row.currency) for metric in metrics),
             tuple((found_rows.title(column), cell(column, value).text) for column, value in by_rank(row.key)),
+            _row_words(every, row, None if day else row.day, year),
         )
         for row in found_rows.rows((page - 1) * PAGE, PAGE)
     )
@@ -420,6 +446,35 @@ def _step(metric: MetricHead, value: ValueChange, currency: str | None) -> Value
         return ValueStep(before, after, signed, "up", words)
     words = phrase("%(values)s, down by %(size)s", values=words, size=amount(-change, money))
     return ValueStep(before, after, signed, "down", words)
+
+
+def _row_words(metrics: Sequence[MetricHead], row: RowChange, day: date | None, year: int) -> str:
+    """What changed in a row, in one sentence: "29 November: Cost 12.30 to 14.10 USD, Conversions 3 to 4".
+
+    Rates and costs per result are left out where the figures that they are computed from are in it.
+    """
+    differing = [metric for metric in metrics if row.values[metric.name].differs]
+    own = [metric for metric in differing if not _is_computed(metric.name)] or differing
+    values = ", ".join(_value_words(metric, row) for metric in own[:MOST_METRICS])
+    if day is None:
+        return values
+    return phrase("%(day)s: %(values)s", day=spoken_day(day, year), values=values)
+
+
+def _is_computed(name: str) -> bool:
+    metric = catalog.metrics().get(name)
+    return metric is not None and metric.numerator is not None
+
+
+def _value_words(metric: MetricHead, row: RowChange) -> str:
+    value = row.values[metric.name]
+    unit = row.currency if metric.type == "money" else "%" if metric.unit == "percent" else None
+    before, after = (_spoken(_text(metric.name, each)) for each in (value.before, value.after))
+    after = f"{after} {unit}" if unit else after
+    if row.kind == "changed":
+        return phrase("%(metric)s %(before)s to %(after)s", metric=metric.title, before=before, after=after)
+    only = after if row.kind == "added" else f"{before} {unit}" if unit else before
+    return f"{metric.title} {only}"
 
 
 def _spoken(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
@@ -18,17 +18,18 @@ from adreel import catalog
 from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.arrow import pc
 from adreel.catalog.templates import Template
+from adreel.charts.labels import cell
 from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
-from adreel.datasets.schema import Column, columns, readable_columns, unit_mark
+from adreel.datasets.schema import NAME_COLUMNS, Column, columns, readable_columns, unit_mark
 from adreel.datasets.stored import converted, dataset_of, schedule_of, source_of, without_field
 from adreel.datasets.templates import file_of, free_name, template_named
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
 from adreel.datasets.views import default_columns
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
-from adreel.language import phrase
+from adreel.language import phrase, spoken_day
 from adreel.pipeline.lateness import template_file
 from adreel.scheduling import words
 from adreel.store import Account, Draft, SavedDataset
@@ -53,6 +54,9 @@ router.routes.extend(transfers.router.routes)
 PREVIEW_ROWS = 20
 """Rows that Load preview shows."""
 
+HEARD_SUMS = 4
+"""Metrics of a row of the preview that are heard with its name."""
+
 LONGEST_CLASH = 300
 """Letters of a menu that another user changed."""
 
@@ -70,7 +74,7 @@ class Clash:
 class Preview:
     """The first rows with their `sums`, which the page carries along for examples, or why there are none.
 
-    `currencies` are those of all of the rows.
+    `currencies` are those of all of the rows, `name` is that of the dataset as it is typed, and `year` the current one.
     """
 
     columns: tuple[Column, ...]
@@ -79,6 +83,22 @@ class Preview:
     problems: tuple[Said, ...]
     sums: str = ""
     currencies: frozenset[str] = frozenset()
+    name: str = ""
+    year: int = 0
+
+    def words(self, row: tuple[Any, ...]) -> str:
+        """A row's day and its first sums in one sentence, for whoever hears it; empty for a row without sums."""
+        pairs = list(zip(self.columns, row, strict=True))
+        day = next((value for _, value in pairs if isinstance(value, date)), None)
+        own = next((str(value) for column, value in pairs if column.name == "currency" and value), "")
+        values = ", ".join(
+            f"{column.title} {cell(column.name, value).text}{f' {own}' if own and column.type == 'money' else ''}"
+            for column, value in [pair for pair in pairs if pair[0].additive and pair[1] is not None][:HEARD_SUMS]
+        )
+        if day is None or not values:
+            return values
+        clock = f" {day:%H:%M}" if isinstance(day, datetime) else ""
+        return phrase("%(day)s: %(values)s", day=spoken_day(day, self.year) + clock, values=values)
 
     def unit(self, column: Column) -> str:
         """What the heading of a column says of its unit."""
@@ -411,15 +431,25 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         return Preview((), (), sentence(error), ())
     in_order = _preview_columns(dataset, table)
     rows = _rows(table.select([column.name for column in in_order]))
-    return Preview(in_order, tuple(rows), "", (), _sums(dataset, table).text, _currencies(table))
+    return Preview(
+        in_order,
+        tuple(rows),
+        "",
+        (),
+        _sums(dataset, table).text,
+        _currencies(table),
+        scalar(values["name"]),
+        deps.clock().year,
+    )
 
 
 def _preview_columns(dataset: Dataset, table: pa.Table) -> tuple[Column, ...]:
-    """The columns in the order of the Data tab, those without a value in any row last."""
+    """Names, of which the narrowest heads its row, then the order of the Data tab; columns without a value are last."""
     by_name = {column.name: column for column in readable_columns(dataset)}
     ordered = default_columns(tuple(by_name), by_name)
     is_empty = {name: all(value in (None, "", []) for value in table[name].to_pylist()) for name in ordered}
-    return tuple(by_name[name] for name in sorted(ordered, key=is_empty.__getitem__))
+    labels = set(NAME_COLUMNS.values())
+    return tuple(by_name[name] for name in sorted(ordered, key=lambda name: (is_empty[name], name not in labels)))
 
 
 def _sums(dataset: Dataset, table: pa.Table) -> Sums:

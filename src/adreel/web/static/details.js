@@ -8,6 +8,7 @@
   let refused = false;
   let continued = false;
   let pressedIn = "";
+  let heard = [];
   let pane = null;
   let pressed = null;
   const requested = new WeakMap();
@@ -133,6 +134,7 @@
     const listed = new Set([...form().querySelectorAll(".calc-list li")].map((item) => item.id));
     pressed = button && { value: button.value, listed, opened: form().elements["calc.open"]?.value ?? "", adds: button.dataset.adds ?? "", isEditor: button.matches("[data-editor]"), removes: button.matches("[data-remove]") };
     continued = context.sourceElement.matches("[data-continue]");
+    heard = ["", ...outcomes()];
     pressedIn = context.sourceElement.closest("details.pane")?.id ?? "";
     pane = refused || continued ? null : openPane()?.id ?? "";
     menu = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
@@ -191,9 +193,10 @@
     if (menu && menu.isConnected && document.activeElement === document.body) menu.focus({ preventScroll: true });
   });
 
+  // What a pane says is not announced once it is closed; what was announced before is not repeated.
+  const outcomes = () => [...document.querySelectorAll("#pane-scheduling :is(#schedule-meaning [role=status], #late-schedule)")].map((part) => part.textContent.trim());
   const sayClosed = () => {
-    const words = [...document.querySelectorAll("#pane-scheduling:not([open]) :is(#schedule-meaning [role=status], #late-schedule)")];
-    if (pressedIn === "pane-scheduling") announce(words.map((part) => part.innerText || part.textContent.trim()).reverse().filter(Boolean).join(". "));
+    if (pressedIn === "pane-scheduling") announce(outcomes().reverse().filter((words) => !heard.includes(words)).join(". "));
   };
 
   // After a button: into the editor that it opened, to what puts back what it took out, or to itself where it is now.
@@ -223,7 +226,7 @@
   const readExamples = () => {
     const names = [...document.querySelectorAll("#preview [data-column]")].map((head) => head.dataset.column);
     const cells = document.querySelectorAll("#preview tbody tr:first-child > *");
-    examples = new Map(names.map((name, place) => [name, cells[place]?.textContent ?? ""]));
+    examples = new Map(names.map((name, place) => [name, cells[place]?.firstChild?.textContent ?? ""]));
     showExamples();
   };
   const showExamples = () => {
