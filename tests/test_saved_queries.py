@@ -173,6 +173,8 @@ def test_the_history_is_bounded_and_has_each_text_once(ran: Site) -> None:
         ("select 1,\n getenv('HOME')", (2, 2), "The function getenv is not available here."),
         ("select sum(ad_id) from spend", (1, 8), "no function takes these types"),
         ("select ad_id from spend\ngroup by 1\nhaving spnd > 1", (3, 8), "column spnd is neither grouped"),
+        ("select 1 from spend\nwhere spend > 'many'", (2, 15), 'Could not convert string "many"'),
+        ("select cast(ad_id as date) from spend", (1, 13), "source column ad_id"),
         (
             "select ad_id from spend group by 1 having clicks > 1 and clicks < 9",
             None,

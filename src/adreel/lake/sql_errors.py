@@ -18,6 +18,8 @@ _LINE = re.compile(r"\n+LINE (?P<line>\d+): (?P<text>[^\n]*)\n(?P<space> *)\^\s*
 """How DuckDB shows where it failed: the line, shortened with dots at either end, and below it a caret."""
 
 _UNGROUPED = re.compile(r'column "?(?P<name>[^"]+)"? must appear in the GROUP BY clause')
+_CONVERTED = re.compile(r"""(?:string|range:|format:) (?:'([^\n]*?)'|"([^\n]*?)")(?= to |,|\s|$)""")
+_FROM_COLUMN = re.compile(r'source column "?(\w+)"?')
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
@@ -69,7 +71,7 @@ def query_error(duckdb_words: str, query: str, with_place: str = "") -> QueryErr
     own = _LINE.search(duckdb_words)
     shown = _LINE.search(with_place) or own
     reason = plain_words(duckdb_words[: own.start()] if own else duckdb_words)
-    place = _place_of(shown, query) if shown else _place_after_having(duckdb_words, query)
+    place = (_place_of(shown, query) if shown else None) or _place_by_words(duckdb_words, query)
     return QueryError(reason, place, excerpt_of(query, place) if place else "")
 
 
@@ -124,6 +126,31 @@ def _place_of(shown: re.Match[str], query: str) -> SqlPlace | None:
     return SqlPlace(number, start + column + 1)
 
 
+def _place_by_words(duckdb_words: str, query: str) -> SqlPlace | None:
+    """The place of what a message without a place names; None unless the query has it once."""
+    return _place_after_having(duckdb_words, query) or _place_of_value(duckdb_words, query)
+
+
+def _place_of_value(duckdb_words: str, query: str) -> SqlPlace | None:
+    """The place of a text that cannot be converted: where it is written, else of the column that has it."""
+    if not duckdb_words.startswith("Conversion Error"):
+        return None
+    # An apostrophe within a text is doubled in SQL.
+    texts = [(text or other).replace("'", "''") for text, other in _CONVERTED.findall(duckdb_words)]
+    columns = _FROM_COLUMN.findall(duckdb_words)
+    patterns = [*(re.escape(f"'{text}'") for text in texts), *(rf"(?<!\w){re.escape(name)}(?!\w)" for name in columns)]
+    for pattern in patterns:
+        places = [match.start() for match in re.finditer(pattern, query, re.IGNORECASE)]
+        if len(places) == 1:
+            return _place_at(query, places[0])
+    return None
+
+
+def _place_at(query: str, character: int) -> SqlPlace:
+    before = query[:character]
+    return SqlPlace(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+
+
 def _place_after_having(duckdb_words: str, query: str) -> SqlPlace | None:
     """The place of a column that HAVING must not use, which DuckDB leaves out; None unless it is there once."""
     ungrouped, having = _UNGROUPED.search(duckdb_words), list(re.finditer(r"\bhaving\b", query, re.IGNORECASE))
@@ -133,8 +160,7 @@ def _place_after_having(duckdb_words: str, query: str) -> SqlPlace | None:
     places = [match.start() for match in name.finditer(query, having[0].end())]
     if len(places) != 1:
         return None
-    before = query[: places[0]]
-    return SqlPlace(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+    return _place_at(query, places[0])
 
 
 def _width(text: str) -> int:
