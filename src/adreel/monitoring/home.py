@@ -820,11 +820,14 @@ def _gmv_max_check(
 def _costs_of_runs(store: Store, sources: _Sources) -> Iterator[tuple[UnreadCost, SavedDataset]]:
     """What the latest runs of datasets found out; such a run has a warning."""
     briefs = store.runs.briefs()
-    for saved in sources.datasets.values():
-        good = briefs.get(saved.id, NO_RUNS).good
-        if good is not None and good.warning and saved.connected:
-            for cost in unread_costs(store.runs.get(good.id)):
-                yield cost, saved
+    warned = {
+        good.id: saved
+        for saved in sources.datasets.values()
+        if (good := briefs.get(saved.id, NO_RUNS).good) is not None and good.warning and saved.connected
+    }
+    for run in store.runs.each(warned):
+        for cost in unread_costs(run):
+            yield cost, warned[run.id]
 
 
 def _converted(

@@ -331,6 +331,13 @@ class Runs:
             )
         return as_run(_found(rows[0] if rows else None, run_id))
 
+    def each(self, run_ids: Collection[str]) -> tuple[Run, ...]:
+        """The runs of these ids that there are, read at once."""
+        if not run_ids:
+            return ()
+        with self._database.read() as connection:
+            return tuple(map(as_run, connection.execute(_latest_first().where(runs.c.id.in_(run_ids)))))
+
     def list(
         self,
         dataset: SavedDataset | None = None,
