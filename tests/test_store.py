@@ -400,7 +400,8 @@ def test_processes_that_need_a_key_at_once_get_the_same_one(folder: Path) -> Non
 
 
 def test_what_is_written_stays_where_a_program_opened_the_store_twice(folder: Path) -> None:
-    look = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT name FROM accounts ORDER BY id').fetchall())"
+    names = "SELECT name FROM accounts ORDER BY id"
+    look = f"import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('{names}').fetchall())"
 
     def other_process() -> str:
         words = [sys.executable, "-c", look, str(folder / "adreel.db")]
