@@ -51,7 +51,7 @@ def test_a_catalogue_that_fits_has_no_refusal_and_few_requests(home: Home) -> No
     check, sent = checked(home, unchanged)
     assert [finding for finding in check["findings"] if finding["difference"] == "refused"] == []
     assert [finding for finding in check["findings"] if "smart_plus" in finding["of"]] == []
-    assert check["unchecked"] == []
+    assert check["unchecked"] == check["without_ids"] == []
     assert check["requests"] <= sent <= MOST_REQUESTS
     assert check["checked"] > 1_000
     levels = Counter(probe.values.get("data_level") for probe in probes() if not probe.dimension)
@@ -71,9 +71,13 @@ def test_refused_missing_and_unknown_names_are_noted_without_anything_of_the_acc
             )
             answer["data"] = {}
             return
-        if "province_id" in parameters.get("dimensions", ""):
+        if "gmv_max" in path and "item_id" in parameters.get("dimensions", "") and "orders" in asked:
             answer["code"], answer["data"] = 40002, {}
-            answer["message"] = "dimension province_id is not supported"
+            answer["message"] = "Invalid metric fields: ['orders']"
+            return
+        if "catalog_id" in parameters.get("dimensions", "") or "province_id" in parameters.get("dimensions", ""):
+            answer["code"], answer["data"] = 40002, {}
+            answer["message"] = "the dimension is not supported"
         for row in (answer["data"] or {}).get("list") or []:
             if "metrics" in row:
                 row["metrics"].pop("impressions", None)
@@ -89,6 +93,10 @@ def test_refused_missing_and_unknown_names_are_noted_without_anything_of_the_acc
     assert ("refused", "metric", "clicks", "performance basic campaign day") in differences
     assert ("refused", "metric", "clicks", "performance basic ad day") not in differences
     assert ("refused", "dimension", "province_id", "performance audience ad province_id") in differences
+    assert ("refused", "dimension", "catalog_id", "performance dsa ad catalog_id") in differences
+    assert ("refused", "metric", "orders", "gmv_max creative day") in differences
+    assert ("refused", "metric", "orders", "gmv_max product day") not in differences
+    assert ("unknown", "field", "brand_new_metric", "gmv_max live_duration none") in differences
     assert ("missing", "metric", "impressions", "performance basic ad day") in differences
     assert ("unknown", "field", "brand_new_metric", "performance basic ad day") in differences
     assert ("unknown", "field", "brand_new_field", "campaigns") in differences
@@ -115,6 +123,24 @@ def test_a_check_of_an_unstable_api_stops_at_its_limit_of_requests(home: Home) -
     assert check["requests"] == MOST_REQUESTS
     assert sent <= MOST_REQUESTS + 5
     assert check["unchecked"]
+
+
+@pytest.mark.slow
+def test_levels_of_gmv_max_that_need_what_the_ad_account_does_not_have_are_named(home: Home) -> None:
+    def change(path: str, parameters: dict[str, str], answer: dict[str, Any]) -> None:
+        if "gmv_max/report" in path and "campaign_id" in parameters.get("dimensions", ""):
+            answer["data"]["list"] = []
+        if "gmv_max/store/list" in path and is_refused:
+            answer["code"], answer["message"], answer["data"] = 40001, "No permission to operate advertiser", {}
+
+    levels = [probe.of for probe in probes() if probe.of.startswith("gmv_max")]
+    is_refused = False
+    check, _ = checked(home, change)
+    assert check["without_ids"] == [of for of in levels if "account" not in of and "campaign" not in of]
+    is_refused = True
+    words = replace(home, transport=Changed(home, change)).good("catalog", "check", "demo")
+    assert "the shops of the ad account cannot be read, so GMV Max is not compared" in words.stderr
+    assert [of for of in levels if f"or session for it: {of}\n" not in words.stderr] == []
 
 
 def test_names_are_taken_from_quotes_only_and_other_words_are_left_out() -> None:

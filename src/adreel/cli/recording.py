@@ -14,9 +14,10 @@ from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.cli.runs import asked_dataset
 from adreel.connections import account_access, connected, covered
 from adreel.datasets.stored import source_of
-from adreel.errors import InputError
+from adreel.errors import AdvertiserError, InputError
 from adreel.pipeline.preview import Asking
 from adreel.pipeline.report import ReportReader
+from adreel.pipeline.shops import own_shops
 from adreel.recording.catalog_check import MOST_REQUESTS, CatalogCheck, CatalogChecker, summary
 from adreel.recording.exchanges import from_lines, to_lines
 from adreel.recording.record import record
@@ -79,6 +80,8 @@ def check_catalog(
         print_table(("difference", "kind", "name", "report", "TikTok's words"), rows)
     for of in check.unchecked:
         say(f"note: not compared, as {MOST_REQUESTS} requests were sent: {of}")
+    for of in check.without_ids:
+        say(f"note: not compared, as the ad account has no shop, campaign, product or session for it: {of}")
 
 
 async def _checked(home: OpenHome, account: Account, advertiser_id: str | None) -> CatalogCheck:
@@ -90,4 +93,10 @@ async def _checked(home: OpenHome, account: Account, advertiser_id: str | None) 
         raise InputError(next(iter(covering.unreadable.values()), f"Account {account.name!r} has no ad account."))
     access = account_access(home.settings, home.store, account)
     async with connected(home.settings, home.store, access, transport=home.session.transport, log=say) as client:
-        return await CatalogChecker(client, covering.advertisers[0], home.session.clock()).check()
+        advertiser = covering.advertisers[0]
+        try:
+            shops = await own_shops(client, advertiser)
+        except AdvertiserError as error:
+            say(f"note: the shops of the ad account cannot be read, so GMV Max is not compared: {error}")
+            shops = ()
+        return await CatalogChecker(client, advertiser, shops, home.session.clock()).check()

@@ -248,7 +248,7 @@ class ShopSteps:
         first = next(pairs, None)
         if first is None:
             return False
-        part = self._narrow(request, dict(zip(self._level.ids, first, strict=False)), beside_id=True)
+        part = narrowed(request, dict(zip(self._level.ids, first, strict=False)), beside_id=True)
         try:
             await self._client.page(part.path, part.params, 1, 1)
         except RequestError as error:
@@ -298,7 +298,7 @@ class ShopSteps:
             yield from self._product_parts(request, links, links.products)
         elif self._has_names or self._level.promotion == "LIVE":
             for campaign in links.campaigns:
-                yield self._narrow(request, {"campaign_id": campaign})
+                yield narrowed(request, {"campaign_id": campaign})
         else:
             for campaigns in _groups(links.campaigns):
                 yield _part(request, f"c{campaigns[0]}x{len(campaigns)}", {"campaign_ids": list(campaigns)})
@@ -311,25 +311,13 @@ class ShopSteps:
             for campaign in links.campaigns:
                 for product in products[campaign]:
                     ids = {"campaign_id": campaign, product_id: product}
-                    yield self._narrow(request, ids, beside_id=links.names_of_one)
+                    yield narrowed(request, ids, beside_id=links.names_of_one)
             return
         for group in self._campaign_groups(links.campaigns):
             together_ids = sorted({product for campaign in group for product in products[campaign]})
             for some in _groups(together_ids):
                 filtering = {"campaign_ids": list(group), f"{product_id}s": list(some)}
                 yield _part(request, f"c{group[0]}x{len(group)}-p{some[0]}x{len(some)}", filtering)
-
-    def _narrow(self, request: Request, ids: Mapping[str, str], *, beside_id: bool = False) -> Request:
-        """The request for one campaign, and one product: TikTok gives names only so, and with one ID dimension.
-
-        With `beside_id` this is the last of the ids, not the level's own.
-        """
-        filtering = {f"{name}s": [value] for name, value in ids.items()}
-        given = {name: value for name, value in ids.items() if not beside_id or name == "campaign_id"}
-        dimensions = [name for name in request.params["dimensions"] if name not in given]
-        mark = "-".join(f"{name[0]}{value}" for name, value in ids.items())
-        part = _part(request, mark, filtering)
-        return replace(part, given=given, params={**part.params, "dimensions": dimensions})
 
     # --- comparison -------------------------------------------------------------------------------------------
 
@@ -348,6 +336,19 @@ class ShopSteps:
         if rows and abs(cost - complete - incomplete) <= rounding + incomplete:
             return ""
         return _fault(request, phrase("shop"), complete + incomplete, cost) if cost != complete + incomplete else ""
+
+
+def narrowed(request: Request, ids: Mapping[str, str], *, beside_id: bool = False) -> Request:
+    """The request for one campaign, and one product: TikTok gives names only so, and with one ID dimension.
+
+    With `beside_id` this is the last of the ids, not the level's own.
+    """
+    filtering = {f"{name}s": [value] for name, value in ids.items()}
+    given = {name: value for name, value in ids.items() if not beside_id or name == "campaign_id"}
+    dimensions = [name for name in request.params["dimensions"] if name not in given]
+    mark = "-".join(f"{name[0]}{value}" for name, value in ids.items())
+    part = _part(request, mark, filtering)
+    return replace(part, given=given, params={**part.params, "dimensions": dimensions})
 
 
 def _part(request: Request, mark: str, filtering: Mapping[str, Any]) -> Request:
