@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from home import SPEND, Home
 from running import Change, Hurry, Tampered, settings_of
 
 KEY = b"a key of the tests"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 class Listening(httpx2.AsyncBaseTransport):
@@ -44,11 +46,11 @@ class Listening(httpx2.AsyncBaseTransport):
         return response
 
 
-def recorded(home: Home, transport: httpx2.AsyncBaseTransport, **keys: Any) -> Recorded:
+def recorded(home: Home, transport: httpx2.AsyncBaseTransport, values: Mapping[str, Any] = SPEND) -> Recorded:
     chosen = settings_of(home)
     with Store.open(chosen, clock=lambda: home.now) as store:
         account = guard_of(chosen, store).usable(SPEND["account"])
-        source = read(json.dumps({**SPEND, **keys}))
+        source = read(json.dumps(values))
         reader = ReportReader(chosen, store, lambda: home.now, transport, Hurry().waits())
         return record(reader, parse(source, home.now), source, account)
 
@@ -74,7 +76,7 @@ def real_values(answers: Any) -> Iterator[str]:
 
 def test_a_record_has_nothing_real_in_it_and_reads_as_the_original(home: Home) -> None:
     listening = Listening(httpx2.ASGITransport(home.world))
-    record_made = recorded(home, listening, metrics=["ad_name", "spend", "clicks", "ctr"])
+    record_made = recorded(home, listening, SPEND | {"metrics": ["ad_name", "spend", "clicks", "ctr"]})
     assert record_made.error is None
     text = to_lines(record_made.record)
     real = set(real_values([answer["data"] for answer in listening.answers]))
@@ -82,6 +84,62 @@ def test_a_record_has_nothing_real_in_it_and_reads_as_the_original(home: Home) -
     assert [value for value in real if value in text] == []
     assert home.config.secret not in text
     assert replay(from_lines(text, "record")).rows == record_made.record.outcome["rows"] > 20
+
+
+@pytest.mark.slow
+def test_a_record_of_gmv_max_by_period_replays_however_tiktok_writes_periods(home: Home) -> None:
+    values = {
+        "name": "Periods",
+        "account": SPEND["account"],
+        "report": "gmv_max",
+        "gmv_max_level": "product_duration",
+        "metrics": ["bid_type", "cost", "orders"],
+        "dates": {"start": "today-9", "end": "today-3"},
+    }
+    for written in ("texts", "numbers"):
+        home.door("gmv-max", {"periods": written})
+        listening = Listening(httpx2.ASGITransport(home.world))
+        made = recorded(home, listening, values)
+        assert made.error is None
+        text = to_lines(made.record)
+        real = set(real_values([answer["data"] for answer in listening.answers]))
+        assert [value for value in real if value in text] == []
+        days = {day for value in real for day in re.findall(r"\d{4}-\d\d-\d\d", value)}
+        assert [day for day in days if day in text] == []
+        assert replay(from_lines(text, "record")).rows == made.record.outcome["rows"] > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "example",
+    ["all_spend", "business_center_costs", "campaign_hourly", "creatives", "gmv_max_products", "smart_plus_materials"],
+)
+def test_what_a_run_compares_between_requests_agrees_in_a_record_as_well(home: Home, example: str) -> None:
+    values = {**read((EXAMPLES / f"{example}.yaml").read_text("utf-8")).values, "account": SPEND["account"]}
+    made = recorded(home, httpx2.ASGITransport(home.world), values)
+    assert made.error is None
+    again = replay(from_lines(to_lines(made.record), "record"))
+    assert (again.error, again.rows) == (None, made.record.outcome["rows"])
+
+
+def test_a_period_and_no_id_mean_in_a_record_what_they_meant() -> None:
+    periods = ["2026-11-01 15:00 - 2026-11-08 03:00", "7", "8", 9]
+    rows = [
+        {"dimensions": {"campaign_id": f"71000000000000{number}", "duration": period}, "metrics": {"item_id": "-1"}}
+        for number in range(40)
+        for period in periods
+    ]
+    exchange = Exchange("GET", "/r/", {}, None, 200, {}, {"code": 0, "data": {"list": rows}})
+    original = Record("1", "2026-11-30T10:00:00+00:00", {"report": "gmv_max"}, (), {"rows": 160}, (exchange,))
+    (disguised,) = Disguise(KEY).record(original).exchanges
+    listed = disguised.answer["data"]["list"]
+    written = [row["dimensions"]["duration"] for row in listed]
+    assert len(set(map(str, written))) == len(periods)
+    assert written == written[: len(periods)] * 40
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d 15:00 - \d{4}-\d\d-\d\d 03:00", written[0])
+    first, last = (date.fromisoformat(text[:10]) for text in written[0].split(" - "))
+    assert last - first == timedelta(days=7)
+    assert {row["metrics"]["item_id"] for row in listed} == {"-1"}
 
 
 def lose_a_row(_parameters: dict[str, str], data: dict[str, Any]) -> None:

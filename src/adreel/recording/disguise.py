@@ -5,7 +5,8 @@ have nothing else, counts of rows and pages, and words of the catalogue in messa
 that a random key decides, which is in no record.
 
 What the client compares stays as it was. IDs keep their length and their order. Zero stays zero, and a figure keeps its
-decimals and its sign. Totals are again those of their rows, or are not, as before. Days move by whole weeks.
+decimals and its sign. Totals are again those of their rows, or are not, as before. Amounts that a run compares between
+requests become one and the same part of what they were, so that their shares remain. Days move by whole weeks.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ import json
 import re
 import string
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
+from adreel.catalog import all_spend, gmv_max, smart_plus
 from adreel.recording.exchanges import Exchange, Record
 
 COUNTS = frozenset({"code", "page", "page_size", "total_number", "total_page"})
@@ -33,10 +36,32 @@ CONSTANTS = frozenset(
     {
         *("currency", "timezone", "display_timezone", "country", "country_code", "age", "gender", "placement"),
         *("platform", "language", "report_type", "service_type", "data_level", "query_mode", "filter_type"),
-        *("field_name", "order_type", "order_field", "metrics", "dimensions", "fields", "buying_types"),
+        *(
+            "field_name",
+            "order_type",
+            "order_field",
+            "sort_field",
+            "sort_type",
+            "metrics_fields",
+            "info_fields",
+            "metrics",
+            "dimensions",
+            "fields",
+            "buying_types",
+        ),
     }
 )
 """Fields with constants of TikTok or of adreel, besides those that the catalogue has display names for."""
+
+COMPARED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        gmv_max.REPORT: frozenset({"cost"}),
+        all_spend.REPORT: frozenset({"cost", "spend"}),
+        smart_plus.MATERIALS: frozenset({"spend"}),
+        "business_center_costs": frozenset({"amount"}),
+    }
+)
+"""By report the amounts that a run compares between requests, such as the cost of a shop and that of its campaigns."""
 
 WORDS = frozenset(
     re.findall(
@@ -63,7 +88,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _SAYING_NOTHING = frozenset({"", "-", "true", "false"})
 _KEYWORD = re.compile(r"[a-z0-9_-]+")
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)([ T]\d\d:\d\d:\d\d)?")
+_DAY_OR_WORD = re.compile(rf"{_DAY.pattern}|\w+")
 _ID = re.compile(r"\d{6,}")
+_NO_ID = "-1"
+"""What TikTok sends for a thing that has no ID, such as the card of a product."""
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(%?)")
 _WORD = re.compile(r"\w+")
 _MOST_WEEKS = 52
@@ -78,12 +106,15 @@ class Disguise:
         self._key = key
         self._weeks = timedelta(weeks=1 + self._chance("weeks").randrange(_MOST_WEEKS))
         self._ids: dict[str, str] = {}
+        self._compared: frozenset[str] = frozenset()
+        self._part = Decimal(repr(self._chance("part").uniform(0.3, 0.6)))
         self._labels = catalog.value_labels()
         self._words = WORDS | frozenset(_words_of_catalog())
 
     def record(self, record: Record) -> Record:
         """The record with everything replaced."""
         self._number_ids(record)
+        self._compared = COMPARED.get(str(record.dataset.get("report")), frozenset())
         disguised = tuple(map(self._exchange, record.exchanges))
         return replace(
             record,
@@ -91,7 +122,7 @@ class Disguise:
             dataset={key: self._asked(key, value) for key, value in record.dataset.items()},
             advertisers=tuple(self._value("advertiser", facts, "") for facts in record.advertisers),
             outcome={key: self._outcome(key, value) for key, value in record.outcome.items()},
-            exchanges=tuple(_totalled(record.exchanges, disguised, self._chance("totals"))),
+            exchanges=tuple(_totalled(record.exchanges, disguised, self._compared, self._chance("totals"))),
         )
 
     def _exchange(self, exchange: Exchange) -> Exchange:
@@ -140,10 +171,13 @@ class Disguise:
         if name.endswith("_time") and _EARLIEST_TIME < value < _LATEST_TIME:
             return int(value) - int(self._weeks.total_seconds())
         text = format(value, "f") if isinstance(value, Decimal) else repr(value)
-        if isinstance(value, int) and _ID.fullmatch(text) and _names_ids(name):
+        if text == _NO_ID and _names_ids(name):
+            return value
+        if isinstance(value, int) and _names_ids(name) and (_ID.fullmatch(text) or name == gmv_max.PERIOD):
             return int(self._id(text))
         replaced = self._figure(name, text, row)
-        return int(replaced) if isinstance(value, int) else Decimal(replaced)
+        number = Decimal(replaced)
+        return int(number) if isinstance(value, int) and number == int(number) else number
 
     def _text(self, name: str, text: str, row: str) -> str:
         nested = _nested(text)
@@ -151,8 +185,12 @@ class Disguise:
             return json.dumps(self._value(name, nested, row), default=float)
         if text in _SAYING_NOTHING or (name in COUNTS and text.isdecimal()) or self._is_constant(name, text):
             return text
+        if text == _NO_ID and _names_ids(name):
+            return text
         if _DAY.fullmatch(text):
             return self._moment(text)
+        if name == gmv_max.PERIOD and _DAY.search(text):
+            return _DAY_OR_WORD.sub(lambda part: self._moment(part[0]) if part[1] else self._word(part[0]), text)
         if _ID.fullmatch(text) or (text.isdecimal() and _names_ids(name)):
             return self._id(text)
         if _NUMBER.fullmatch(text):
@@ -189,6 +227,11 @@ class Disguise:
         sign, whole, decimals, percent = shape.groups()
         if not int(whole + (decimals or "")):
             return text
+        if name in self._compared and not percent:
+            # Other figures of each row would have other sums than those of the requests above.
+            # To the cent at least, as their sums are, though TikTok leaves out last zeros.
+            last = Decimal(1).scaleb(-max(2, len(decimals or "")))
+            return f"{sign}{max(last, (abs(Decimal(text)) * self._part).quantize(last)):f}"
         chance = self._chance("figure", name, row, text)
         number = str(chance.randrange(1, 10 ** chance.randrange(1, 6)))
         places = "".join(chance.choice(string.digits) for _ in decimals or "")
@@ -222,7 +265,8 @@ class Disguise:
             case str() if _DAY.fullmatch(value):
                 return self._moment(value)
             case str() if value.isdecimal():
-                return self._id(value)
+                # Days before today are numbers as well.
+                return value if key in ("start", "end") else self._id(value)
             case str() if not _KEYWORD.fullmatch(value):
                 return self._letters(value)
             case _:
@@ -281,9 +325,10 @@ def _ids_in(value: Any, name: str) -> Iterator[str]:
                 yield from _ids_in(item, name)
         case bool() | None | float() | Decimal():
             return
+        case int() if name == gmv_max.PERIOD:
+            yield str(value)
         case int():
-            if _names_ids(name):
-                yield from _ID.findall(str(value))
+            yield from _ID.findall(str(value)) if _names_ids(name) else ()
         case _:
             text = str(value)
             nested = _nested(text)
@@ -302,8 +347,8 @@ def _is_long_number(word: str) -> bool:
 
 
 def _names_ids(name: str) -> bool:
-    """Whether a field of this name has IDs, as `campaign_id` and `ad_ids` do."""
-    return bool(re.search(r"(^|_)ids?(_|$)", name))
+    """Whether a field of this name has IDs, as `campaign_id` and `ad_ids` do; a period names rows, too."""
+    return name == gmv_max.PERIOD or bool(re.search(r"(^|_)ids?(_|$)", name))
 
 
 def _nested(text: str) -> Any:
@@ -344,8 +389,13 @@ def _words_of_catalog() -> Iterator[str]:
 # -- totals
 
 
-def _totalled(real: Sequence[Exchange], disguised: Sequence[Exchange], chance: Random) -> Iterator[Exchange]:
-    """The exchanges with totals that are those of their rows where they were before, and others where they were not."""
+def _totalled(
+    real: Sequence[Exchange], disguised: Sequence[Exchange], compared: Collection[str], chance: Random
+) -> Iterator[Exchange]:
+    """The exchanges with totals that are those of their rows where they were before, and others where they were not.
+
+    Totals of `compared` amounts that are not those of their rows stay as far apart as they are.
+    """
     groups = list(map(_group, real))
     real_sums, sums_now = _sums(groups, real), _sums(groups, disguised)
     for group, before, after in zip(groups, real, disguised, strict=True):
@@ -357,6 +407,8 @@ def _totalled(real: Sequence[Exchange], disguised: Sequence[Exchange], chance: R
         for name, value in totals.items():
             number = _decimal(value)
             if number is None or name not in sums_now[group]:
+                continue
+            if name in compared and number != real_sums[group][name]:
                 continue
             apart = 0 if number == real_sums[group][name] else 1 + chance.randrange(9)
             total = sums_now[group][name] + apart
