@@ -99,14 +99,14 @@ def test_a_record_of_gmv_max_by_period_replays_however_tiktok_writes_periods(hom
     for written in ("texts", "numbers"):
         home.door("gmv-max", {"periods": written})
         listening = Listening(httpx2.ASGITransport(home.world))
-        made = recorded(home, listening, values)
-        assert made.error is None
-        text = to_lines(made.record)
+        reading = recorded(home, listening, values)
+        assert reading.error is None
+        text = to_lines(reading.record)
         real = set(real_values([answer["data"] for answer in listening.answers]))
         assert [value for value in real if value in text] == []
         days = {day for value in real for day in re.findall(r"\d{4}-\d\d-\d\d", value)}
         assert [day for day in days if day in text] == []
-        assert replay(from_lines(text, "record")).rows == made.record.outcome["rows"] > 10
+        assert replay(from_lines(text, "record")).rows == reading.record.outcome["rows"] > 10
 
 
 @pytest.mark.slow
@@ -116,10 +116,10 @@ def test_a_record_of_gmv_max_by_period_replays_however_tiktok_writes_periods(hom
 )
 def test_what_a_run_compares_between_requests_agrees_in_a_record_as_well(home: Home, example: str) -> None:
     values = {**read((EXAMPLES / f"{example}.yaml").read_text("utf-8")).values, "account": SPEND["account"]}
-    made = recorded(home, httpx2.ASGITransport(home.world), values)
-    assert made.error is None
-    again = replay(from_lines(to_lines(made.record), "record"))
-    assert (again.error, again.rows) == (None, made.record.outcome["rows"])
+    reading = recorded(home, httpx2.ASGITransport(home.world), values)
+    assert reading.error is None
+    again = replay(from_lines(to_lines(reading.record), "record"))
+    assert (again.error, again.rows) == (None, reading.record.outcome["rows"])
 
 
 def test_a_period_and_no_id_mean_in_a_record_what_they_meant() -> None:
