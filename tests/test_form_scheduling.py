@@ -303,6 +303,14 @@ BY_AGE: dict[str, Any] = {"report_type": "audience", "data_level": "adgroup", "a
             ),
         ),
         (
+            {"schedule": {"every": "day", "at": "05:00"}, "metrics": ["spend", "reach"]},
+            (
+                "At 05:00 UTC, yesterday is not over in UTC-08:00 (2 of 3 ad accounts). "
+                "The earliest time with all figures is 10:00 UTC (11:00 in Europe/Berlin now). "
+                "It comes before Reach, which TikTok completes later."
+            ),
+        ),
+        (
             {"schedule": {"every": "day", "at": "09:00"}} | ONE,
             (
                 "At 09:00 UTC, TikTok has not completed yesterday in UTC-08:00 (1 of 1 ad accounts). "

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.freshness import complete_at, report_delay
+from adreel.datasets.freshness import complete_at, late_delays, report_delay
 from adreel.dates import offset_name
 from adreel.language import integer, listed, phrase
 from adreel.pipeline.lateness import late_offsets
@@ -40,7 +41,17 @@ def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: 
     )
     yesterday, delay = moment.astimezone(ZoneInfo(zone)).date() - timedelta(days=1), report_delay(dataset)
     complete = max(complete_at(yesterday, offset, delay) for offset in offsets)
-    return f"{words} {_earliest(complete, moment, zone)}"
+    sentences = (words, _earliest(complete, moment, zone), _later(dataset))
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _later(dataset: Dataset) -> str:
+    """The metrics that are not among all figures of that time, as they are later; empty if there are none."""
+    later = late_delays(dataset)
+    if not later:
+        return ""
+    names = listed(str(catalog.metrics()[name].title) for name in later)
+    return phrase("It comes before %(metrics)s, which TikTok completes later.", metrics=names)
 
 
 def _earliest(complete: datetime, moment: datetime, zone: str) -> str:
