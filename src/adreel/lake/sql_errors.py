@@ -18,7 +18,9 @@ _LINE = re.compile(r"\n+LINE (?P<line>\d+): (?P<text>[^\n]*)\n(?P<space> *)\^\s*
 """How DuckDB shows where it failed: the line, shortened with dots at either end, and below it a caret."""
 
 _UNGROUPED = re.compile(r'column "?(?P<name>[^"]+)"? must appear in the GROUP BY clause')
-_CONVERTED = re.compile(r"""(?:string|range:|format:) (?:'([^\n]*?)'|"([^\n]*?)")(?= to |,|\s|$)""")
+_CONVERTED = re.compile(r"""(?:string|range:|format:) (?:'([^\n]{0,300}?)'|"([^\n]{0,300}?)")(?= to |,|\s|$)""")
+"""Values of usual length: a query can make one of megabytes, whose search would need all its memory."""
+
 _FROM_COLUMN = re.compile(r'source column "?(\w+)"?')
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
