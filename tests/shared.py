@@ -10,10 +10,9 @@ import functools
 import os
 import sqlite3
 from collections import defaultdict
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkstemp
+from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,6 +21,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 
+from adreel.new_files import placed_once
 from adreel.sandbox import Sandbox
 from adreel.settings import Settings
 from adreel.store import Store
@@ -99,9 +99,5 @@ def begin_store(folder: Path) -> None:
     if not file.exists() and not (folder / "adreel.env").exists():
         folder.mkdir(mode=0o700, exist_ok=True)
         # Whole at once, for threads that open one home together.
-        handle, draft = mkstemp(dir=folder)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(_new_database())
-        with suppress(FileExistsError):
-            file.hardlink_to(draft)
-        Path(draft).unlink()
+        with placed_once(file) as draft:
+            draft.write_bytes(_new_database())

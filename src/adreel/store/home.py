@@ -6,11 +6,11 @@ import errno
 import os
 import stat
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from adreel.errors import StorageError
 from adreel.language import phrase
+from adreel.new_files import placed_once
 from adreel.settings import FILE_NAME
 
 DATABASE = "adreel.db"
@@ -65,7 +65,8 @@ def private_file(path: Path) -> Path:
     """
     try:
         if not path.exists():
-            _make(path)
+            with placed_once(path):
+                pass
         if not os.access(path, os.R_OK | os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
@@ -74,18 +75,6 @@ def private_file(path: Path) -> Path:
         ) from error
     close_to_others(path)
     return path
-
-
-def _make(path: Path) -> None:
-    """Makes the file elsewhere, and gives it its name when it is closed: another thread may lock it from then on."""
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
-    try:
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink()
 
 
 def close_to_others(path: Path) -> None:

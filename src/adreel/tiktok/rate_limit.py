@@ -10,12 +10,10 @@ this machine, or a database (`adreel.store.pace`). How much more than a second t
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from math import isfinite, nan
@@ -25,6 +23,7 @@ from typing import Any, NamedTuple, Protocol
 
 from adreel.errors import InputError, StorageError, ThrottledError
 from adreel.language import integer, phrase, shown_time
+from adreel.new_files import placed_once
 from adreel.tiktok.margin import Margin
 
 
@@ -467,17 +466,9 @@ def _make(path: Path) -> None:
     the busy time-out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
-    try:
-        with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_TABLES)
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink()
+    with placed_once(path) as draft, closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_TABLES)
 
 
 def _unusable(path: Path, error: Exception) -> str:
