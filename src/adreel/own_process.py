@@ -3,8 +3,7 @@
 Arrow imports pandas, where it is installed, with the first list that becomes an array: 34 MB and 0.4 s that only
 programs of people, which import adreel themselves, have a use for. Drivers of databases that need it have it.
 
-Arrow imports numpy, where it is installed, when it is imported itself: 17 MB of which a server has a use only for a
-comparison of versions. It then imports numpy by itself, and Arrow remains without.
+Arrow imports numpy, where it is installed, when it is imported itself: 17 MB that a server has no use for.
 """
 
 from __future__ import annotations
