@@ -24,8 +24,9 @@ from adreel.datasets.restatement import DayKind, amount
 from adreel.datasets.schema import NAME_COLUMNS, unit_mark
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, stream
+from adreel.lake.changed_rows import ChangedRowsHead
 from adreel.lake.filters import Filter, Kind, kind_of
-from adreel.language import Phrase, integer, listed, phrase, spoken_day
+from adreel.language import Phrase, integer, listed, phrase, phrases, spoken_day
 from adreel.store import SavedDataset
 from adreel.store.audit import AuditAction, Subject
 from adreel.web.changes import by_rank, is_by_currency, order_of
@@ -92,8 +93,9 @@ class ChangedLines:
     """The rows of a page, and what there is besides.
 
     `units` and `totals` are of each metric: its unit, and its changes over all rows, as texts. `orders` are the metrics
-    that rows can be sorted by with their titles, of money once for each currency. `left_out` counts rows that TikTok
-    did not restate, and `kinds` says what their days are; `order` says how rows are sorted.
+    that rows can be sorted by with their titles, of money once for each currency. `counts` says how many rows changed,
+    were added or removed. `left_out` counts rows that TikTok did not restate, and `kinds` says what their days are;
+    `order` says how rows are sorted.
     """
 
     metrics: tuple[MetricHead, ...]
@@ -105,9 +107,7 @@ class ChangedLines:
     orders: tuple[tuple[str, str], ...]
     chosen_order: str
     order: str
-    changed: int
-    added: int
-    removed: int
+    counts: str
     total: int
     left_out: int
     others: int
@@ -380,14 +380,26 @@ def _lines(found_rows: domain.ChangedRows, page: int, day: date | None, year: in
         orders=orders,
         chosen_order=f"{found_rows.by}:{currencies[0]}" if is_by_currency(found_rows) else found_rows.by or "",
         order=order_of(found_rows),
-        changed=head.changed,
-        added=head.added,
-        removed=head.removed,
+        counts=_counts(head),
         total=head.total,
         left_out=sum(found_rows.left_out.values()),
         others=sum(found_rows.day_kinds.get(kind, 0) for kind in domain.NOT_RESTATED),
         kinds=_days_of_others(found_rows.day_kinds),
     )
+
+
+def _counts(head: ChangedRowsHead) -> str:
+    """How many rows changed, were added or removed, without those that none did."""
+    parts = []
+    if head.changed:
+        words = phrases("%(rows)s row changed", "%(rows)s rows changed", head.changed, rows=integer(head.changed))
+        parts.append(words)
+    if head.added:
+        parts.append(phrases("%(rows)s row added", "%(rows)s rows added", head.added, rows=integer(head.added)))
+    if head.removed:
+        words = phrases("%(rows)s row removed", "%(rows)s rows removed", head.removed, rows=integer(head.removed))
+        parts.append(words)
+    return listed(parts)
 
 
 def _days_of_others(counts: Mapping[DayKind, int]) -> str:
