@@ -350,6 +350,24 @@ def test_countries_have_their_names(world: Home) -> None:
     assert len(chart_of(page["breakdown_days.country_code"])["panels"][0]["series"]) == 5
 
 
+def test_catalogs_are_summed_and_their_products_only_compared(world: Home, tmp_path: Path) -> None:
+    dataset, page, rows = of_example(world, "spend_by_catalog", CardChoices(currency="USD", days=None))
+    spent: dict[str, float] = defaultdict(float)
+    for each in rows:
+        if each["currency"] == "USD" and each["stat_time_day"] not in page.facts.open_days:
+            spent[each["catalog_id"]] += float(each["spend"])
+    shown_cost = by(page["breakdown.catalog_id"], "id", "spend")
+    assert shown_cost == {catalog_id: pytest.approx(cost) for catalog_id, cost in spent.items()}
+    assert column(page["totals"], "spend") == [pytest.approx(sum(spent.values()))]
+    assert "sums can be lower than without it" in notes_text(page["totals"])
+    of_products = replace(dataset, breakdowns=("product_id",))
+    sold = [row(product_id=product, spend=spend, timezone="UTC") for product, spend in (("11", 3), ("12", 4))]
+    page = shown(lake_with(tmp_path, of_products, sold), of_products)
+    assert "may count for several values of Product ID" in (page["totals"].refusal or "")
+    panel = chart_of(page["breakdown_days.product_id"])["panels"][0]
+    assert {series["name"]: max(filter(None, series["values"])) for series in panel["series"]} == {"11": 3, "12": 4}
+
+
 def test_entities_are_counted_by_status(world: Home) -> None:
     _, page, rows = of_example(world, "ads")
     assert by(page["kinds.secondary_status"], "id", ROWS) == Counter(row["secondary_status"] for row in rows)

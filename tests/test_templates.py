@@ -24,6 +24,8 @@ from form_page import Pairs, sent
 from home import make_home
 from web_home import Site, Visit, open_site, words_of
 
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -85,9 +87,13 @@ def test_pages_api_and_command_line_list_the_same_templates(shop: Site) -> None:
         assert template.question in printed
 
 
-def test_every_report_has_a_template() -> None:
-    reports = {report.name for report in catalog.REPORTS.values() if not report.deprecated}
-    assert {template.values["report"] for template in catalog.TEMPLATES.values()} == reports
+def test_every_report_and_every_type_of_report_has_a_template_and_an_example() -> None:
+    examples = [yaml.safe_load(path.read_text("utf-8")) for path in EXAMPLES.glob("*.yaml")]
+    types = next(menu for menu in catalog.REPORTS["performance"].menus if menu.name == "report_type")
+    every = {("performance", choice.value) for choice in types.choices}
+    every |= {(name, "basic") for name, report in catalog.REPORTS.items() if not report.deprecated}
+    for files in (examples, [template.values for template in catalog.TEMPLATES.values()]):
+        assert every <= {(values["report"], values.get("report_type", "basic")) for values in files}
 
 
 def test_lists_are_folded_after_the_templates_of_results(shop: Site) -> None:

@@ -14,6 +14,7 @@ from adreel.charts.daily_lists import charted, columns, has_returns, key_columns
 from adreel.charts.definitions import (
     CARDS,
     ENTITY_NAMES,
+    ID_NOUNS,
     KINDS,
     LATE,
     MONEY,
@@ -24,7 +25,6 @@ from adreel.charts.definitions import (
     RETURNS,
     SHARING,
     SHARING_PART,
-    SHOP_NOUNS,
     Axis,
     CardKind,
     CardSpec,
@@ -384,7 +384,7 @@ def _cheapest(card: CardSpec, figures: Sequence[CardFigure]) -> tuple[str, str] 
 
 def _noun(axis: CardAxis) -> str:
     """What an axis groups by, within a sentence."""
-    return KINDS.get(axis.by) or SHOP_NOUNS.get(axis.by) or within_sentence(axis.title)
+    return KINDS.get(axis.by) or ID_NOUNS.get(axis.by) or within_sentence(axis.title)
 
 
 def _capital(text: str) -> str:

@@ -175,10 +175,13 @@ SHARING_PART = frozenset(
         "minis_id",
         "video_material_id",
         "bucket_id",
+        "catalog_id",
         *smart_plus.NAMES.values(),
     ]
 )
 """Breakdowns whose values partition a part: TikTok returns no row for the rest, so sums can be below the total.
+
+An ad group has one catalog at most, as its field `catalog_id` says.
 
 In every other breakdown an impression may have several values (interests, hashtags, the products of a carousel), or it
 is unknown whether it does; its values are never summed.
@@ -187,8 +190,11 @@ is unknown whether it does; its values are never summed.
 OVERLAPPING_MATERIALS = frozenset(["image"])
 """Creative assets of which one ad may show several at once, so that an impression counts for each."""
 
-SLOW = ("country_code", "age", "gender", "platform", "placement", "ad_type", "ac", "language")
-"""Breakdowns with few values, suited for a line per value."""
+SLOW = (
+    *("country_code", "age", "gender", "platform", "placement", "ad_type", "ac", "language"),
+    *("catalog_id", "product_set_id", "product_id", "sku_id"),
+)
+"""Breakdowns with a line per value: those with few values, and parts of catalogs, which are followed day by day."""
 
 TRAITS = (
     "objective_type",
@@ -252,10 +258,18 @@ KINDS: Mapping[str, str] = MappingProxyType(
 )
 """Columns of entity lists suited for counting by, with their nouns for titles."""
 
-SHOP_NOUNS: Mapping[str, str] = MappingProxyType(
-    {"item_group_id": Phrase("product"), "item_id": Phrase("post"), "room_id": Phrase("LIVE session")}
+ID_NOUNS: Mapping[str, str] = MappingProxyType(
+    {
+        "item_group_id": Phrase("product"),
+        "item_id": Phrase("post"),
+        "room_id": Phrase("LIVE session"),
+        "catalog_id": Phrase("catalog"),
+        "product_set_id": Phrase("product set"),
+        "product_id": Phrase("product"),
+        "sku_id": "SKU",
+    }
 )
-"""What rows of GMV Max stand for, with their nouns for titles."""
+"""What ids of rows stand for, with their nouns for titles."""
 
 PICTURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
