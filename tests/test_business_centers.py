@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -10,7 +11,7 @@ import pytest
 
 from adreel.errors import ExitCode
 from adreel.simulator.api.business_centers import IDS
-from home import SPEND, Home
+from home import SPEND, Home, make_home
 from web_home import open_site
 
 _EMPTY = dict.fromkeys(SPEND)
@@ -71,7 +72,9 @@ def test_transactions_of_further_days_join_those_that_the_table_has(home: Home) 
     assert orjson.loads(sent["filtering"]) == times
 
 
-def test_transactions_of_more_than_a_year_and_of_the_business_center_itself(home: Home) -> None:
+def test_transactions_of_more_than_a_year_and_of_the_business_center_itself(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", days=500)
+    home.add_account()
     dates = {"start": "2025-10-01", "end": "2026-11-20"}
     values = {**TRANSACTIONS, "dates": dates, "business_centers": [IDS[0]], "transaction_level": "bc"}
     assert home.json("plan", "-f", home.file(**values))["requests"] >= 3
@@ -187,3 +190,52 @@ def test_the_business_centers_are_a_table_of_their_own(home: Home) -> None:
     with open_site(home) as site:
         for page in ("", "/data", "/cards", "/settings", "/restatements", "/versions"):
             assert "Unexpected error" not in site.visit("admin").good(f"/datasets/centers{page}")
+
+
+def test_costs_are_what_the_reports_of_the_same_ad_accounts_sum_up_to_in_utc(home: Home) -> None:
+    hours = {"account": "demo", "time_dimension": "hour", "dates": {"start": "2026-11-12", "end": "2026-11-21"}}
+    basic = {"report": "performance", "data_level": "advertiser", "metrics": ["spend"]}
+    shop = {"report": "gmv_max", "gmv_max_level": "account", "metrics": ["cost", "net_cost"]}
+    for name, values in (("basic", basic), ("shop", shop)):
+        home.good("run", "-f", home.file(**dict.fromkeys(SPEND) | hours | values | {"name": name}), "--yes")
+    home.good("run", "-f", home.file(**COSTS, business_centers=[IDS[0]]), "--yes")
+    utc = "CAST(stat_time_hour - INTERVAL 1 HOUR * CAST(replace(left(timezone, 6), 'UTC', '') AS INTEGER) AS DATE)"
+    spent = f"""SELECT advertiser_id, {utc} AS day, spend FROM basic
+                UNION ALL SELECT advertiser_id, {utc}, cost FROM shop"""
+    by_day = f"SELECT advertiser_id, day, sum(spend) AS spend FROM ({spent}) GROUP BY ALL"
+    rows = home.rows(
+        f"SELECT currency, amount, tax_amount, cash_amount, spend FROM costs JOIN ({by_day}) AS reports"
+        " ON costs.advertiser_id = reports.advertiser_id AND cost_date = day"
+    )
+    assert {row["currency"] for row in rows} == {"USD", "EUR", "JPY"}
+    for row in rows:
+        # The shop of the ad account in yen is not in the list of shops, so that only its basic cost was read.
+        assert row["amount"] > row["spend"] if row["currency"] == "JPY" else row["amount"] == row["spend"]
+        assert row["amount"] > row["cash_amount"] > 10 * row["tax_amount"] * 0.7 > 0
+
+
+def test_balances_fall_by_the_costs_and_rise_by_what_was_added(home: Home) -> None:
+    until_now = {"dates": {"start": "2026-11-16", "end": "today"}, "business_centers": [IDS[0]]}
+    balances = {**dict.fromkeys(SPEND), "name": "Balances", "account": "demo", "report": "balances"}
+
+    def left() -> dict[str, tuple[float, float]]:
+        for values in (balances, COSTS | until_now):
+            home.good("run", "-f", home.file(**values), "--yes")
+        of_now = (
+            "SELECT advertiser_id, cash_balance AS cash FROM balances QUALIFY balance_date = max(balance_date) OVER ()"
+        )
+        paid = "SELECT advertiser_id, sum(cash_amount + tax_amount) AS paid FROM costs GROUP BY ALL"
+        rows = home.rows(f"SELECT * FROM ({of_now}) JOIN ({paid}) USING (advertiser_id)")
+        return {row["advertiser_id"]: (row["cash"], row["paid"]) for row in rows}
+
+    before = left()
+    home.later(6)
+    after = left()
+    home.good("run", "-f", home.file(**TRANSACTIONS | until_now), "--yes")
+    added = "amount_type = 'POSITIVE' AND billing_type = 'CASH' AND created_local > TIMESTAMP '2026-11-22 12:00:00'"
+    sums = home.rows(f"SELECT advertiser_id, sum(amount) AS added FROM transactions WHERE {added} GROUP BY ALL")
+    assert len(sums) == 3
+    for row in sums:
+        (first, paid_before), (last, paid) = before[row["advertiser_id"]], after[row["advertiser_id"]]
+        assert last - first == pytest.approx(row["added"] - (paid - paid_before))
+        assert 0 < row["added"] < first

@@ -8,7 +8,6 @@ from adreel.simulator.api.grants import access_token, bad_code, read_code
 from adreel.simulator.control.state import Simulator
 from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.hashing import word
-from adreel.simulator.world.money import currency_of
 
 SCOPES = (1, 2, 3, 4, 6, 10)
 _MOST_IDS = 100
@@ -134,6 +133,9 @@ def advertiser_info(call: Call) -> Reply:
     listed = []
     for advertiser in chosen:
         record = _record(advertiser)
+        if "balance" in shown:
+            left = call.simulator.ledger().balance(advertiser)
+            record["balance"] = (left.cash + left.credit) / 100
         listed.append({name: record[name] for name in dict.fromkeys(shown)})
     return reply({"list": listed})
 
@@ -159,7 +161,6 @@ def _record(advertiser: SimulatedAdvertiser) -> dict[str, object]:
         "email": "a***@example.com",
         "license_url": None,
         "country": advertiser.country,
-        "balance": currency_of(advertiser.currency).worth((100 + word(advertiser.id, "balance") % 900_000) / 100),
         "create_time": advertiser.created,
         "display_timezone": advertiser.display_timezone,
         "owner_bc_id": str(7_000_000_000_000_000_100),

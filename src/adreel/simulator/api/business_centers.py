@@ -13,7 +13,9 @@ from adreel.simulator.api.call import Call, Reply, page_info, paged, reply
 from adreel.simulator.api.errors import ApiError, bad
 from adreel.simulator.api.params import read_day
 from adreel.simulator.world.advertisers import SimulatedAdvertiser
+from adreel.simulator.world.calendar import day_number
 from adreel.simulator.world.hashing import word
+from adreel.simulator.world.ledger import Payment
 from adreel.simulator.world.money import currency_of
 
 _MOST = 50
@@ -90,9 +92,8 @@ def _page(call: Call, name: str, rows: Sequence[Mapping[str, object]], **more: o
 
 
 def _balance(call: Call, advertiser: SimulatedAdvertiser) -> dict[str, object]:
-    currency, day = currency_of(advertiser.currency), call.simulator.clock.now.date()
-    cash = round(currency.worth((1_000 + word(advertiser.id, "cash", day.toordinal()) % 900_000) / 100), 2)
-    credit = round(currency.worth((word(advertiser.id, "credit") % 50_000) / 100), 2)
+    left = call.simulator.ledger().balance(advertiser)
+    whole, cash, credit = (cents / 100 for cents in (left.cash + left.credit, left.cash, left.credit))
     return {
         "advertiser_id": advertiser.id,
         "advertiser_name": advertiser.name,
@@ -102,8 +103,8 @@ def _balance(call: Call, advertiser: SimulatedAdvertiser) -> dict[str, object]:
         "currency": advertiser.currency,
         "company": advertiser.name,
         "create_time": advertiser.created,
-        "account_balance": round(cash + credit, 2),
-        "valid_account_balance": round(cash + credit, 2),
+        "account_balance": whole,
+        "valid_account_balance": whole,
         "frozen_balance": 0,
         "tax": 0,
         "cash_balance": cash,
@@ -123,53 +124,50 @@ def transactions(call: Call) -> Reply:
     first, last = _times(call)
     if level == "PAYMENT_PORTFOLIO":
         return _page(call, "transaction_list", [])
+    ledger = call.simulator.ledger()
     # A Business Center has the transactions of the ad accounts that it owns; the first owns all.
     owned = accounts_of(call, bc_id) if bc_id == IDS[0] else ()
-    owners: Sequence[SimulatedAdvertiser | None] = [None] if level == "BC" else owned
-    now = call.simulator.clock.now.replace(tzinfo=None)
-    rows = [
-        _transaction(bc_id, owner, at)
-        for owner in owners
-        for day in _days(first.date(), last.date())
-        for at in _moments(bc_id if owner is None else owner.id, day)
-        if first <= at <= min(last, now)
-    ]
+    payments = [(owner, payment) for owner in owned for payment in ledger.payments(owner, first, last)]
+    if level == "BC":
+        rows = [_transfer(bc_id, owner, payment) for owner, payment in payments if payment.added]
+    else:
+        rows = [_transaction(bc_id, owner, payment) for owner, payment in payments]
     return _page(call, "transaction_list", rows)
 
 
-def _moments(who: str, day: date) -> list[datetime]:
-    """When there were transactions: on two days of seven."""
-    dice = word(who, "transaction", day.toordinal())
-    start = datetime(day.year, day.month, day.day)  # noqa: DTZ001  # in the ad account's zone
-    return [start + timedelta(seconds=dice % 86_400)] if dice % 7 < 2 else []
-
-
-def _transaction(bc_id: str, owner: SimulatedAdvertiser | None, at: datetime) -> dict[str, object]:
-    who = bc_id if owner is None else owner.id
-    dice = word(who, "amount", at.toordinal())
-    currency = currency_of("USD" if owner is None else owner.currency)
-    subtotal = round(currency.worth((1_000 + dice % 200_000) / 100), 2)
-    tax = round(subtotal / 10, 2)
-    added = dice % 3 == 0
+def _transaction(bc_id: str, owner: SimulatedAdvertiser, payment: Payment) -> dict[str, object]:
     return {
-        "transaction_id": f"{who}{at:%Y%m%d}",
-        "account_id": None if owner is None else owner.id,
-        "account_name": None if owner is None else owner.name,
+        "transaction_id": f"{owner.id}{payment.at:%Y%m%d%H%M}",
+        "account_id": owner.id,
+        "account_name": owner.name,
         "bc_id": bc_id,
         "bc_name": _NAMES[IDS.index(bc_id)],
-        "amount": round(subtotal + tax, 2),
-        "subtotal": subtotal,
-        "tax_amount": tax,
-        "currency": "USD" if owner is None else owner.currency,
-        "amount_type": "POSITIVE" if added else "NEGATIVE",
-        "transaction_type": "ADD_BALANCE" if added else "BILL_PAYMENT",
-        "billing_type": "CASH" if dice % 5 else "CREDIT",
+        "amount": (payment.subtotal + payment.tax) / 100,
+        "subtotal": payment.subtotal / 100,
+        "tax_amount": payment.tax / 100,
+        "currency": owner.currency,
+        "amount_type": "POSITIVE" if payment.added else "NEGATIVE",
+        "transaction_type": "ADD_BALANCE" if payment.added else "BILL_PAYMENT",
+        "billing_type": payment.billing,
         "timezone": "UTC+00:00",
-        "create_time": f"{at:%Y-%m-%d %H:%M:%S}",
-        "invoice_id": f"{dice % 10**9:09}",
-        "serial_number": f"TT{dice % 10**6:06}",
+        "create_time": f"{payment.at:%Y-%m-%d %H:%M:%S}",
+        "invoice_id": f"{word(owner.id, 'invoice', payment.at.toordinal()) % 10**9:09}",
+        "serial_number": f"TT{word(owner.id, 'serial', payment.at.toordinal()) % 10**6:06}",
         "payment_portfolio_id": None,
         "payment_portfolio_name": None,
+    }
+
+
+def _transfer(bc_id: str, owner: SimulatedAdvertiser, payment: Payment) -> dict[str, object]:
+    """What was added to the Business Center's own balance for that of an ad account, in US dollars."""
+    dollars = currency_of(owner.currency).dollars(payment.subtotal) / 100
+    return _transaction(bc_id, owner, payment) | {
+        "transaction_id": f"{bc_id[-6:]}{owner.id}{payment.at:%Y%m%d%H%M}",
+        "account_id": None,
+        "account_name": None,
+        "amount": dollars,
+        "subtotal": dollars,
+        "currency": "USD",
     }
 
 
@@ -203,10 +201,6 @@ def _check_range(first: date, last: date) -> None:
         raise bad("filtering: The time range must be 1 to 365 days.")
 
 
-def _days(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
-
-
 def costs(call: Call) -> Reply:
     """GET /bc/account/cost/get/."""
     bc_id = _bc_id(call, finance=True)
@@ -218,21 +212,23 @@ def costs(call: Call) -> Reply:
         else (read_day("start_date", ends[0]), read_day("end_date", ends[1]))
     )
     _check_range(first, last)
-    rows = [_cost(advertiser, _days(first, min(last, today))) for advertiser in accounts_of(call, bc_id)]
+    start, end = day_number(first), day_number(min(last, today))
+    rows = [_cost(call, advertiser, start, end) for advertiser in accounts_of(call, bc_id)]
     return _page(call, "cost_list", rows)
 
 
-def _cost(advertiser: SimulatedAdvertiser, days: Sequence[date]) -> dict[str, object]:
-    currency = currency_of(advertiser.currency)
-    cash = sum(round(currency.worth(word(advertiser.id, "cost", day.toordinal()) % 90_000 / 100), 2) for day in days)
-    credit = sum(round(currency.worth(word(advertiser.id, "free", day.toordinal()) % 9_000 / 100), 2) for day in days)
+def _cost(call: Call, advertiser: SimulatedAdvertiser, start: int, end: int) -> dict[str, object]:
+    cash = credit = tax = 0
+    if start <= end:
+        costs = call.simulator.ledger().costs(advertiser, start, end)
+        cash, credit, tax = (int(part.sum()) for part in (costs.cash, costs.credit, costs.tax))
     return {
         "advertiser_id": advertiser.id,
         "advertiser_name": advertiser.name,
-        "amount": round(cash + credit, 2),
-        "cash_amount": round(cash, 2),
-        "grant_amount": round(credit, 2),
-        "tax_amount": 0,
+        "amount": (cash + credit) / 100,
+        "cash_amount": cash / 100,
+        "grant_amount": credit / 100,
+        "tax_amount": tax / 100,
         "currency": advertiser.currency,
     }
 

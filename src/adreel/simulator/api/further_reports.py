@@ -1,8 +1,8 @@
 """Further types of report/integrated/get: TT_SHOP, PLAYABLE_MATERIAL and BC (docs 1738864835805186, 1803073629472770,
 1803073899092993 and 1775747432712194).
 
-Their worlds are small and of their own: old Seller Center campaigns, playable ads, and what ad accounts of Business
-Centers spend.
+The worlds of old Seller Center campaigns and playable ads are small and of their own; what ad accounts of Business
+Centers spend is what their other reports sum up to.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from adreel.simulator.api.business_centers import accounts_of, readable_center
 from adreel.simulator.api.call import Call, Reply, page_info, reply
 from adreel.simulator.api.errors import NotSimulatedError, bad, bad_metrics, conflict
 from adreel.simulator.api.params import strings_of
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
+from adreel.simulator.world.calendar import day_number
 from adreel.simulator.world.hashing import word
+from adreel.simulator.world.money import currency_of
 
 COUNTRIES = ("US", "GB")
 PLAYABLE_FIGURES = (
@@ -148,28 +151,49 @@ def _center(call: Call) -> Reply:
         groupings.append(("advertiser_id", "stat_time_day"))
     query = _read(call, groupings, CENTER_FIGURES, day_span=365)
 
+    days = [day for day in query.days if day <= now.date()]
+
     def facts() -> Iterator[Fact]:
         for advertiser in accounts_of(call, bc_id):
-            for day in (day for day in query.days if day <= now.date()):
-                for country in COUNTRIES:
+            for day, of_day in zip(days, _spent(call, advertiser, days), strict=True):
+                dice = word(advertiser.id, "country", day.toordinal())
+                for country, part in zip(COUNTRIES, _halves(of_day, dice % 100), strict=True):
                     where = {"advertiser_id": advertiser.id, "country_code": country}
-                    yield where | _stamp(day), _center_figures(word(advertiser.id, country, day.toordinal()), day, now)
+                    yield where | _stamp(day), _completed(part, day, now)
 
     return _answer(call, query, facts())
 
 
-def _center_figures(dice: int, day: date, now: datetime) -> Figures:
-    """What an ad account spent on a day in a country, as far as TikTok has completed it."""
-    cash, voucher, coupon = dice % 20_000, dice // 7 % 3_000, dice // 11 % 500
-    figures = {
-        "spend": cash + voucher + coupon,
-        "impressions": dice % 9_000,
-        "reach": dice % 5_000,
-        "cash_spend": cash,
-        "voucher_spend": voucher,
-        "cashback_coupon_spend": coupon,
-        "tax_spend": cash // 10,
-    }
+def _spent(call: Call, advertiser: SimulatedAdvertiser, days: Sequence[date]) -> Iterator[Figures]:
+    """What an ad account spent on days in UTC, in the Business Center's currency, US dollars."""
+    if not days:
+        return
+    costs = call.simulator.ledger().costs(advertiser, day_number(days[0]), day_number(days[-1]))
+    currency = currency_of(advertiser.currency)
+    for place in range(len(days)):
+        parts = (costs.cash, costs.credit - costs.coupons, costs.coupons, costs.tax)
+        cash, voucher, coupon, tax = (currency.dollars(int(part[place])) for part in parts)
+        views = int(costs.impressions[place])
+        yield {
+            "spend": cash + voucher + coupon,
+            "impressions": views,
+            "reach": views * 2 // 3,
+            "cash_spend": cash,
+            "voucher_spend": voucher,
+            "cashback_coupon_spend": coupon,
+            "tax_spend": tax,
+        }
+
+
+def _halves(figures: Figures, percent: int) -> tuple[Figures, Figures]:
+    """Figures divided among two countries; money that was spent stays the sum of its parts."""
+    first = {name: value * percent // 100 for name, value in figures.items()}
+    first["spend"] = first["cash_spend"] + first["voucher_spend"] + first["cashback_coupon_spend"]
+    return first, {name: value - first[name] for name, value in figures.items()}
+
+
+def _completed(figures: Figures, day: date, now: datetime) -> Figures:
+    """The figures of a day as far as TikTok has completed them."""
     over = datetime.combine(day, time(), UTC) + _DAY
     return {name: 0 if over + timedelta(hours=_LATE_HOURS.get(name, -24)) > now else figures[name] for name in figures}
 

@@ -22,10 +22,12 @@ from adreel.simulator.world.clock import Clock
 from adreel.simulator.world.config import WorldConfig
 from adreel.simulator.world.figures import Lags
 from adreel.simulator.world.hashing import word
+from adreel.simulator.world.ledger import DailyCosts, Ledger
 from adreel.simulator.world.memory import Memory
 from adreel.simulator.world.shops import Shops, SimulatedShop
 
 _REPORT_BYTES = 64 << 20
+_COST_BYTES = 4 << 20
 _LOG = 100_000
 
 
@@ -107,6 +109,7 @@ class Simulator:
     new_fields: dict[str, dict[str, object]] = field(init=False)
     reports: ReportMemory = field(init=False)
     pages: Memory[tuple[bytes, bool]] = field(init=False)
+    costs: Memory[DailyCosts] = field(init=False)
     revoked: set[str] = field(init=False)
     used_codes: set[str] = field(init=False)
     removed: dict[str, bool] = field(init=False)
@@ -131,6 +134,7 @@ class Simulator:
         self.lags = Lags(self.config.restate_days)
         self.reports = ReportMemory(_REPORT_BYTES)
         self.pages = Memory(self.config.page_cache_mb << 20, lambda page: len(page[0]))
+        self.costs = Memory(_COST_BYTES, lambda costs: costs.nbytes)
         self.reset()
 
     def reset(self) -> None:
@@ -158,6 +162,7 @@ class Simulator:
         self.clock = Clock.at(now, self.world.first_day, config.restate_days, late=config.uses_late_figures)
         self.reports.clear()
         self.pages.clear()
+        self.costs.clear()
 
     def catch_up(self) -> None:
         """Goes on to the machine's hour, in a world that lives by it."""
@@ -184,6 +189,10 @@ class Simulator:
     def shop_owner(self, shop: SimulatedShop) -> int:
         """The index of the advertiser that has the shop's authorization now."""
         return self.shop_owners.get(shop.id, shop.owner)
+
+    def ledger(self) -> Ledger:
+        """What the ad accounts cost and paid until now."""
+        return Ledger(self.world, self.shops, self.clock, self.lags, self.costs)
 
     def scene(self, query: Query) -> Scene:
         """What a report is made from."""

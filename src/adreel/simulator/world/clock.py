@@ -70,6 +70,13 @@ class Clock:
         edges = start * HALF_HOURS + 2 * np.arange(len(hours) + 1, dtype=np.int64) + shift
         return self._slices(edges, start + hours // 24, hours, offset, late_hours)
 
+    def by_utc_day(self, start: int, end: int, offset: int) -> Slices:
+        """One slot per day in UTC, of the hours of the advertiser's clock that begin in it; no figures are late."""
+        starts = -(-(np.arange(start, end + 2, dtype=np.int64) * _DAY + offset) // 60) * 2
+        midnights = np.arange(starts[0] // HALF_HOURS + 1, starts[-1] // HALF_HOURS + 1, dtype=np.int64) * HALF_HOURS
+        edges = np.union1d(starts, midnights)
+        return self._slices(edges, edges[:-1] // HALF_HOURS, np.searchsorted(edges, starts[:-1]), offset, 0)
+
     def whole(
         self, start: int, end: int, offset: int, *, late_hours: int, shift: int = 0, daily: bool = False
     ) -> Slices:

@@ -16,6 +16,10 @@ class Currency:
         """An amount of US dollars converted to this currency, in whole coins."""
         return round(100 * dollars) * self.rate // 100 * self.coin / 100
 
+    def dollars(self, hundredths: int) -> int:
+        """Hundredths of a unit of this currency as US cents."""
+        return hundredths * 100 // (self.rate * self.coin)
+
 
 _CURRENCIES = {
     "AUD": Currency(150),
