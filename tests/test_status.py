@@ -12,7 +12,7 @@ import pytest
 
 from adreel.access import Actor, Guard
 from adreel.monitoring.status import home_status
-from adreel.store import Level, RequestCounts, Role, RunOutcome, RunState
+from adreel.store import Account, Level, RequestCounts, Role, RunOutcome, RunState
 from adreel.store.file_locks import FileLocks
 from home import Home
 from test_metrics import add_worker, change
@@ -212,3 +212,25 @@ def test_an_account_that_needs_reconnecting_is_named(site: Site) -> None:
 
 def test_a_home_without_anything_says_so(home: Home) -> None:
     assert "0 running, 0 queued, 0 datasets and 0 accounts to look at, 0 workers." in home.good("status").stderr
+
+
+def test_ad_accounts_that_no_dataset_reads_are_named_with_a_way_to_a_dataset(site: Site) -> None:
+    visit, ids = site.visit("admin"), [each.advertiser_id for each in site.store.accounts.advertisers(demo(site))]
+    assert visit.get("/api/v1/status").json()["unread"] == []
+    site.home.good("datasets", "create", "-f", site.home.file(name="Some", advertisers=ids[:1]))
+    # A list has no figures, and a report of Business Centers reads no ad accounts.
+    lists = dict.fromkeys(("report_type", "data_level", "id_dimension", "time_dimension", "metrics", "dates"))
+    site.home.good("datasets", "create", "-f", site.home.file(**lists, name="List", report="campaigns"))
+    unread = visit.get("/api/v1/status").json()["unread"]
+    assert sorted(each["advertiser_id"] for each in unread) == sorted(ids[1:])
+    names = ", ".join(each["advertiser_name"] for each in unread)
+    assert f"No dataset reads 2 ad accounts: {names}. Create dataset" in visit.words("/home/state")
+    assert unread == site.home.json("status")["unread"]
+    assert all(each["advertiser_id"] in site.home.good("status").stdout for each in unread)
+    site.home.good("datasets", "create", "-f", site.home.file(name="All"))
+    assert "No dataset reads" not in visit.words("/home/state")
+    assert visit.get("/api/v1/status").json()["unread"] == []
+
+
+def demo(site: Site) -> Account:
+    return site.store.accounts.get("demo")

@@ -42,6 +42,9 @@ def _print(state: HomeStatus) -> None:
     ]
     if trouble:
         print_table(("needs attention", "status", "reason"), trouble)
+    if state.unread:
+        unread = [(each.advertiser_name, each.advertiser_id, each.account) for each in state.unread]
+        print_table(("ad account without a dataset", "ID", "account"), unread)
     if state.publishing:
         lag_heads = ("destination", "datasets behind", "oldest version (UTC)", "failed tries")
         lags = [(lag.destination, lag.datasets, lag.oldest_at, lag.failed_tries) for lag in state.publishing]

@@ -11,9 +11,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from adreel.access import Guard, RoleRight
+from adreel.catalog.report_types import CENTER_SPEND
 from adreel.clock import wall_clock
-from adreel.connections import app_id_in_use
+from adreel.connections import app_id_in_use, covered
 from adreel.datasets.status import Standing, standings
+from adreel.datasets.stored import source_of
 from adreel.destinations.status import PublishLag, failing, publish_lags
 from adreel.errors import ForbiddenError
 from adreel.language import integer, phrase, phrases, shown_time
@@ -25,6 +27,9 @@ from adreel.store.app_requests import PERIOD
 from adreel.tiktok.rate_limit import limits_for
 
 DAY = timedelta(days=1)
+
+ALL = "all"
+"""The value of `advertisers` in datasets that read all ad accounts of their account."""
 
 MOST_QUEUED = 100
 """Runs of the queue that are listed; their number is of all."""
@@ -104,6 +109,16 @@ class AccountTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadAdvertiser:
+    """An ad account of whose figures no dataset of its account reads any."""
+
+    account_id: int
+    account: str
+    advertiser_id: str
+    advertiser_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerLoad:
     """A process that takes runs from the queue, and how many it has."""
 
@@ -154,7 +169,8 @@ class AppBudget:
 class HomeStatus:
     """The state at the time `at`; `workers` is None for who may not see them.
 
-    `publishing` are the destinations that are behind.
+    `publishing` are the destinations that are behind, `unread` the ad accounts that no dataset reads, once there are
+    datasets.
     """
 
     at: datetime
@@ -166,6 +182,7 @@ class HomeStatus:
     publications: tuple[FailingPublication, ...]
     publishing: tuple[PublishLag, ...]
     accounts: tuple[AccountTrouble, ...]
+    unread: tuple[UnreadAdvertiser, ...]
     workers: tuple[WorkerLoad, ...] | None
     apps: tuple[AppBudget, ...]
 
@@ -194,6 +211,7 @@ def home_status(store: Store, guard: Guard, settings: Settings, now: datetime) -
         publications=tuple(_publications(store, visible, now)),
         publishing=tuple(lag for lag in publish_lags(store, visible.values(), now) if lag.datasets),
         accounts=tuple(_accounts(guard)),
+        unread=tuple(_unread(store, guard)) if visible else (),
         workers=workers if _sees_workers(guard) else None,
         apps=tuple(_apps(store, guard, settings, now)),
     )
@@ -282,6 +300,19 @@ def _accounts(guard: Guard) -> Iterator[AccountTrouble]:
                 else phrase("The access token is revoked. Reconnect the account.")
             )
             yield AccountTrouble(account.id, account.name, account.status.value, words)
+
+
+def _unread(store: Store, guard: Guard) -> Iterator[UnreadAdvertiser]:
+    """By account, and by name. Datasets that the person does not see read their ad accounts all the same."""
+    for account in guard.accounts():
+        advertisers = covered(store.accounts.advertisers(account), account.selection, all_needed=False).advertisers
+        left = {advertiser.id: advertiser.name for advertiser in advertisers}
+        for values in (source_of(saved).values for saved in store.datasets.list(account)):
+            if values.get("metrics") and values.get("report") != CENTER_SPEND:
+                read = values.get("advertisers") or ALL
+                left = {} if read == ALL else {name: left[name] for name in left if name not in read}
+        for advertiser_id, name in sorted(left.items(), key=lambda item: item[1].casefold()):
+            yield UnreadAdvertiser(account.id, account.name, advertiser_id, name)
 
 
 def _workers(store: Store, wall: datetime) -> Iterator[WorkerLoad]:

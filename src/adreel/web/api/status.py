@@ -96,6 +96,15 @@ class AccountTroubleAnswer(Answer):
     words: str = Field(examples=["The access token is revoked. Reconnect the account."])
 
 
+class UnreadAdvertiserAnswer(Answer):
+    """An ad account of whose figures no dataset of its account reads any."""
+
+    account_id: int = Field(examples=[1])
+    account: str = Field(examples=["demo"])
+    advertiser_id: str = Field(examples=["7000000000000000001"])
+    advertiser_name: str = Field(examples=["Nordlicht DE"])
+
+
 class WorkerAnswer(Answer):
     """A process that executes runs."""
 
@@ -139,6 +148,9 @@ class StatusAnswer(Answer):
     publications: list[FailingPublicationAnswer] = Field(description="Publishing that fails for a day or longer.")
     publishing: list[PublishLagAnswer] = Field(description="Destinations that are behind.")
     accounts: list[AccountTroubleAnswer]
+    unread: list[UnreadAdvertiserAnswer] = Field(
+        description="Ad accounts that no dataset reads, once there are datasets."
+    )
     workers: list[WorkerAnswer] | None = Field(description="null for users who are not administrators.")
     apps: list[AppBudgetAnswer] = Field(description="The apps of the accounts that you see.")
 

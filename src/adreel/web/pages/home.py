@@ -96,6 +96,7 @@ class StatePart(Page):
     state: HomeStatus
     upcoming: tuple[ScheduledRun, ...]
     unscheduled: tuple[SavedDataset, ...]
+    unread_names: str
     most_named: int = MOST_NAMED
 
 
@@ -230,7 +231,8 @@ def home_state(request: Request, deps: Here, who: Who) -> Response:
     if is_opened(request):
         return go(request, HOME)
     state = home_status(deps.store, who.guard, deps.settings, deps.clock())
-    return respond(request, StatePart(state, next_runs(who.guard), unscheduled(who.guard)), visitor=who)
+    unread = first_of([each.advertiser_name for each in state.unread], MOST_NAMED)
+    return respond(request, StatePart(state, next_runs(who.guard), unscheduled(who.guard), unread), visitor=who)
 
 
 @router.get("/home/restated")
