@@ -1,13 +1,17 @@
-"""What every process of adreel's own imports first: pandas stays out of it, and numpy out of a server.
+"""What every process of adreel's own imports first: pandas stays out of it, numpy out of a server, and it ends at once.
 
 Arrow imports pandas, where it is installed, with the first list that becomes an array: 34 MB and 0.4 s that only
 programs of people, which import adreel themselves, have a use for. Drivers of databases that need it have it.
 
 Arrow imports numpy, where it is installed, when it is imported itself: 17 MB that a server has no use for.
+
+A process that ends looks through all that it has for garbage: a fifth of the time that a short one takes.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -52,3 +56,4 @@ def _name_of(frame: FrameType) -> str:
 
 
 sys.meta_path.insert(0, _Without())
+atexit.register(gc.freeze)

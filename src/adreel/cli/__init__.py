@@ -1880,8 +1880,8 @@ def main() -> None:
     if not os.environ.get("COLUMNS", "1").strip("0"):
         # Some terminals report the width 0, which would make tables empty.
         del os.environ["COLUMNS"]
-    # Imports create many objects and no garbage: collecting it takes a tenth of the start, and another 70 ms at the
-    # end of the process, which frees everything anyway. numpy's algebra is not used; its threads would spin.
+    # Imports create many objects and no garbage: collecting it takes a tenth of the start. numpy's algebra is not used;
+    # its threads would spin.
     gc.set_threshold(200_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # DuckDB returns freed memory to the system at once: a server of small queries needs 20 MB less.
@@ -1891,8 +1891,6 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - an error that no command expects ends the process here
         _print_unexpected(error)
         sys.exit(int(ExitCode.BUG))
-    finally:
-        gc.freeze()
 
 
 def _print_unexpected(error: Exception) -> None:
