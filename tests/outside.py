@@ -44,7 +44,7 @@ class Outside:
             "ADREEL_TIKTOK_LEVEL": "100",
             "ADREEL_GMV_MAX_CHECK": "off",
         }
-        command = [sys.executable, "-c", "from adreel.cli import app; app()", *words]
+        command = [sys.executable, "-c", "from adreel.cli import main; main()", *words]
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
     def run(self, *words: str, **how: Any) -> tuple[int, str, str]:

@@ -20,7 +20,7 @@ url = test_moving.url
 
 def test_a_move_that_is_killed_leaves_the_target_empty_or_whole(full: Home, postgres: PostgresServer, url: str) -> None:
     database = url.rpartition("/")[2]
-    code = "import sys; from adreel.cli import app; app()"
+    code = "from adreel.cli import main; main()"
     environ = {**os.environ, "ADREEL_HOME": str(full.path)}
     before = content(settings_of(full))
     with open_people(full.path, Clock()) as store:
