@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
-DBT = Path(sys.executable).parent / "dbt"
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["dbt.cli.main", "dbt.task.build", "dbt.adapters.duckdb", "dbt.adapters.postgres"])
 OFFLINE = {"DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
 
 
@@ -61,17 +63,24 @@ class DbtProject:
         return project
 
     def run(self, *words: str) -> DbtAnswer:
-        """Runs a dbt command in a process of its own."""
-        results = self.folder / "target" / "run_results.json"
+        """Runs a dbt command in a process of its own, forked from one that has imported dbt: that takes two seconds."""
+        results, output = self.folder / "target" / "run_results.json", self.folder / "output.txt"
         results.unlink(missing_ok=True)
-        done = subprocess.run(
-            [str(DBT), "--no-use-colors", *words, "--profiles-dir", "."],
-            cwd=self.folder,
-            env={**os.environ, **OFFLINE},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        process = FORKS.Process(target=_run, args=(self.folder, output, words))
+        process.start()
+        process.join(timeout=300)
+        assert process.exitcode is not None
         listed = json.loads(results.read_text())["results"] if results.exists() else []
         states = {result["unique_id"].split(".", 2)[2]: result["status"] for result in listed}
-        return DbtAnswer(done.returncode, done.stdout + done.stderr, states)
+        return DbtAnswer(process.exitcode, output.read_text(), states)
+
+
+def _run(folder: Path, output: Path, words: tuple[str, ...]) -> None:
+    """The process of a command: what the program `dbt` does."""
+    from dbt.cli.main import cli
+
+    with output.open("w") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        os.chdir(folder)
+        os.environ.update(OFFLINE)
+        sys.argv = ["dbt", "--no-use-colors", *words, "--profiles-dir", "."]
+        cli()
