@@ -857,7 +857,7 @@ def test_the_pages_add_test_and_remove_an_address_and_never_show_it(site: Site, 
     form = {"url": url, "name": "Ops", "kinds": ["failed", "restated"], "threshold": "100", "scope": "workspace"}
     assert visit.sent("/notifications", form) == "/notifications"
     page = visit.good("/notifications")
-    assert "Ops json://127.0.0.1/**** Run failed, Restated Restated: from 100 values No messages yet" in words_of(page)
+    assert "Ops http://127.0.0.1/**** Run failed, Restated Restated: from 100 values No messages yet" in words_of(page)
     (address,) = site.store.addresses.list()
     assert page.count(f'action="/notifications/{address.id}/test"') == 2, "one in the message that it was added"
     hook.bodies.clear()
@@ -1015,6 +1015,16 @@ def test_the_address_that_a_service_shows_is_taken_as_it_is(site: Site, way: str
     if way != "webhook":
         program_of(site, "admin").good("POST", "/notifications", 201, json={"url": url})
         assert site.store.addresses.url(site.store.addresses.list()[1]) == saved_url, "the API takes it, too"
+
+
+def test_a_webhook_is_shown_by_the_address_that_was_entered_without_its_secrets(site: Site) -> None:
+    visit = site.visit("admin")
+    visit.sent("/notifications", {"way": "webhook", "webhook": f"https://hooks.example.org/{TOKEN}?key={TOKEN}"})
+    page = visit.good("/notifications")
+    assert "https://hooks.example.org https://hooks.example.org/****" in words_of(page)
+    board = visit.good(visit.sent("/dashboards", {"name": "Morning"}))
+    assert "https://hooks.example.org (https://hooks.example.org/****)" in board
+    assert not any(TOKEN in text or "jsons" in words_of(text) for text in (page, board))
 
 
 def test_a_webhook_receives_the_parameters_of_its_address(tmp_path: Path, hook: Hook) -> None:

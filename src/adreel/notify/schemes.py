@@ -141,6 +141,12 @@ def shown(url: str) -> str:
     return f"{scheme}://{host or _HIDDEN}" + (f"/{_HIDDEN}" if host else "")
 
 
+def as_webhook(address: str) -> str:
+    """An address as it is shown, a webhook for JSON by the address that its server has and people enter."""
+    scheme, mark, rest = address.partition("://")
+    return {"json": "http", "jsons": "https"}.get(scheme, scheme) + mark + rest
+
+
 def redacted(text: str, url: str) -> str:
     """A text, such as an error of a server, without the parts of the address."""
     for secret in sorted(set(_secrets(url)), key=len, reverse=True):

@@ -37,6 +37,7 @@ from adreel.language import (
     shown_day,
     shown_time,
 )
+from adreel.notify.schemes import as_webhook
 from adreel.store import Role, User
 from adreel.stored_texts import translated
 from adreel.update_methods import method_title
@@ -168,6 +169,7 @@ class Pages:
         self.environment.globals |= {"asset": assets.url}
         self.environment.filters |= {
             "on_page": on_page,
+            "as_webhook": as_webhook,
             "titled": titled,
             "count": shown_count,
             "day": shown_day,

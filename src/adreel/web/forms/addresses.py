@@ -10,7 +10,7 @@ from adreel.enumerations import TextEnum
 from adreel.errors import FieldError
 from adreel.language import Phrase, phrase
 from adreel.notify.mail import MailServer, is_mail_address, mail_url, read_recipients
-from adreel.notify.schemes import is_service_webhook, webhook_url
+from adreel.notify.schemes import as_webhook, is_service_webhook, shown, webhook_url
 from adreel.store.names import is_id
 from adreel.web.forms.fields import FormFields
 
@@ -45,7 +45,8 @@ def address_url(fields: FormFields, same_server: Callable[[int, tuple[str, ...]]
     if is_mail_address(typed):
         raise FieldError("recipients", phrase("For an e-mail address, choose its mail server, too."))
     if way is Way.WEBHOOK:
-        return webhook_url(typed), ""
+        url = webhook_url(typed)
+        return url, as_webhook(shown(url)).removesuffix("/****")
     if way is Way.SLACK and not typed.startswith(("https://hooks.slack.com/", "https://hooks.slack-gov.com/")):
         raise FieldError(
             "slack", phrase("Webhook URL: paste the one from Slack, which begins with https://hooks.slack.com/.")

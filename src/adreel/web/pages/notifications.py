@@ -15,6 +15,7 @@ from adreel.dashboards import boards
 from adreel.errors import AdreelError, FieldError
 from adreel.language import Phrase, phrase
 from adreel.notify.mail import Security
+from adreel.notify.schemes import as_webhook
 from adreel.notify.subscriptions import NewSubscription, Subscriptions, written_threshold
 from adreel.store import Dashboard, SavedDataset
 from adreel.store.names import is_id
@@ -166,7 +167,9 @@ def send_test(request: Request, deps: Here, who: Who, address_id: int) -> Respon
     outcome = subscriptions.test(address_id)
     saved = deps.store.datasets.get(address.dataset_id) if address.dataset_id is not None else None
     if outcome.accepted:
-        return go(request, _home(saved), phrase("%(address)s accepted the test message.", address=address.shown))
+        return go(
+            request, _home(saved), phrase("%(address)s accepted the test message.", address=as_webhook(address.shown))
+        )
     problem = phrase("The test message to %(name)s failed: %(reason)s", name=address.name, reason=outcome.reason)
     return go(request, _home(saved), Notice(problem, failed=True, offer=NextStep.TEST, subject=str(address.id)))
 
