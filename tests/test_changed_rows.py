@@ -161,7 +161,7 @@ def test_a_wrong_day_leaves_the_rest_of_the_form_as_it_was(twice: Site) -> None:
     assert "'61128-02-02' is not a valid date. Use a date such as 2026-01-31." in words_of(page)
     assert 'name="before" value="0"' in page
     assert 'name="after" value="1"' in page
-    assert "Version 0 to 1" in words_of(page)
+    assert "Version 0 (the first) to 1" in words_of(page)
 
 
 @pytest.mark.slow

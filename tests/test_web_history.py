@@ -453,7 +453,7 @@ def test_the_same_version_twice_and_unknown_versions_are_refused(twice: Site) ->
 def test_versions_in_the_wrong_order_are_put_right_visibly(twice: Site) -> None:
     page = twice.visit("admin").words(f"{BASE}/versions", before=1, after=0)
     assert "Version 1 is later than version 0, so changes are shown from 0 to 1." in page
-    assert "Version 0 to 1" in page
+    assert "Version 0 (the first) to 1" in page
 
 
 @pytest.mark.parametrize(

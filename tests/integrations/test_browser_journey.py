@@ -238,7 +238,7 @@ def run_again(page: Page) -> None:
 def restated(page: Page, figure: str) -> Decimal:
     """By how much TikTok changed the figure since yesterday, on days that were read then."""
     page.get_by_role("link", name="View changes").first.click()
-    expect(page.get_by_role("heading", name="Version 0 to 1")).to_be_visible()
+    expect(page.get_by_role("heading", name="Version 0 (the first) to 1")).to_be_visible()
     table = page.get_by_role("region", name="By metric").last
     heading = table.get_by_role("columnheader", name="Restated by TikTok")
     place = heading.evaluate("cell => cell.cellIndex")

@@ -34,6 +34,7 @@ from adreel.lake import Lake
 from adreel.language import Phrase, listed, phrase
 from adreel.pipeline.gmv_max_costs import WITHOUT, UnreadCost, checked_advertisers, unread, unread_costs
 from adreel.store import (
+    Account,
     AccountAdvertiser,
     AdvertiserAmounts,
     DailySums,
@@ -685,7 +686,7 @@ def spend_by_day(
         by_currency = {target: converted} if refusal is None else by_currency
         if convert is None:
             convert, refusal = (target, None) if refusal is None else (None, None)
-    lacking_costs = tuple(_unread(store, sources, sums, advertisers, now))
+    lacking_costs, check = _gmv_max_costs(store, sources, sums, advertisers, now)
     return Spend(
         yesterday=yesterday,
         currencies=tuple(
@@ -707,11 +708,35 @@ def spend_by_day(
         conversion_refusal=refusal,
         gmv_max=tuple(_without_gmv_max(sources, sums)),
         unread=lacking_costs,
-        gmv_max_check=_gmv_max_check(
-            store, sources, sums, advertisers, now, {cost.advertiser_id for cost in lacking_costs}
-        ),
+        gmv_max_check=check,
         without_rows=tuple(sorted(names.get(advertiser_id) or advertiser_id for advertiser_id in absent)),
     )
+
+
+def gmv_max_costs(
+    store: Store, lake: Lake, guard: Guard, account: Account, now: datetime
+) -> tuple[tuple[UnreadSpend, ...], GmvMaxCheck | None]:
+    """The GMV Max cost of the account's ad accounts that no dataset reads, and what is known of the others."""
+    yesterday = now.astimezone(ZoneInfo(store.workspace.get().zone)).date() - _DAY
+    sources = _sources(store, lake, guard, now, Span(yesterday - (SHOWN_DAYS - 1) * _DAY, yesterday), READ_AT_ONCE)
+    sums = [
+        head
+        for (_, metric), head in sources.chosen.items()
+        if metric == SPEND and sources.datasets[head.dataset_id].account_id == account.id
+    ]
+    return _gmv_max_costs(store, sources, sums, store.accounts.advertisers(account), now)
+
+
+def _gmv_max_costs(
+    store: Store,
+    sources: _Sources,
+    sums: Collection[DailySums],
+    advertisers: Collection[AccountAdvertiser],
+    now: datetime,
+) -> tuple[tuple[UnreadSpend, ...], GmvMaxCheck | None]:
+    costs = tuple(_unread(store, sources, sums, advertisers, now))
+    check = _gmv_max_check(store, sources, sums, advertisers, now, {cost.advertiser_id for cost in costs})
+    return costs, check
 
 
 def _report(saved: SavedDataset) -> Any:

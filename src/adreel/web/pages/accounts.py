@@ -16,15 +16,17 @@ from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
 from adreel.connections import Connecting, own_app, status_words, zone_words
 from adreel.datasets.status import Standing, standings
+from adreel.enumerations import first_of
 from adreel.errors import AdreelError, InputError
 from adreel.language import Phrase, integer, phrase, phrases
+from adreel.monitoring.home import gmv_max_costs
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, Role, RunState, SavedDataset, User
 from adreel.store.names import is_id
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent, guide
 from adreel.web.pages.consent import lacking_app, read_ids, read_token, settle, to_consent
 from adreel.web.pages.paging import page_count
-from adreel.web.pages.wording import sentence
+from adreel.web.pages.wording import MOST_NAMED, gmv_max_sentences, sentence
 from adreel.web.render import Page, go, is_fragment, respond
 from adreel.web.sign_in import need_browser
 from adreel.web.status import status_of
@@ -315,6 +317,7 @@ class AccountPage(Page):
     account: Account
     advice: str
     list: Advertisers
+    gmv_max: str
     datasets: tuple[Standing, ...]
     more_datasets: int
     owners: tuple[User, ...]
@@ -354,6 +357,17 @@ def account(request: Request, deps: Here, who: Who, account_id: int, q: str = ""
     return respond(request, _account_page(deps, who, account, q=q, page=page), visitor=who)
 
 
+def _gmv_max_words(deps: Deps, who: Visitor, account: Account) -> str:
+    """Of how many ad accounts all GMV Max cost is read, as Home says it, and of which it is not."""
+    costs, check = gmv_max_costs(deps.store, deps.lake, who.guard, account, deps.clock())
+    words = gmv_max_sentences(check) if check is not None else ""
+    if not costs:
+        return words
+    names = first_of(sorted(cost.advertiser_name for cost in costs), MOST_NAMED)
+    lacking = phrase("No dataset reads all GMV Max cost of %(names)s; Home has the amounts.", names=names)
+    return f"{words} {lacking}".strip()
+
+
 def _account_page(
     deps: Deps,
     who: Visitor,
@@ -378,6 +392,7 @@ def _account_page(
         account=account,
         advice=ADVICE[account.status],
         list=_advertisers(deps, who, account, q, page),
+        gmv_max=_gmv_max_words(deps, who, account),
         datasets=tuple(rows[:MOST_DATASETS]),
         more_datasets=max(0, len(rows) - MOST_DATASETS),
         owners=tuple(user for user, has in shares if has is Level.OWNER),

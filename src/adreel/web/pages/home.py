@@ -23,11 +23,10 @@ from adreel.charts.rows import money_decimals
 from adreel.charts.selection import span_text
 from adreel.enumerations import first_of
 from adreel.errors import ForbiddenError, NotFoundError
-from adreel.language import integer, phrase, phrases, shown_day, shown_time
+from adreel.language import integer, phrase, shown_day
 from adreel.monitoring.home import (
     CurrencySpend,
     FirstSteps,
-    GmvMaxCheck,
     LastReading,
     Restated,
     RestatedFigure,
@@ -50,15 +49,13 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.changed_rows import rows_address
 from adreel.web.pages.charts import last_currency, remember_currency
 from adreel.web.pages.restatements import calendar_address
+from adreel.web.pages.wording import MOST_NAMED, gmv_max_sentences
 from adreel.web.render import Page, go, is_opened, respond
 
 HOME = "/home"
 
 router = APIRouter()
 
-
-MOST_NAMED = 3
-"""Ad accounts or datasets that a sentence names."""
 
 MOST_DRAFTS = 3
 """Drafts that are shown; the list of datasets and the settings of each have the rest."""
@@ -312,39 +309,6 @@ def home_spend(request: Request, deps: Here, who: Who, convert: str | None = Non
     # The address keeps the currency, as it does without a script.
     answer.headers["HX-Replace-Url"] = HOME if chosen is None else f"{HOME}?convert={chosen}"
     return _preferred(answer, deps, chosen if prefer else None)
-
-
-def gmv_max_sentences(check: GmvMaxCheck) -> str:
-    """What is known of the GMV Max cost of ad accounts, and since when."""
-    sentences = []
-    if check.read and check.read_at:
-        sentences.append(
-            phrases(
-                "Datasets read all GMV Max cost of %(ad_accounts)s ad account (last run on %(time)s UTC).",
-                "Datasets read all GMV Max cost of %(ad_accounts)s ad accounts (last run on %(time)s UTC).",
-                check.read,
-                ad_accounts=integer(check.read),
-                time=shown_time(check.read_at),
-            )
-        )
-    if check.without_cost and check.checked_at:
-        sentences.append(
-            phrases(
-                "%(ad_accounts)s ad account has no GMV Max cost that no dataset reads (checked on %(time)s UTC).",
-                "%(ad_accounts)s ad accounts have no GMV Max cost that no dataset reads (checked on %(time)s UTC).",
-                check.without_cost,
-                ad_accounts=integer(check.without_cost),
-                time=shown_time(check.checked_at),
-            )
-        )
-    if check.unknown:
-        sentences.append(
-            phrase(
-                "It is not known whether these ad accounts have GMV Max cost, as no run could check it: %(names)s.",
-                names=first_of(check.unknown, MOST_NAMED),
-            )
-        )
-    return " ".join(sentences)
 
 
 def _unread_line(unread: UnreadSpend) -> UnreadLine:
