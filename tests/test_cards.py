@@ -350,6 +350,19 @@ def test_countries_have_their_names(world: Home) -> None:
     assert len(chart_of(page["breakdown_days.country_code"])["panels"][0]["series"]) == 5
 
 
+def test_smart_plus_ads_without_names_say_where_names_are(world: Home) -> None:
+    dataset, page, rows = of_example(world, "smart_plus_materials")
+    how_to = "A dataset from the template Smart+ ads and their creatives has them"
+    assert how_to in notes_text(page["ads"])
+    (path,) = [example for example in EXAMPLES if example.stem == "smart_plus_materials"]
+    lake, slug = Lake(world.path / "lake"), saved(world, slug_of(path)).table_slug
+    names = {row["smart_plus_ad_id"]: "Spring" for row in rows}
+    offers = cards_of(dataset, lake.table(slug).schema.names)
+    named_page = Shown(cards_data(lake, slug, dataset, offers, read_at=world.now, names=names))
+    assert how_to not in notes_text(named_page["ads"])
+    assert column(named_page["ads"], "name")[0].startswith("Spring")
+
+
 def test_catalogs_are_summed_and_their_products_only_compared(world: Home, tmp_path: Path) -> None:
     dataset, page, rows = of_example(world, "spend_by_catalog", CardChoices(currency="USD", days=None))
     spent: dict[str, float] = defaultdict(float)

@@ -82,7 +82,7 @@ def test_pages_api_and_command_line_list_the_same_templates(shop: Site) -> None:
     page = words_of(shop.visit("admin").good("/datasets/new"))
     printed = shop.home.good("templates").stdout
     for template in catalog.TEMPLATES.values():
-        assert f"{template.title} : {template.question}" in page
+        assert f"{template.title} {template.question}" in page
         assert template.name in printed
         assert template.question in printed
 
@@ -118,8 +118,27 @@ def test_the_schedule_of_a_template_waits_for_the_last_ad_account(shop: Site) ->
     zones = [each.offset for each in covered(shop.store.accounts.advertisers(demo), demo.selection).advertisers]
     first = max(6, math.ceil((USUAL_DELAY - min(zones)).total_seconds() / 3600))
     assert f"Every day at {first:02}:00 UTC" in words_of(page)
+    why = "is the first full hour, from 06:00 on, at which TikTok has completed yesterday in all ad accounts."
+    assert f"{first:02}:00 UTC {why}" in words_of(page)
     assert '<div role="status" id="late-schedule"></div>' in page
     assert program(shop).get("/templates/ad_daily")["values"]["schedule"]["at"] == ["06:00"]
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("campaign_list", "06:00 UTC is the usual time: it reads no days"),
+        ("age_gender", "06:00 UTC is the usual time: at no hour of the day has TikTok completed yesterday in all"),
+    ],
+)
+def test_a_template_says_why_it_begins_at_the_usual_time(shop: Site, template: str, why: str) -> None:
+    shop.store.workspace.set(zone="Pacific/Auckland")
+    try:
+        assert why in words_of(shop.visit("admin").good("/datasets/new", template=template, account="demo"))
+    finally:
+        shop.store.workspace.set(zone="UTC")
+    hourly = shop.visit("admin").good("/datasets/new", template="hourly_pacing", account="demo")
+    assert "is the usual time" not in words_of(hourly)
 
 
 def test_a_template_begins_with_its_name_its_schedule_and_the_button_that_saves_it(shop: Site) -> None:

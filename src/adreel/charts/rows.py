@@ -36,6 +36,12 @@ Role = Literal["category", "id", "series", "value", "previous_category", "previo
 ORDERED = frozenset({"age"})
 """Columns whose values have an order of their own, which is that of their texts; what is not known is last."""
 
+_SMART_AD = "smart_plus_ad_id"
+_SMART_ADS_BY_ID = Phrase(
+    "TikTok's report has no names of Smart+ ads. A dataset from the template Smart+ ads and their creatives has them, "
+    "and this chart shows them then."
+)
+
 _NAMED_APART = ("advertiser_id", "material_id", "campaign_id", "adgroup_id", "smart_plus_ad_id")
 """Columns of IDs whose names are not in the table."""
 
@@ -468,6 +474,8 @@ class _CardReader:
             )
         if axis.by == "material_id" and any(row[0] in self._names_by_id for row in rows):
             notes = (*notes, phrase("Creatives have the names of the ads that use them."))
+        if axis.by == _SMART_AD and not any(row[0] in self._names_by_id for row in rows):
+            notes = (*notes, phrase(_SMART_ADS_BY_ID))
         return CardData(offer, (*head, *values), tuple(rows), notes)
 
     def _map(self, offer: CardOffer) -> CardData:

@@ -16,8 +16,10 @@ from adreel.simulator.api.params import strings_of
 from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.calendar import day_of
 from adreel.simulator.world.entities import utc_text
+from adreel.simulator.world.hashing import word
 from adreel.simulator.world.money import currency_of
 from adreel.simulator.world.shops import (
+    CARD,
     HOURS,
     GmvCampaign,
     GmvFigures,
@@ -29,6 +31,24 @@ from adreel.simulator.world.shops import (
 
 Sums = dict[str, int]
 _ROW_FIGURES = ("cost", "orders", "gross_revenue")
+
+
+_CAPTIONS = (
+    "Why I never travel without my {}",
+    "{}: three ways to use it",
+    "POV: you finally found the right {}",
+    "Unboxing the new {} #tiktokmademebuyit",
+    "{} restock, link in bio",
+    "I tested the {} for a week",
+)
+
+
+def _caption(product: Product | None, item_id: str) -> str:
+    """The title of a post: its text."""
+    if item_id == CARD:
+        return "Shop tab"
+    dice = word("caption", item_id)
+    return _CAPTIONS[dice % len(_CAPTIONS)].format(product.name if product else "product")
 
 
 def shop_list(call: Call) -> Reply:
@@ -399,7 +419,7 @@ class _ShopReport:
             "product_image_url": "https://shop.example/product.jpg",
             "item_group_id": product.id if product else "",
             "item_id": dimensions.get("item_id", ""),
-            "title": "Shop tab" if dimensions.get("item_id") == "-1" else f"Post {dimensions.get('item_id', '')}",
+            "title": _caption(product, dimensions.get("item_id", "")),
             "shop_content_type": "PRODUCT_CARD" if dimensions.get("item_id") == "-1" else "VIDEO",
             "creative_delivery_status": "DELIVERING",
             "live_name": campaign.name.removeprefix("GMV Max | "),

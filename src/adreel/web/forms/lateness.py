@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
-from adreel.datasets.dataset import Dataset
+from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.freshness import complete_at, late_delays, report_delay
+from adreel.datasets.validation import parse
 from adreel.dates import offset_name
 from adreel.language import integer, listed, phrase
 from adreel.pipeline.lateness import late_offsets
+
+
+def time_words(values: Mapping[str, Any], advertisers: Iterable[Advertiser], now: datetime, zone: str) -> str:
+    """Why a template begins at the time that `on_time` chose; empty where it has no time of the day."""
+    schedule = values.get("schedule")
+    times = schedule.get("at") if isinstance(schedule, Mapping) else None
+    if not times:
+        return ""
+    dataset, at = parse(Source(dict(values), {}), now), str(times[0])
+    offsets = [advertiser.offset for advertiser in advertisers]
+    if dataset.dates is None or not offsets:
+        return phrase("%(time)s UTC is the usual time: it reads no days that TikTok has to complete first.", time=at)
+    moment = (now + timedelta(days=1)).replace(hour=int(at.partition(":")[0]), minute=0, second=0, microsecond=0)
+    if late_offsets(dataset, offsets, moment, zone).incomplete:
+        return phrase(
+            "%(time)s UTC is the usual time: at no hour of the day has TikTok completed yesterday in all ad accounts. "
+            "Runs note incomplete days, and the next ones read them again.",
+            time=at,
+        )
+    return phrase(
+        "%(time)s UTC is the first full hour, from 06:00 on, at which TikTok has completed yesterday in all ad "
+        "accounts.",
+        time=at,
+    )
 
 
 def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: datetime, zone: str) -> str:

@@ -19,6 +19,7 @@ from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.arrow import pc
 from adreel.catalog.templates import Template
 from adreel.charts.labels import cell
+from adreel.connections import covered
 from adreel.datasets import saved_presets, service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
@@ -36,6 +37,7 @@ from adreel.store import Account, Draft, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.calculated import FormulaCheck, Sums, suggestions, typed_editor, unfinished
 from adreel.web.forms.fields import FormFields, fields_of
+from adreel.web.forms.lateness import time_words
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.posted import posted_fields
 from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
@@ -109,7 +111,8 @@ class Preview:
 class NewDatasetPage(Page):
     """The page of a new dataset; `like` is the name of the one that it began as a copy of.
 
-    `begun` is the template that filled it in. `drafts` and `templates` are those to begin with instead.
+    `begun` is the template that filled it in, `begun_time` why it runs at its time. `drafts` and `templates` are those
+    to begin with instead.
     """
 
     template: ClassVar[str] = "details.html"
@@ -120,6 +123,7 @@ class NewDatasetPage(Page):
     templates: tuple[Template, ...] = ()
     drafts: tuple[Draft, ...] = ()
     discarded: str = ""
+    begun_time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,8 @@ def new(
     if template:
         begun = template_named(template)
         values = _template_values(deps, who, begun, account)
-        return _page_of(request, deps, who, fields_of(values), begun=begun)
+        why = _time_words(deps, who, values, account)
+        return _page_of(request, deps, who, fields_of(values), begun=begun, begun_time=why)
     offered = [report.name for report in catalog.REPORTS.values() if not report.deprecated]
     # Rows of days are what most people ask for, and what can be updated day by day.
     first = {"account": account, "report": report if report in offered else offered[0], "time_dimension": "day"}
@@ -204,6 +209,15 @@ def new(
     drafts = deps.store.drafts.list(who.user)
     page = NewDatasetPage(shape, "", None, None, tuple(catalog.TEMPLATES.values()), drafts, discarded)
     return respond(request, page)
+
+
+def _time_words(deps: Deps, who: Visitor, values: Mapping[str, Any], account: str) -> str:
+    """Why the template begins at its time; empty while no account is chosen."""
+    usable = next((usable for usable in _usable(who) if usable.name == account), None)
+    if usable is None:
+        return ""
+    advertisers = covered(deps.store.accounts.advertisers(usable), usable.selection).advertisers
+    return time_words(values, advertisers, deps.clock(), deps.store.workspace.get().zone)
 
 
 def _template_values(deps: Deps, who: Visitor, template: Template, account: str) -> dict[str, Any]:
@@ -224,10 +238,16 @@ def _page_of(
     *,
     like: str = "",
     begun: Template | None = None,
+    begun_time: str = "",
 ) -> Response:
     """The page of a form that is filled in."""
     fields = with_draft(fields)
-    return respond(request, NewDatasetPage(form_of(fields, _around(deps, who, fields), notes=notes), like, None, begun))
+    return respond(
+        request,
+        NewDatasetPage(
+            form_of(fields, _around(deps, who, fields), notes=notes), like, None, begun, begun_time=begun_time
+        ),
+    )
 
 
 def _copied(saved: SavedDataset, deps: Deps) -> tuple[FormFields, tuple[str, ...]]:
