@@ -23,7 +23,6 @@ import pyarrow as pa
 
 from adreel.lake import Lake, Method, Write
 from adreel.lake.browse import Filter, Order
-from adreel.lake.difference import Grouping
 from adreel.sandbox import QueryLimits, QueryRequest, Sandbox
 
 SLUG = "ad_daily"
@@ -235,8 +234,9 @@ def measure_difference(url: str) -> Iterator[str]:
     with timed(walls, cpus):
         lake, columns = Lake(url), ("advertiser_id", "currency", "timezone")
         there = tuple(name for name in columns if name in lake.table(SLUG).schema.names)
-        lake.sum_changes(SLUG, 0, 1, ADDITIVE, there)
-        difference = lake.difference(SLUG, 0, 1, Grouping(there, lambda values, _day: values))
+        with lake.comparison(SLUG, 0, 1, there) as versions:
+            versions.sum_changes(ADDITIVE)
+            difference = versions.difference(lambda values, _day: values)
     yield (
         f"difference of two versions: {difference.changed:,} rows changed on {len(difference.days)} days, "
         f"{walls[0] / 1000:.2f} s, {cpus[0] / 1000:.2f} s CPU, peak {peak()} MB"

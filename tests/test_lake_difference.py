@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from adreel.errors import NotFoundError
 from adreel.lake import Lake
-from adreel.lake.difference import Grouping
 from lake_rows import KEY, Row, day, put, row, with_columns
 
 ADDITIVE = ("spend", "clicks")
@@ -161,8 +160,8 @@ def test_there_are_examples_but_not_too_many(lake: Lake) -> None:
 def test_changes_are_counted_apart_for_what_rows_are_told_apart_by(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, 1), row("b", 1, 1), row("c", 2, 1), row("e", 2, 1)])
     put(lake, "run2", "replace", [row("a", 1, 2), row("b", 1, 3), row("c", 2, 4), row("d", 2, 1)])
-    apart = Grouping(("ad_id", "spend"), lambda values, on: (values[0] in "ab", on))
-    difference = lake.difference("ads", 0, 1, apart)
+    with lake.comparison("ads", 0, 1, ("ad_id", "spend")) as versions:
+        difference = versions.difference(lambda values, on: (values[0] in "ab", on))
     assert next(metric for metric in difference.metrics if metric.name == "spend").changed == {
         (True, day(1)): 2,
         (False, day(2)): 1,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -34,7 +34,7 @@ from adreel.store import Run, RunState, SavedDataset, Store
 from adreel.update_methods import Method
 
 if TYPE_CHECKING:
-    from adreel.lake.difference import Difference, Example, SumChange
+    from adreel.lake.difference import Difference, Example, SumChange, VersionComparison
 
 ADVERTISER, CURRENCY, ZONE = ACCOUNT_COLUMNS = ("advertiser_id", "currency", "timezone")
 """The columns that say whose row it is, in which currency its money is, and in which zone its day."""
@@ -245,18 +245,17 @@ def _column_json(column: ColumnChange) -> dict[str, Any]:
 
 def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: int, now: datetime) -> Comparison:
     """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
-    sums = _compare_sums(store, lake, saved, (before, after), now)
-    zones: dict[Place, set[str]] = defaultdict(set)
+    with _comparison(lake, saved, (before, after)) as versions:
+        sums = _compare_sums(store, lake, saved, versions, now)
+        zones: dict[Place, set[str]] = defaultdict(set)
 
-    def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
-        account = dict(zip(sums.identity, values, strict=True))
-        kind = sums.kinds.of(account.get(ADVERTISER), day)
-        zones[day, kind] |= {account[ZONE]} if account.get(ZONE) else set()
-        return account.get(CURRENCY) or "", kind, sums.kinds.late(account.get(ADVERTISER), day)
+        def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
+            account = dict(zip(versions.group, values, strict=True))
+            kind = sums.kinds.of(account.get(ADVERTISER), day)
+            zones[day, kind] |= {account[ZONE]} if account.get(ZONE) else set()
+            return account.get(CURRENCY) or "", kind, sums.kinds.late(account.get(ADVERTISER), day)
 
-    from adreel.lake.difference import Grouping
-
-    difference = lake.difference(saved.table_slug, before, after, Grouping(sums.identity, part_of))
+        difference = versions.difference(part_of)
     origin = sums.readings.origin(before, after)
     return _Summing(difference, sums.facts, sums.accounts, sums.kinds, origin, zones).comparison()
 
@@ -282,7 +281,8 @@ def restated_sums(
 
     Raises NotFoundError for versions that cannot be read.
     """
-    sums = _compare_sums(store, lake, saved, (before, after), now)
+    with _comparison(lake, saved, (before, after)) as versions:
+        sums = _compare_sums(store, lake, saved, versions, now)
     return tuple(
         RestatedSum(account.advertiser or "", account.currency, day, column, step)
         for account in sums.accounts
@@ -298,36 +298,42 @@ def day_kinds(store: Store, lake: Lake, saved: SavedDataset, before: int, after:
 
     Raises NotFoundError for versions that cannot be read.
     """
-    return _compare_sums(store, lake, saved, (before, after), now, with_sums=False).kinds
+    with _comparison(lake, saved, (before, after)) as versions:
+        return _compare_sums(store, lake, saved, versions, now, with_sums=False).kinds
 
 
 @dataclass(frozen=True, slots=True)
 class _SumComparison:
     """The sums of two versions by ad account and day, and what tells the kinds of their days."""
 
-    identity: tuple[str, ...]
     facts: Mapping[str, _ColumnFacts]
     accounts: list[_AdvertiserChanges]
     readings: Readings
     kinds: Kinds
 
 
-def _compare_sums(
-    store: Store, lake: Lake, saved: SavedDataset, versions: tuple[int, int], now: datetime, *, with_sums: bool = True
-) -> _SumComparison:
-    slug = saved.table_slug
-    schemas = [lake.table(slug, version).schema for version in versions]
+def _comparison(
+    lake: Lake, saved: SavedDataset, versions: tuple[int, int]
+) -> AbstractContextManager[VersionComparison]:
+    """Two versions, their rows told apart by ad account."""
+    schemas = [lake.table(saved.table_slug, version).schema for version in versions]
     shared = [name for name in schemas[1].names if name in schemas[0].names]
     identity = tuple(name for name in ACCOUNT_COLUMNS if name in shared and _same_type(schemas, name))
-    facts = _column_facts(saved, shared, now)
+    return lake.comparison(saved.table_slug, *versions, identity)
+
+
+def _compare_sums(
+    store: Store, lake: Lake, saved: SavedDataset, versions: VersionComparison, now: datetime, *, with_sums: bool = True
+) -> _SumComparison:
+    facts = _column_facts(saved, versions.columns, now)
     additive = tuple(name for name, column in facts.items() if column.additive and with_sums)
     accounts = [
-        _AdvertiserChanges(dict(zip(identity, part.values, strict=True)), part)
-        for part in lake.sum_changes(slug, *versions, additive, identity)
+        _AdvertiserChanges(dict(zip(versions.group, part.values, strict=True)), part)
+        for part in versions.sum_changes(additive)
     ]
-    readings = Readings(lake.versions(slug), store.runs.good(saved, MOST_READINGS))
-    kinds = _kinds(readings, versions, accounts, _delays(saved, now))
-    return _SumComparison(identity, facts, accounts, readings, kinds)
+    readings = Readings(lake.versions(saved.table_slug), store.runs.good(saved, MOST_READINGS))
+    kinds = _kinds(readings, versions.numbers, accounts, _delays(saved, now))
+    return _SumComparison(facts, accounts, readings, kinds)
 
 
 def additive_columns(saved: SavedDataset, schema: Any, now: datetime) -> tuple[str, ...]:
@@ -577,9 +583,27 @@ class Kinds:
         self._numbers = numbers
         self._before = before
         self._spans = before.spans(), after.spans()
+        self._kinds: dict[tuple[str | None, date | None], DayKind] = {}
+        self._late: dict[tuple[str | None, date | None], frozenset[str]] = {}
 
     def of(self, advertiser: str | None, day: date | None) -> DayKind:
         """The day's kind."""
+        if (advertiser, day) not in self._kinds:
+            self._kinds[advertiser, day] = self._kind(advertiser, day)
+        return self._kinds[advertiser, day]
+
+    def late(self, advertiser: str | None, day: date | None) -> frozenset[str]:
+        """The metrics that TikTok had not completed when the day was read first, although the day was complete.
+
+        That they are another number since is no restatement.
+        """
+        if not self._late_delays:
+            return frozenset()
+        if (advertiser, day) not in self._late:
+            self._late[advertiser, day] = self._late_metrics(advertiser, day)
+        return self._late[advertiser, day]
+
+    def _kind(self, advertiser: str | None, day: date | None) -> DayKind:
         zone = self._before.zones.get(advertiser, "")
         (earlier, is_certain), (later, _) = (
             self._readings.reader(number, zone, day, advertiser) for number in self._numbers
@@ -604,13 +628,7 @@ class Kinds:
         is_failed = self._readings.is_failed(earlier) or self._readings.is_failed(later)
         return DayKind.UNVERIFIED if is_failed else DayKind.RESTATED
 
-    def late(self, advertiser: str | None, day: date | None) -> frozenset[str]:
-        """The metrics that TikTok had not completed when the day was read first, although the day was complete.
-
-        That they are another number since is no restatement.
-        """
-        if not self._late_delays:
-            return frozenset()
+    def _late_metrics(self, advertiser: str | None, day: date | None) -> frozenset[str]:
         earlier, _ = self._readings.reader(self._numbers[0], self._before.zones.get(advertiser, ""), day, advertiser)
         read_at = self._readings.read_at(earlier) if earlier is not None else None
         delays = self._late_delays.items()

@@ -23,7 +23,18 @@ from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
 from adreel.lake.table_parts import TablePart, table_parts
-from adreel.lake.tables import ANSWER_ROWS, Answers, Recent, Snapshot, TableCache, TableState, dataset_of, read_table
+from adreel.lake.tables import (
+    ANSWER_ROWS,
+    KEPT_SUMS,
+    Answers,
+    FileSums,
+    Recent,
+    Snapshot,
+    TableCache,
+    TableState,
+    dataset_of,
+    read_table,
+)
 from adreel.lake.version_views import version_views
 from adreel.lake.versions import (
     Keep,
@@ -45,7 +56,7 @@ from adreel.update_methods import Method
 if TYPE_CHECKING:
     from adreel.lake.browse import Browser, ColumnStatistics, Filter, Order, RowPage
     from adreel.lake.changed_rows import ChangedRowsQuery, ChangedRowsReader
-    from adreel.lake.difference import Difference, Grouping, SumChange
+    from adreel.lake.difference import Difference, SumChange, VersionComparison
     from adreel.lake.query import Connection
     from adreel.lake.row_changes import Query, RowChanges
 
@@ -96,6 +107,7 @@ class Lake:
         self._clock = clock
         self._tables = TableCache(self._storage)
         self._answers: Answers = Recent(ANSWER_ROWS, lambda rows: len(rows) + 1)
+        self._file_sums: FileSums = Recent(KEPT_SUMS, lambda rows: len(rows) + 1)
         self._browsing = Lock()
         self._browser: Browser | None = None
 
@@ -120,6 +132,7 @@ class Lake:
             self._browser = None
         self._tables.clear()
         self._answers.clear()
+        self._file_sums.clear()
 
     # -- run parts
 
@@ -352,14 +365,21 @@ class Lake:
 
     # -- questions, for which alone DuckDB is imported: it takes 35 MB and 0.15 s of processor time
 
-    def difference(self, slug: str, before: int, after: int, grouping: Grouping | None = None) -> Difference:
-        """What changed between two versions, its changes counted by the groups of `grouping`.
+    def comparison(
+        self, slug: str, before: int, after: int, columns: tuple[str, ...] = ()
+    ) -> AbstractContextManager[VersionComparison]:
+        """Two versions, to be compared while a block runs: their sums, then their rows and values.
 
-        Raises NotFoundError for versions that cannot be read.
+        Both are told apart by the values of `columns`. Raises NotFoundError for versions that cannot be read.
         """
-        from adreel.lake.difference import Grouping, difference
+        from adreel.lake.difference import open_comparison
 
-        return difference(self._tables, slug, before, after, grouping or Grouping())
+        return open_comparison(self._tables, self._file_sums, slug, before, after, columns)
+
+    def difference(self, slug: str, before: int, after: int) -> Difference:
+        """What changed between two versions. Raises NotFoundError for versions that cannot be read."""
+        with self.comparison(slug, before, after) as versions:
+            return versions.difference(lambda _values, _day: None)
 
     def changed_rows(
         self, slug: str, before: int, after: int, query: ChangedRowsQuery
@@ -411,9 +431,8 @@ class Lake:
         For amounts that must not be added over all rows, such as money in several currencies. Empty if a version
         lacks one of the columns. Raises NotFoundError for versions that cannot be read.
         """
-        from adreel.lake.difference import sum_changes
-
-        return sum_changes(self._tables, slug, before, after, additive, columns)
+        with self.comparison(slug, before, after, columns) as versions:
+            return versions.sum_changes(additive)
 
     def day_sums(
         self, slug: str, version: int, names: tuple[str, ...], columns: tuple[str, ...]

@@ -17,13 +17,15 @@ import pyarrow as pa
 
 from adreel.errors import InputError
 from adreel.lake.columns import wider_type
-from adreel.lake.difference import HERE, MEMORY, SLICE_CELLS, create_views, open_both, sql_type_of
+from adreel.lake.difference import HERE, MEMORY, create_views, noted_versions, open_both, sql_type_of
 from adreel.lake.engine import engine, lock, quoted, sql
 from adreel.lake.filters import Filter, Kind, condition, kind_of
 from adreel.lake.query import reads_files
 from adreel.lake.tables import TableCache, TableState
-from adreel.lake.versions import version_note
 from adreel.language import phrase
+
+SLICE_CELLS = 1_000_000
+"""Values of the larger side that are joined at a time; `MEMORY` holds them twice over."""
 
 _MATCHES = quoted("matches the filters")
 _KEYS = "changed_keys"
@@ -90,8 +92,9 @@ def open_changed_rows(
 ) -> Iterator[ChangedRowsReader]:
     """The changed rows, to be read in parts while the block runs; see `Lake.changed_rows`."""
     storage = tables.storage
-    old, new = open_both(tables, slug, before, after, ())
-    note = version_note(storage, slug, after)
+    noted = noted_versions(storage, slug)
+    old, new = open_both(tables, slug, (before, after), noted, ())
+    note = noted.get(after)
     shared = [name for name in new.schema.names if name in old.schema.names]
     key = tuple(note.key) if note else ()
     if not key or not set(key) <= set(shared):

@@ -21,7 +21,7 @@ from adreel.lake.engine import engine, literal, quoted, sql
 from adreel.lake.query import create_view
 from adreel.lake.storage import Storage
 from adreel.lake.tables import TableState, open_table
-from adreel.lake.versions import Version, versions_between
+from adreel.lake.versions import Version, touched_days, versions_between
 from adreel.language import phrase
 from adreel.update_methods import Method
 
@@ -126,10 +126,9 @@ def _days_condition(
     connection: duckdb.DuckDBPyConnection, noted: Mapping[int, Version], before: int, after: int, key: tuple[str, ...]
 ) -> str:
     """SQL for the rows of days on which the versions may differ, of those in files that only one of them has."""
-    between = [noted.get(number) for number in range(before + 1, after + 1)]
-    touched = [version.touched_days for version in between if version is not None and version.touched_days is not None]
     day_column = noted[after].day_column if after in noted else None
-    if day_column is None or day_column not in key or len(touched) < len(between):
+    touched = touched_days(noted, before, after, day_column)
+    if day_column is None or day_column not in key or not touched:
         return "TRUE"
     day = quoted(day_column)
     spans = [(min(first for first, _ in touched), max(last for _, last in touched))]

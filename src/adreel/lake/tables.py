@@ -152,6 +152,13 @@ ANSWER_ROWS = 20_000
 """Rows of all answers that are kept."""
 
 
+FileSums = Recent[tuple[str, str, str | None, tuple[str, ...], tuple[str, ...]], list[tuple[Any, ...]]]
+"""Sums over files: by table, file, column of days, and the columns of groups and sums; a row for each group."""
+
+KEPT_SUMS = 10_000
+"""Rows of all sums of files that are kept."""
+
+
 class TableCache:
     """Tables as their versions left them, each read from the log once.
 

@@ -101,6 +101,23 @@ def versions_between(storage: Storage, slug: str, first: int, last: int) -> Mapp
     return {number: version for number, version in by_number.items() if version is not None}
 
 
+def touched_days(
+    noted: Mapping[int, Version], before: int, after: int, day_column: str | None
+) -> tuple[tuple[date, date], ...] | None:
+    """The days on which rows may differ between two versions, whichever is the earlier; None if on any day.
+
+    Rows of other days may have left with the versions between, so that there are fewer.
+    """
+    numbers = range(min(before, after) + 1, max(before, after) + 1)
+    between = [version for number in numbers if (version := noted.get(number)) is not None]
+    spans = [
+        version.touched_days
+        for version in between
+        if version.touched_days is not None and version.day_column == day_column
+    ]
+    return tuple(spans) if day_column is not None and len(spans) == len(numbers) else None
+
+
 def newest_version(storage: Storage, slug: str) -> Version | None:
     """The newest version that a run or a restore made; None if there is none."""
     noted = (version_note(storage, slug, number) for number in reversed(log_versions(storage, slug)))
