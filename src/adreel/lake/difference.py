@@ -33,8 +33,11 @@ EXAMPLES = 10
 MEMORY = "256MB"
 THREADS = 1
 """A second one takes half as much processor time again, and memory of its own."""
-SLICE_CELLS = 750_000
-"""Values of the larger side that are joined at a time, each of at most 8 bytes; `MEMORY` holds them many times over."""
+SLICE_CELLS = 600_000
+"""Values of the larger side that are joined at a time, each of at most 8 bytes.
+
+Four times as many save a third of the processor time of a comparison, and take 15 MB more of a server's memory.
+"""
 
 HERE = quoted("in this version")
 """A column of each side of a join that says that the row is there."""
