@@ -88,8 +88,8 @@ class Example:
 class Difference:
     """What changed from version `before` to version `after`.
 
-    `keyed` says whether rows were matched by their key. If not, because there is none or it is repeated, a row
-    that changed counts as one gone and one added. A column whose values a version took out, and that has none since,
+    `keyed` says whether rows were matched by their key. If not, because there is none or it is repeated among rows
+    that may differ, a row that changed counts as one gone and one added. A column whose values a version took out, and that has none since,
     counts as one that the version does not have.
     """
 
@@ -350,7 +350,7 @@ class VersionComparison:
         )
 
     def difference(self, part_of: PartOf) -> Difference:
-        """The rows and values that differ, by `part_of` their group and day."""
+        """The rows and values that differ, by `part_of` their group and day; to be asked once."""
         slices = tuple(self._slices())
         for part in slices:
             before = sum(map(sum, self._days.values()))
