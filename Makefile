@@ -106,8 +106,9 @@ $(AIRFLOW): requirements-airflow.lock integrations/airflow/pyproject.toml | $(IN
 	.venv-airflow/bin/python -m pip install --quiet --no-deps --no-build-isolation -e integrations/airflow
 	@touch $@
 
+# By file: a home, a browser or a warehouse that a file has is made once, and its tests are not spread over processes.
 test-integrations: browser $(INTEGRATIONS) $(AIRFLOW) ## Run the long tests, with the programs that people use adreel with
-	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 5 --dist worksteal -m slow $(LONG)
+	CHROMIUM='$(or $(CHROMIUM),none)' .venv-integrations/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder -m slow $(LONG)
 
 bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 	$(BIN)/python -m bench

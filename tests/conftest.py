@@ -23,16 +23,36 @@ settings.load_profile("adreel")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Their tests take ten seconds each. At the end, the other processes would have nothing to do but wait for them.
-FIRST = ("test_worker_faults", "test_worker_outages")
+# These files take ten seconds of a processor and more. At the end, the other processes would wait for them alone.
+FIRST = (
+    "test_worker_faults",
+    "test_accessibility",
+    "test_dbt_package",
+    "test_pipeline",
+    "test_dlt_databases",
+    "test_spark",
+    "test_publishing",
+    "test_layout_datasets",
+    "test_api_operations",
+    "test_fuzzed_answers",
+    "test_readers",
+    "test_airflow",
+    "test_cli_serving",
+    "test_margin_networks",
+    "test_publishing_faults",
+    "test_publishing_files",
+    "test_layouts",
+    "test_manual_long",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of the folder of long ones as slow, and lets the slowest come first."""
+    """Marks the tests of the folder of long ones as slow, and lets the slowest files come first."""
     for item in items:
         if item.path.parent.name == "integrations":
             item.add_marker("slow")
-    items.sort(key=lambda item: item.path.stem not in FIRST)
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_collection_finish() -> None:
