@@ -180,7 +180,7 @@ NUMBER = iter(range(10**9))
 
 @pytest.mark.parametrize("name", REPORTS)
 @settings(
-    max_examples=25,
+    max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.generate],
 )
