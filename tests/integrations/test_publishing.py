@@ -124,6 +124,35 @@ def test_only_changed_rows_are_sent_and_rows_that_are_gone_leave(copy: Copy) -> 
     assert copy.is_the_lakes()
 
 
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us")])
+def test_days_of_which_all_rows_changed_arrive_with_days_of_which_some_did(copy: Copy, kind: pa.DataType) -> None:
+    schema = with_columns(stat_time_day=kind)
+
+    def at(ad: str, on: int, spend: int = 1, hour: int = 0) -> Row:
+        if kind == pa.date32():
+            return row(ad, on, spend)
+        time = datetime(2026, 1, on, hour)  # noqa: DTZ001 - hours of ad accounts have no zone
+        return {**row(ad, on, spend), "stat_time_day": time}
+
+    put(copy.lake, "run1", "replace", [at("a", on, hour=23) for on in (1, 2, 3, 4, 6)], schema=schema)
+    put(copy.lake, "run2", "upsert", [at("b", on) for on in (1, 2, 3, 6)], schema=schema)
+    copy.publish()
+    several = [at("a", 1, 9, 23), at("b", 1), at("a", 2, 9, 23), at("b", 2, 9), at("a", 3, hour=23), at("c", 5)]
+    put(copy.lake, "run3", "partition", several, windows=(window(1, 5),), schema=schema)
+    # Of day 1 a row changed, of day 2 both, of day 3 one left, day 4 is empty, day 5 is new, and day 6 is as it was.
+    assert copy.publish() == Published(PublishMode.CHANGES, 8, 4, 2)
+    assert in_order(copy.rows()) == in_order(table_rows(copy.lake))
+
+
+def test_rows_of_a_changed_day_in_files_that_both_versions_have_stay(copy: Copy) -> None:
+    put(copy.lake, "run1", "replace", [row("a", 1), row("a", 2)])
+    put(copy.lake, "run2", "upsert", [row("b", 1)])
+    copy.publish()
+    put(copy.lake, "run3", "upsert", [row("b", 1, 9)])
+    assert copy.publish() == Published(PublishMode.CHANGES, 3, 1, 0)
+    assert copy.is_the_lakes()
+
+
 def test_a_day_that_became_empty_is_empty_at_the_destination(copy: Copy) -> None:
     put(copy.lake, "run1", "replace", [row("a", 1), row("a", 2), row("a", 3)])
     copy.publish()

@@ -21,7 +21,7 @@ from adreel.destinations.file_figures import FileFigures, prepare_files
 from adreel.destinations.history import HistoryPublisher, HistoryState, KindsBetween, history_place
 from adreel.destinations.marks import TableMark, foreign, is_in_lake, refuse_changed
 from adreel.destinations.published_figures import prepare_figures, write_figures
-from adreel.destinations.row_log import DayLog, DaySpan, RowLog, joined, prepare_log, written_by
+from adreel.destinations.row_log import DayLog, DaySpan, RowLog, day_spans, joined, prepare_log, written_by
 from adreel.destinations.session import DestinationSession, Place, RowWriters
 from adreel.enumerations import TextEnum
 from adreel.errors import InputError, ProofError
@@ -239,7 +239,7 @@ class _TablePublisher:
                 log = None
             self._add_columns(there)
             self._empty_columns(gone)
-            removed, spans = 0, []
+            removed, spans = 0, self._delete_days(changes.whole_days)
             if changes.key:
                 removed, outdated = changes.count_removed(), CountedRows(changes.outdated(), self._day_column)
                 self._session.stage(_OUTDATED, outdated.reader(), changes.key)
@@ -253,6 +253,15 @@ class _TablePublisher:
         published = Published(PublishMode.CHANGES, self._table.rows, written.rows, removed)
         self._finish(mark, published, log, joined(*spans) if has_days else None)
         return published
+
+    def _delete_days(self, days: Iterable[date]) -> list[DaySpan | None]:
+        """Deletes all rows of some days; which these are."""
+        spans: list[DaySpan | None] = []
+        for span in day_spans(days):
+            where = span.condition(quoted(self._day_column or ""))
+            self._session.run(sql("DELETE FROM", self._place.sql, "WHERE", where))
+            spans.append(span)
+        return spans
 
     def _delete(self, staged: str, key: tuple[str, ...], span: DaySpan | None) -> None:
         on = [f"{self._place.sql}.{quoted(name)} = k.{quoted(name)}" for name in key]

@@ -9,7 +9,7 @@ the table itself is another one or has other columns.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -194,6 +194,18 @@ def joined(*spans: DaySpan | None) -> DaySpan | None:
     """From the first day of all spans to their last; None without any."""
     some = [span for span in spans if span is not None]
     return DaySpan(min(span.first for span in some), max(span.last for span in some)) if some else None
+
+
+def day_spans(days: Iterable[date]) -> Iterator[DaySpan]:
+    """The days as spans without gaps, the earliest first."""
+    span: DaySpan | None = None
+    for day in sorted(days):
+        if span is not None and day - span.last > timedelta(days=1):
+            yield span
+            span = None
+        span = DaySpan(day if span is None else span.first, day)
+    if span is not None:
+        yield span
 
 
 _FOREIGN = Phrase(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
@@ -42,7 +42,8 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 class RowChanges:
     """What to do to a copy of the earlier version. Each reader is read once, one after the other, within the block.
 
-    `key` is empty for rows that no key names, which are only added.
+    `key` is empty for rows that no key names, which are only added. `whole_days` are days of which every earlier row
+    is removed or written, so that a copy may delete them by their day.
     """
 
     key: tuple[str, ...]
@@ -50,6 +51,7 @@ class RowChanges:
     _removed: str
     _written: str
     _outdated: str = ""
+    whole_days: tuple[date, ...] = ()
 
     def removed(self) -> Any:
         """The keys of rows that are gone, as a pyarrow RecordBatchReader."""
@@ -62,7 +64,10 @@ class RowChanges:
         return int(row[0])
 
     def outdated(self) -> Any:
-        """The keys of `removed` and of those rows of `written` that the earlier version has, as a RecordBatchReader."""
+        """The keys of `removed` and of those rows of `written` that the earlier version has, as a RecordBatchReader.
+
+        Without those of `whole_days`.
+        """
         return self._connection.execute(self._outdated).to_arrow_reader(BATCH_ROWS)
 
     def written(self) -> Any:
@@ -88,8 +93,7 @@ def open_row_changes(storage: Storage, slug: str, before: int, after: int) -> It
             key = noted[after].key if after in noted else ()
             some = _Sides(old, new, _days_condition(connection, noted, before, after, key))
             keyed = bool(key) and some.gather(connection, key)
-            changes = RowChanges(key, connection, _removed(key), _written(some, key), _outdated(key))
-            yield changes if keyed else None
+            yield _changes(connection, some, key, noted[after].day_column) if keyed else None
 
 
 @contextmanager
@@ -142,6 +146,37 @@ def _days_condition(
     return " OR ".join(
         f"({day} >= DATE '{first}' AND {day} < DATE '{last + timedelta(days=1)}')" for first, last in spans
     )
+
+
+def _changes(
+    connection: duckdb.DuckDBPyConnection, sides: _Sides, key: tuple[str, ...], day_column: str | None
+) -> RowChanges:
+    """The changes of gathered keys. Days without an equal row, as the newest often are, need no join of their rows."""
+    if day_column is None or day_column not in key:
+        return RowChanges(key, connection, _removed(key), _written(sides, key), _outdated(key))
+    day = f"CAST({quoted(day_column)} AS DATE)"
+
+    def days(*parts: str) -> frozenset[date]:
+        return frozenset(value for (value,) in connection.execute(sql("SELECT DISTINCT", day, *parts)).fetchall())
+
+    mixed = days("FROM", _OLD_KEYS, "o SEMI JOIN", _same(_NEW_KEYS, "n", key))
+    # Rows in files that both versions have are in neither list of keys.
+    shared = days("FROM same_rows WHERE", sides.differs)
+    whole = days("FROM", _OLD_KEYS) - mixed - shared
+    return RowChanges(
+        key,
+        connection,
+        _removed(key),
+        _written(sides, key, day, mixed),
+        sql(_outdated(key), "WHERE NOT", _is_any(day, whole)),
+        tuple(sorted(whole)),
+    )
+
+
+def _is_any(day: str, days: Collection[date]) -> str:
+    """SQL for the rows of some days."""
+    values = ", ".join(sql("DATE", literal(each.isoformat())) for each in sorted(days))
+    return f"({day} IN ({values}))" if days else "FALSE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,17 +232,25 @@ def _removed(key: tuple[str, ...]) -> str:
 
 def _outdated(key: tuple[str, ...]) -> str:
     names = ", ".join(map(quoted, key))
-    same = sql(_NEW_KEYS, "n USING (", names, ",", _HASH, ")")
-    return sql("SELECT", names, "FROM", _OLD_KEYS, "o ANTI JOIN", same)
+    return sql("SELECT", names, "FROM", _OLD_KEYS, "o ANTI JOIN", _same(_NEW_KEYS, "n", key))
 
 
-def _written(sides: _Sides, key: tuple[str, ...]) -> str:
-    """Rows whose key the earlier version lacks or whose values differ."""
+def _written(sides: _Sides, key: tuple[str, ...], day: str = "", mixed: Collection[date] = ()) -> str:
+    """Rows whose key the earlier version lacks or whose values differ. With a `day`, only `mixed` ones have others."""
     names = ", ".join(map(quoted, key))
-    same = sql(_OLD_KEYS, "o USING (", names, ",", _HASH, ")")
-    changed = sql("(SELECT", names, "FROM", _NEW_KEYS, "n ANTI JOIN", same, ")")
+    changed = sql("(SELECT", names, "FROM", _NEW_KEYS, "n ANTI JOIN", _same(_OLD_KEYS, "o", key), ")")
     columns = ", ".join(f"n.{quoted(name)}" for name in sides.new.schema.names)
-    return sql("SELECT", columns, "FROM", sides.rows("new_rows"), "n SEMI JOIN", changed, "c USING (", names, ")")
+    start, join = sql("SELECT", columns, "FROM", sides.rows("new_rows"), "n"), sql("SEMI JOIN", changed, "c USING")
+    joined = sql(start, join, "(", names, ")")
+    if not day:
+        return joined
+    plain = sql(start, "WHERE NOT", _is_any(day, mixed))
+    return sql(joined, "WHERE", _is_any(day, mixed), "UNION ALL", plain) if mixed else plain
+
+
+def _same(side: str, name: str, key: tuple[str, ...]) -> str:
+    """SQL that joins with the rows of a side that have the same key and the same values."""
+    return sql(side, name, "USING (", ", ".join(map(quoted, key)), ",", _HASH, ")")
 
 
 def _hash(schema: pa.Schema) -> str:
