@@ -89,8 +89,8 @@ class Difference:
     """What changed from version `before` to version `after`.
 
     `keyed` says whether rows were matched by their key. If not, because there is none or it is repeated among rows
-    that may differ, a row that changed counts as one gone and one added. A column whose values a version took out, and that has none since,
-    counts as one that the version does not have.
+    that may differ, a row that changed counts as one gone and one added. A column whose values a version took out, and
+    that has none since, counts as one that the version does not have.
     """
 
     before: int
