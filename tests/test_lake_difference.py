@@ -86,6 +86,31 @@ def test_rows_that_were_only_written_anew_did_not_change(lake: Lake) -> None:
     assert lake.difference("ads", 1, 1).metrics == difference.metrics
 
 
+@pytest.mark.parametrize("method", ["replace", "upsert"])
+@pytest.mark.parametrize("versions", [(0, 1), (1, 0)])
+def test_rows_that_exchange_their_values_differ_although_their_sums_do_not(
+    lake: Lake, method: str, versions: tuple[int, int]
+) -> None:
+    put(lake, "run1", "replace", [row("a", 1, 1), row("b", 1, 2), row("c", 2, 3)])
+    put(lake, "run2", method, [row("a", 1, 2), row("b", 1, 1), row("c", 2, 3)])
+    with lake.comparison("ads", *versions) as compared:
+        assert {name: change for name, (_, _, change) in compared.sum_changes(ADDITIVE)[0].sums.items()} == {
+            "spend": 0,
+            "clicks": 0,
+        }
+        difference = compared.difference(lambda _values, _day: None)
+    assert [(part.day, part.added, part.gone, part.changed) for part in difference.days] == [(day(1), 0, 0, 2)]
+
+
+def test_a_key_that_is_repeated_on_a_day_with_the_same_rows_does_no_harm(lake: Lake) -> None:
+    same = [row("b", 2, 1), row("b", 2, 2)]
+    put(lake, "run1", "replace", [row("a", 1, 1), *same, row("a", 3, 1)])
+    put(lake, "run2", "replace", [row("a", 1, 2), *same, row("a", 3, 2)])
+    difference = lake.difference("ads", 0, 1)
+    assert (difference.added, difference.gone, difference.changed, difference.keyed) == (0, 0, 2, True)
+    assert [part.day for part in difference.days] == [day(1), day(3)]
+
+
 def test_null_is_equal_to_null_and_to_nothing_else(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, None), row("b", 1, None), row("c", 1, 0)])
     put(lake, "run2", "replace", [row("a", 1, None), row("b", 1, 0), row("c", 1, None)])
