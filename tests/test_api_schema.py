@@ -43,7 +43,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-EXAMPLES = 4
+EXAMPLES = 3
 
 
 @dataclass
