@@ -133,8 +133,8 @@ def residue(old: Sequence[Row], new: Sequence[Row], columns: Sequence[str]) -> t
     def bag(rows: Sequence[Row]) -> Counter[tuple[Any, ...]]:
         return Counter(tuple(lake_row[name] for name in columns) for lake_row in rows)
 
-    def only(one: Counter[tuple[Any, ...]], other: Counter[tuple[Any, ...]]) -> list[Row]:
-        return [dict(zip(columns, values, strict=True)) for values in (one - other).elements()]
+    def only(own: Counter[tuple[Any, ...]], other: Counter[tuple[Any, ...]]) -> list[Row]:
+        return [dict(zip(columns, values, strict=True)) for values in (own - other).elements()]
 
     return only(bag(old), bag(new)), only(bag(new), bag(old))
 
