@@ -32,6 +32,7 @@ BATCH_ROWS = 50_000
 
 _HASH = quoted("hash of the row")
 _OLD_KEYS, _NEW_KEYS = quoted("keys before"), quoted("keys after")
+_SHARED_ROWS = "shared_rows"
 
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -81,7 +82,9 @@ def open_row_changes(storage: Storage, slug: str, before: int, after: int) -> It
     noted = versions_between(storage, slug, before, after)
     old, new = open_table(storage, slug, before), open_table(storage, slug, after)
     with storage.guard(phrase("the table %(table)s", table=slug)), engine(MEMORY) as connection:
-        create_views(connection, storage, old, new)
+        _, new_files = create_views(connection, storage, old, new)
+        shared = tuple(file for file in new.files if file not in new_files)
+        create_view(connection, _SHARED_ROWS, storage, new, shared)
         some = _Sides(old, new)
         if not some.same_types:
             yield None
@@ -161,7 +164,7 @@ def _changes(
 
     mixed = days("FROM", _OLD_KEYS, "o SEMI JOIN", _same(_NEW_KEYS, "n", key))
     # Rows in files that both versions have are in neither list of keys.
-    shared = days("FROM same_rows WHERE", sides.differs)
+    shared = days("FROM", _SHARED_ROWS, "WHERE", sides.differs)
     whole = days("FROM", _OLD_KEYS) - mixed - shared
     return RowChanges(
         key,
