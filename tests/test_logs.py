@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
@@ -108,13 +108,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("logs")
 
 
-@settings(max_examples=400)
-@given(SHAPES, st.sampled_from(FORMATS))
-@example(("hunter2hunter2", "('access_token', 'hunter2hunter2')"), "json")
-@example(("p@ss:w/rd?#", "connecting to postgresql+psycopg://adreel:{}@db:5432/x failed"), "text")
-def test_no_secret_reaches_the_log(folder: Path, secret: tuple[str, str], form: str) -> None:
-    hidden, context = secret
-    words = context.format(hidden)
+def _written(folder: Path, form: str, words: str) -> tuple[str, ...]:
+    """What a log has after messages, fields and an exception with some words."""
     log = Log(folder, form)
     log.logger.warning("It says %s", words)
     log.logger.warning(words.replace("%", "%%"), extra={"path": words, "dataset": words})
@@ -124,7 +119,18 @@ def test_no_secret_reaches_the_log(folder: Path, secret: tuple[str, str], form: 
         except RuntimeError as error:
             log.logger.exception("Unexpected error: %r", error)
     values = [str(value) for line in log.lines for value in line.values()] if form == "json" else []
-    for text in (log.text, log.text.replace("\\\\", "\\"), *values):
+    return (log.text, log.text.replace("\\\\", "\\"), *values)
+
+
+@settings(max_examples=400)
+@given(SHAPES, st.sampled_from(FORMATS))
+@example(("hunter2hunter2", "('access_token', 'hunter2hunter2')"), "json")
+@example(("p@ss:w/rd?#", "connecting to postgresql+psycopg://adreel:{}@db:5432/x failed"), "text")
+def test_no_secret_reaches_the_log(folder: Path, secret: tuple[str, str], form: str) -> None:
+    hidden, context = secret
+    # A generated word may be one that the log writes anyway, such as "expected".
+    assume(not any(hidden in text for text in _written(folder, form, context.format(""))))
+    for text in _written(folder, form, context.format(hidden)):
         assert hidden not in text
 
 
