@@ -120,6 +120,8 @@ def test_the_schedule_of_a_template_waits_for_the_last_ad_account(shop: Site) ->
     assert f"Every day at {first:02}:00 UTC" in words_of(page)
     why = "is the first full hour, from 06:00 on, at which TikTok has completed yesterday in all ad accounts."
     assert f"{first:02}:00 UTC {why}" in words_of(page)
+    of_shops = shop.visit("admin").good("/datasets/new", template="gmv_max_daily", account="demo")
+    assert f"{why} It comes before Net cost, which TikTok completes later." in words_of(of_shops)
     assert '<div role="status" id="late-schedule"></div>' in page
     assert program(shop).get("/templates/ad_daily")["values"]["schedule"]["at"] == ["06:00"]
 

@@ -387,6 +387,16 @@ def test_what_changes_how_figures_are_read_is_in_sight_and_all_else_is_folded(le
     assert "No previous period" not in folded
 
 
+def test_a_fall_of_figures_that_still_grow_is_not_called_worse(levels: Site) -> None:
+    wide = {"metrics": ["spend", "clicks", "conversion"], "dates": {"start": "today-21", "end": "yesterday"}}
+    levels.home.good("run", "-f", levels.home.file("wide.yaml", name="Wide", **wide))
+    page = levels.visit("admin").good("/datasets/wide/cards/all", currency="USD", days="7")
+    totals = re.findall(r"(?s)<dt>(.*?)</dt><dd>(.*?)</dd>", figures(page)["Totals"])
+    changes = {words_of(title): words_of(change) for title, change in totals}
+    assert re.search(r"▼ [\d.]+ % -[\d.]+ % ; recent days still grow", changes["Conversions"]), changes
+    assert "worse" not in changes["Conversions"]
+
+
 def test_creatives_have_the_names_of_the_ads_that_use_them_as_far_as_these_may_be_seen(levels: Site) -> None:
     videos = {"name": "Videos", "report": "creatives", "data_level": None, "time_dimension": None, "metrics": ["spend"]}
     levels.home.good("run", "-f", levels.home.file("videos.yaml", **videos))

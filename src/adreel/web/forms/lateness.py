@@ -34,11 +34,12 @@ def time_words(values: Mapping[str, Any], advertisers: Iterable[Advertiser], now
             "Runs note incomplete days, and the next ones read them again.",
             time=at,
         )
-    return phrase(
+    words = phrase(
         "%(time)s UTC is the first full hour, from 06:00 on, at which TikTok has completed yesterday in all ad "
         "accounts.",
         time=at,
     )
+    return " ".join(sentence for sentence in (words, _later(dataset)) if sentence)
 
 
 def late_yesterday(dataset: Dataset, advertisers: Iterable[Advertiser], moment: datetime, zone: str) -> str:
