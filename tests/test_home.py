@@ -248,7 +248,9 @@ def test_home_says_that_gmv_max_is_not_in_its_cost_and_where_it_is(small: Home) 
         assert (check["read"], check["without_cost"], check["unknown"]) == (len(spend["accounts"]), 0, [])
         account = site.visit("admin").words(f"/accounts/{site.store.accounts.get('demo').id}")
     for words in (_home_words(small), account):
-        assert re.search(r"Datasets read all GMV Max cost of \d ad accounts? \(last run on 20\S+ \S+ UTC\)", words)
+        assert re.search(
+            r"all GMV Max cost of the shops that TikTok lists for \d ad accounts? \(last run on 20\S+ \S+ UTC\)", words
+        )
 
 
 def _home_words(home: Home) -> str:

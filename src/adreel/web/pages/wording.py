@@ -60,8 +60,10 @@ def gmv_max_sentences(check: GmvMaxCheck) -> str:
     if check.read and check.read_at:
         sentences.append(
             phrases(
-                "Datasets read all GMV Max cost of %(ad_accounts)s ad account (last run on %(time)s UTC).",
-                "Datasets read all GMV Max cost of %(ad_accounts)s ad accounts (last run on %(time)s UTC).",
+                "Datasets read all GMV Max cost of the shops that TikTok lists for %(ad_accounts)s ad account "
+                "(last run on %(time)s UTC).",
+                "Datasets read all GMV Max cost of the shops that TikTok lists for %(ad_accounts)s ad accounts "
+                "(last run on %(time)s UTC).",
                 check.read,
                 ad_accounts=integer(check.read),
                 time=shown_time(check.read_at),
