@@ -24,7 +24,7 @@ from typer.testing import Result
 from adreel.datasets.dataset import Source
 from adreel.datasets.files import read
 from adreel.datasets.validation import check
-from adreel.manual import Contents, folder
+from adreel.manual.contents import Contents, folder
 from adreel.manual.markdown import PROMPT, SHELL, console_groups
 from api_home import program
 from home import Home, copied, environment_of, make_home, served

@@ -31,7 +31,7 @@ from adreel.language import (
     shown_time,
     speaking,
 )
-from adreel.manual import Contents, folder
+from adreel.manual.contents import Contents, folder
 from adreel.store import Role
 from adreel.stored_texts import translated
 from adreel.web.wording import LEVEL_NAMES, ROLE_NAMES, titled

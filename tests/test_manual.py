@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from adreel.errors import StopError
-from adreel.manual import Contents, SearchIndex, folder, rendered
-from adreel.manual.contents import NAVIGATION
+from adreel.manual.contents import NAVIGATION, Contents, folder
+from adreel.manual.markdown import rendered
+from adreel.manual.search import SearchIndex
 from adreel.web.help import HELP, help_address
 from adreel.web.pages import ROUTERS
 from home import make_home

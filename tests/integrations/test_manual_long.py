@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import browser
-from adreel.manual import Contents, folder
+from adreel.manual.contents import Contents, folder
 from browser import WIDE, Person, Town, opened, visiting
 from home import make_home
 from test_browser_axe import look

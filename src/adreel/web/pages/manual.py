@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -14,9 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from adreel.language import language, phrase
-from adreel.manual import Contents, Hit, ManualEntry, ManualPage, SearchIndex, folder, rendered
+from adreel.manual.contents import Contents, ManualEntry, folder
 from adreel.web.assets import Assets
 from adreel.web.render import Page, is_fragment, respond
+
+if TYPE_CHECKING:
+    from adreel.manual.markdown import ManualPage
+    from adreel.manual.search import Hit, SearchIndex
 
 router = APIRouter()
 
@@ -41,6 +45,8 @@ class Manual:
     @cached_property
     def index(self) -> SearchIndex:
         """What search looks in."""
+        from adreel.manual.search import SearchIndex
+
         return SearchIndex(self.contents)
 
     def page(self, entry: ManualEntry) -> ManualPage:
@@ -53,6 +59,9 @@ class Manual:
         return self._pages[key]
 
     def _rendered(self, entry: ManualEntry) -> ManualPage:
+        # What reads Markdown and colors code takes 2.4 MB, which a server needs once a person opens the docs.
+        from adreel.manual.markdown import rendered
+
         return rendered(
             self.contents.text(entry),
             lambda target: self._linked(entry, target),
